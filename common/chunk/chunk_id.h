@@ -1,0 +1,31 @@
+// The identity of a stored object: what kind it is, and a digest over kind and content.
+//
+//   id = SHA-256( kind byte || content )            algorithm 1, key domain 0 (plain)
+//
+// The kind is inside the digest, so a store can never serve one kind as another.  Algorithm and key domain
+// stand once in the header of what holds ids (store header, group, pull hello), not in each id: within one
+// domain 32 bytes are enough, and keyed domains (HMAC) cannot collide with plain ones.  Specification:
+// docs/formats/store.md.
+#pragma once
+
+#include "common/digest/sha256.h"
+
+#include <string_view>
+
+namespace bk {
+
+enum class ObjectKind : unsigned char {
+  Data = 'D',  // a piece of file content
+  List = 'L',  // a long chunk list of one file
+  Tree = 'T',  // a page or inner node of a directory
+};
+
+using ChunkId = Digest;
+
+// One pass over the content.  `hash` is reused between calls.
+[[nodiscard]] ChunkId chunk_id(ObjectKind kind, std::string_view content);
+
+inline constexpr unsigned char kIdAlgorithmSha256 = 1;
+inline constexpr unsigned short kDomainPlain = 0;
+
+}  // namespace bk

@@ -1,0 +1,51 @@
+// A group: about 1 MiB of chunks compressed together as one zstd frame (RFC 8878).
+//
+// The frame states its content size, carries a checksum, has a window of at most 8 MiB and uses no
+// dictionary; a reader refuses anything else *before* it allocates.  A group whose content does not shrink is
+// kept raw (codec Raw).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace bk {
+
+enum class Codec : unsigned char { Raw = 0, Zstd = 1 };
+
+inline constexpr std::uint32_t kMaxGroupContent = 8U << 20U;     // decoded bytes in one group, at most
+inline constexpr std::uint32_t kTargetGroupContent = 1U << 20U;  // writers aim for this
+
+struct EncodedGroup {
+  Codec codec = Codec::Raw;
+  std::string bytes;                // as stored and as sent
+  std::uint32_t content_bytes = 0;  // decoded length
+};
+
+// Reusable compression state; one thread at a time.
+class GroupEncoder {
+ public:
+  explicit GroupEncoder(int level = 3);
+  ~GroupEncoder();
+  [[nodiscard]] EncodedGroup encode(std::string_view content);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+class GroupDecoder {
+ public:
+  GroupDecoder();
+  ~GroupDecoder();
+  // Exactly `content_bytes` bytes, or throws Corrupt (bad frame, other size, no checksum, window too large,
+  // dictionary).
+  [[nodiscard]] std::string decode(Codec codec, std::string_view bytes, std::uint32_t content_bytes);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bk

@@ -1,0 +1,101 @@
+// SSH through libssh: one session, exec channels, SFTP; deadlines on everything; one host-key policy.
+//
+// Policy: the host key must equal the pinned one, exactly; no known_hosts, no system or user configuration,
+// no agent, no password. A session and its channels belong to one thread.  Errors: Transient (connect,
+// timeout, cut line), Refused (host key differs, authentication), Protocol (the peer broke SSH).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace bk::ssh {
+
+struct Address {
+  std::string user, host;
+  std::uint16_t port = 22;
+  std::string path;  // of an URL, with its leading '/'; empty for user@host[:port]
+};
+// "ssh://user@host[:port]/path" with the character rules of docs/protocol/control.md; throws Config with the
+// reason.
+[[nodiscard]] Address parse_url(std::string_view url);
+// "user@host[:port]", "user@[v6]:port".
+[[nodiscard]] Address parse_address(std::string_view text);
+
+struct Endpoint {
+  Address address;
+  std::string host_key;       // "<type> <base64>", as in known_hosts behind the name
+  std::string identity_file;  // private key without passphrase
+  std::chrono::milliseconds connect_timeout{20000};
+  std::chrono::milliseconds idle_timeout{60000};  // no byte in either direction
+};
+
+class Channel;
+
+class Session {
+ public:
+  // Connects, checks the host key, authenticates.  NODELAY, AES-256-GCM first, keepalive noticing a dead
+  // peer.
+  explicit Session(const Endpoint& endpoint);
+  ~Session();
+  Session(Session&&) noexcept;
+  // Runs a command on the far side.
+  [[nodiscard]] std::unique_ptr<Channel> exec(const std::string& command);
+
+ private:
+  friend class Channel;
+  friend class Sftp;
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+class Channel {
+ public:
+  ~Channel();
+  // 1..size bytes, or 0 only at end of file.  Waiting longer than `deadline` throws Transient.
+  [[nodiscard]] std::size_t read(void* buffer, std::size_t size, std::chrono::milliseconds deadline);
+  // Bytes available now without waiting; 0 may mean none yet (see at_end).
+  [[nodiscard]] std::size_t try_read(void* buffer, std::size_t size);
+  [[nodiscard]] bool at_end() const;
+  // All of it, never more than the peer's window at once; no progress for `deadline` throws Transient.
+  void write(std::string_view bytes, std::chrono::milliseconds deadline);
+  void send_eof();
+  // Waits for the far side's exit status; nothing when it was killed by a signal or the line broke: that is
+  // not success.
+  [[nodiscard]] std::optional<int> exit_status(std::chrono::milliseconds deadline);
+  // What the far side wrote to its standard error so far, at most 64 KiB.
+  [[nodiscard]] std::string take_stderr();
+
+ private:
+  friend class Session;
+  struct Impl;
+  explicit Channel(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Reading one remote file by SFTP, pipelined, over the exec channel `command` (not the "sftp" subsystem, so
+// that the far side's forced command decides what serves it).
+class Sftp {
+ public:
+  Sftp(Session& session, const std::string& command);
+  ~Sftp();
+  struct Stat {
+    std::uint64_t bytes = 0;
+    bool regular = false;
+  };
+  [[nodiscard]] Stat stat(const std::string& path);
+  // Reads [offset, end of file) in order; `sink` gets each piece.  Short answers are normal.  Throws as
+  // Session.
+  void read_from(const std::string& path, std::uint64_t offset,
+                 const std::function<void(std::string_view)>& sink, std::chrono::milliseconds idle);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bk::ssh

@@ -1,0 +1,109 @@
+// The content-addressed store: chunks in groups in packs, snapshots in hash-chained journals.
+//
+// Append-only and verifiable from its own files.  Order of durability (I2): chunks, then the tree nodes that
+// name them, then the snapshot object and its journal entry.  The index is a cache of where chunks lie; it
+// can be rebuilt (I3). Specification: docs/formats/store.md.
+//
+// Concurrency: any number of readers and writers, in any number of processes.  A Store object belongs to one
+// thread. Errors: Io (disk), Corrupt (stored bytes differ from what was recorded), Config (not a store, or a
+// newer version).
+#pragma once
+
+#include "common/chunk/chunk_id.h"
+#include "common/chunk/chunker.h"
+#include "common/compress/group.h"
+#include "common/tree/entry.h"
+#include "server/store/snapshot.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bk::store {
+
+struct ChunkRef {
+  ChunkId id;
+  ObjectKind kind = ObjectKind::Data;
+  std::uint32_t bytes = 0;  // content length
+};
+
+// Where a client's chunks may be claimed from: answers "which of these does this client possess already?"
+// (DESIGN 5, Possession). Exact and rebuildable; never looks at what other clients stored.
+class Possession {
+ public:
+  virtual ~Possession() = default;
+  // One answer for each id, in order.
+  [[nodiscard]] virtual std::vector<bool> has(std::span<const ChunkId> ids) = 0;
+};
+
+// One backup's writing side.  Several writers may be at work at once, each with its own journal file.
+// Dropping a Writer without commit() leaves harmless unnamed chunks (I4), which the next run of the same
+// source finds again.
+class Writer {
+ public:
+  virtual ~Writer() = default;
+  // A group as the client compressed it.  Decodes, splits at `chunks` (their lengths add up to the content),
+  // hashes every chunk; a wrong digest or length throws Protocol.  New chunks are stored, known ones are not
+  // stored again.
+  virtual void put_group(const EncodedGroup& group, std::span<const ChunkRef> chunks) = 0;
+  // One chunk made on the server (tree nodes, lists, chunks of git packs).  Grouped and compressed here.
+  virtual ChunkId put(ObjectKind kind, std::string_view content) = 0;
+  // Everything put so far is durable when it returns.
+  virtual void sync() = 0;
+  // sync(), then writes the snapshot object and its journal entry durably, in this order (I2).  `record` must
+  // have sequence 0 and no previous hash: commit() gives the next sequence number, a strictly increasing
+  // time, id, chain, and returns all that.
+  virtual SnapshotRecord commit(SnapshotRecord record) = 0;
+  // What this client owns at this moment, including what this writer put.
+  [[nodiscard]] virtual Possession& possession() = 0;
+  // True when the chunk is in the store, whoever sent it.  For the server's own use; the answer must never
+  // reach a client.
+  [[nodiscard]] virtual bool contains(const ChunkId& id) = 0;
+  struct Totals {
+    std::uint64_t new_chunks = 0, new_content_bytes = 0, stored_bytes = 0;
+  };
+  [[nodiscard]] virtual Totals totals() const = 0;
+};
+
+class Store {
+ public:
+  // Opens; makes an empty store when the folder is missing or empty and `create` is set.  Salvages torn
+  // journal tails.
+  [[nodiscard]] static std::unique_ptr<Store> open(const std::string& directory, bool create = false);
+  virtual ~Store() = default;
+
+  [[nodiscard]] virtual std::unique_ptr<Writer> writer(const std::string& client, const std::string& module,
+                                                       const std::string& method,
+                                                       const std::string& name) = 0;
+
+  // The content of a chunk, verified against its id.  Throws Corrupt when it is missing or wrong.
+  [[nodiscard]] virtual std::string read(ObjectKind kind, const ChunkId& id) = 0;
+  // Many chunks in the best order for the disk; `sink` gets them in *their own* order of storage, with the
+  // position in `ids`.
+  virtual void read_many(ObjectKind kind, std::span<const ChunkId> ids,
+                         const std::function<void(std::size_t, std::string_view)>& sink) = 0;
+
+  // All snapshots, or those of one client, sorted by client, source, sequence.  Throws Corrupt naming the
+  // file that cannot be read.
+  [[nodiscard]] virtual std::vector<SnapshotRecord> snapshots(const std::string& client = {}) = 0;
+  [[nodiscard]] virtual std::optional<SnapshotRecord> newest(const std::string& client,
+                                                             const std::string& module,
+                                                             const std::string& method,
+                                                             const std::string& name) = 0;
+
+  [[nodiscard]] virtual const ChunkerParams& chunker() const = 0;
+  [[nodiscard]] virtual const std::string& directory() const = 0;
+
+  // Recreates the index from packs and journals alone.
+  virtual void rebuild_index(
+      const std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>& progress) = 0;
+  // Checks every snapshot journal's chain and every pack's structure; reports each problem as one line.
+  virtual void check_structure(const std::function<void(const std::string& problem)>& report) = 0;
+};
+
+}  // namespace bk::store
