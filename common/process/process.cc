@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -79,7 +80,14 @@ int shell_status(int raw) { return WIFEXITED(raw) ? WEXITSTATUS(raw) : 128 + WTE
 }  // namespace
 
 std::vector<std::string> base_environment(const std::string& home) {
-  return {std::string("PATH=") + kSystemPath, "LC_ALL=C.UTF-8", "HOME=" + home};
+  std::vector<std::string> out{std::string("PATH=") + kSystemPath, "LC_ALL=C.UTF-8", "HOME=" + home};
+#ifdef BK_CRASH_POINTS
+  // Test builds only: a crash point may lie in a program that the tested one starts.
+  for (const char* name : {"BACKLINE_CRASH_AT", "BACKLINE_CRASH_LOG"}) {
+    if (const char* value = std::getenv(name)) out.push_back(std::string(name) + "=" + value);
+  }
+#endif
+  return out;
 }
 
 Child start(const Command& command) {
