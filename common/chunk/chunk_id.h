@@ -22,8 +22,15 @@ enum class ObjectKind : unsigned char {
 
 using ChunkId = Digest;
 
-// One pass over the content.  `hash` is reused between calls.
+[[nodiscard]] constexpr bool is_object_kind(unsigned char byte) {
+  return byte == 'D' || byte == 'L' || byte == 'T';
+}
+
+// One pass over the content.  Any thread.
 [[nodiscard]] ChunkId chunk_id(ObjectKind kind, std::string_view content);
+
+// The longest content of one object, of any kind: a reader refuses more before it allocates.
+inline constexpr unsigned kMaxObjectBytes = 4U << 20U;
 
 inline constexpr unsigned char kIdAlgorithmSha256 = 1;
 inline constexpr unsigned short kDomainPlain = 0;

@@ -3,7 +3,8 @@
 // USENIX ATC 2016).
 //
 // Pure: bytes in, cut lengths out.  The same bytes after a cut always give the same next cut, so an insertion
-// moves few cuts.
+// moves few cuts.  The gear table and the masks are part of the format in one sense only: a change of either
+// makes every later backup store everything again.  So they are pinned by golden cuts in the tests.
 #pragma once
 
 #include <cstddef>

@@ -1,0 +1,120 @@
+#include "common/compress/group.h"
+
+#include "common/error/error.h"
+#include "common/handle/handle.h"
+
+#include <zstd.h>
+
+#include <new>
+
+namespace bk {
+namespace {
+
+constexpr int kMaxWindowLog = 23;  // 8 MiB
+constexpr std::uint32_t kFrameMagic = 0xFD2FB528U;
+
+[[noreturn]] void corrupt(const char* why) {
+  throw Error(Kind::Corrupt, std::string("decoding a group: ") + why);
+}
+
+std::uint64_t little_endian(std::string_view bytes, std::size_t at, std::size_t count) {
+  if (bytes.size() < at + count) corrupt("the frame header is cut short");
+  std::uint64_t value = 0;
+  for (std::size_t i = count; i-- > 0;) value = value << 8U | static_cast<unsigned char>(bytes[at + i]);
+  return value;
+}
+
+std::uint64_t window_of(unsigned descriptor) {
+  const unsigned log = 10 + (descriptor >> 3U);
+  if (log > kMaxWindowLog) corrupt("the frame's window is too large");
+  const std::uint64_t base = std::uint64_t{1} << log;
+  return base + base / 8 * (descriptor & 7U);
+}
+
+// The frame header of RFC 8878 section 3.1.1.1, read here and not by the library: nothing may be allocated
+// for a frame that we would refuse.
+void require_plain_frame(std::string_view bytes, std::uint32_t content_bytes) {
+  if (little_endian(bytes, 0, 4) != kFrameMagic) corrupt("not a zstd frame");
+  const auto flags = static_cast<unsigned>(little_endian(bytes, 4, 1));
+  const bool single_segment = (flags & 0x20U) != 0;
+  if ((flags & 0x18U) != 0) corrupt("the frame uses reserved bits");
+  if ((flags & 0x04U) == 0) corrupt("the frame has no checksum");
+  if ((flags & 0x03U) != 0) corrupt("the frame needs a dictionary");
+  std::size_t at = 5;
+  if (!single_segment) {
+    if (window_of(static_cast<unsigned>(little_endian(bytes, at, 1))) > kMaxGroupContent)
+      corrupt("the frame's window is too large");
+    ++at;
+  }
+  const unsigned size_code = flags >> 6U;
+  if (size_code == 0 && !single_segment) corrupt("the frame does not state its content size");
+  const std::size_t width = std::size_t{1} << size_code;
+  const std::uint64_t stated = little_endian(bytes, at, width) + (size_code == 1 ? 256 : 0);
+  if (stated != content_bytes) corrupt("the frame states another content size");
+}
+
+}  // namespace
+
+struct GroupEncoder::Impl {
+  Handle<ZSTD_CCtx, ZSTD_freeCCtx> context{ZSTD_createCCtx()};
+};
+
+GroupEncoder::GroupEncoder(int level) : impl_(std::make_unique<Impl>()) {
+  ZSTD_CCtx* const c = impl_->context.get();
+  if (c == nullptr) throw std::bad_alloc();
+  const auto set = [c](ZSTD_cParameter parameter, int value) {
+    BK_CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(c, parameter, value)));
+  };
+  set(ZSTD_c_compressionLevel, level);
+  set(ZSTD_c_contentSizeFlag, 1);
+  set(ZSTD_c_checksumFlag, 1);
+  set(ZSTD_c_dictIDFlag, 0);
+}
+GroupEncoder::~GroupEncoder() = default;
+
+EncodedGroup GroupEncoder::encode(std::string_view content) {
+  BK_CHECK(content.size() <= kMaxGroupContent);
+  EncodedGroup out;
+  out.content_bytes = static_cast<std::uint32_t>(content.size());
+  out.bytes.resize(ZSTD_compressBound(content.size()));
+  const std::size_t size = ZSTD_compress2(impl_->context.get(), out.bytes.data(), out.bytes.size(),
+                                          content.data(), content.size());
+  BK_CHECK(!ZSTD_isError(size));  // the destination is large enough and all parameters were accepted
+  if (size >= content.size()) {
+    out.bytes.assign(content);
+    return out;
+  }
+  out.codec = Codec::Zstd;
+  out.bytes.resize(size);
+  return out;
+}
+
+struct GroupDecoder::Impl {
+  Handle<ZSTD_DCtx, ZSTD_freeDCtx> context{ZSTD_createDCtx()};
+};
+
+GroupDecoder::GroupDecoder() : impl_(std::make_unique<Impl>()) {
+  if (!impl_->context) throw std::bad_alloc();
+}
+GroupDecoder::~GroupDecoder() = default;
+
+std::string GroupDecoder::decode(Codec codec, std::string_view bytes, std::uint32_t content_bytes) {
+  if (content_bytes > kMaxGroupContent) corrupt("the content is longer than a group may be");
+  if (codec == Codec::Raw) {
+    if (bytes.size() != content_bytes) corrupt("the length of raw content differs");
+    return std::string(bytes);
+  }
+  if (codec != Codec::Zstd) corrupt("unknown codec");
+  require_plain_frame(bytes, content_bytes);
+  // Exactly one frame and nothing behind it (this also walks the block headers).
+  if (ZSTD_findFrameCompressedSize(bytes.data(), bytes.size()) != bytes.size())
+    corrupt("not exactly one whole frame");
+  std::string content(content_bytes, '\0');
+  const std::size_t size =
+      ZSTD_decompressDCtx(impl_->context.get(), content.data(), content.size(), bytes.data(), bytes.size());
+  if (ZSTD_isError(size)) corrupt(ZSTD_getErrorName(size));
+  if (size != content_bytes) corrupt("the content is shorter than stated");
+  return content;
+}
+
+}  // namespace bk
