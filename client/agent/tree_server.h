@@ -1,0 +1,43 @@
+// Serves one consented directory tree to the server, over two descriptors (docs/protocol/pull.md).
+//
+// Everything is opened by descriptor beneath the root, never through a symlink and never by a path that the
+// server names; nothing is written.  Memory is bounded by constants (about 25 MiB) whatever the tree holds.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace bk::agent {
+
+// One directory that this server may pull by the tree method.
+struct TreeRoot {
+  std::string path;                  // absolute and clean (clean_absolute); no component may be a symlink
+  std::vector<std::string> exclude;  // patterns; what they match is left out without a word
+  std::vector<std::string> deny;     // patterns; what they match is left out and listed as skipped
+  bool one_file_system = false;      // a directory where another file system is mounted stays empty
+};
+// A pattern without '/' is matched against each name; one with '/' against the path below the root (a leading
+// '/' is dropped); '*' and '?' do not match '/', "**" does.  A matched directory is not entered.
+
+using TreeRoots = std::vector<TreeRoot>;
+
+struct Deadlines {
+  std::chrono::milliseconds peer{std::chrono::minutes(10)};       // waiting for an answer of the server
+  std::chrono::milliseconds write{std::chrono::minutes(10)};      // waiting for room in the line
+  std::chrono::milliseconds keepalive{std::chrono::seconds(10)};  // an idle line gets a sign of life
+};
+
+struct ServeResult {
+  std::string root;  // what was asked for
+  std::uint64_t files = 0, directories = 0, read_files = 0, read_bytes = 0, skipped = 0;
+};
+
+// Reads frames from `in_fd`, writes frames to `out_fd` (both stay open), until the pull is finished.  Throws
+// Refused (root not consented; the server was told), Protocol (the server broke the protocol), Transient
+// (line cut, deadline), Io.  Returning means that everything was handed to the kernel: exit with status 0
+// only then.
+ServeResult serve_tree(const TreeRoots& consented, int in_fd, int out_fd, const Deadlines& deadlines = {});
+
+}  // namespace bk::agent

@@ -1,0 +1,243 @@
+// The messages of the tree protocol: one struct, one encode and one decode each (docs/protocol/pull.md).
+//
+// decode_*() throws Protocol for anything that encode() would not have written: wrong lengths, numbers above
+// their limits, bad names, bytes left over.  What needs knowledge of earlier messages (order, numbering, what
+// was asked) is checked by the two ends.
+#pragma once
+
+#include "common/chunk/chunk_id.h"
+#include "common/chunk/chunker.h"
+#include "common/compress/group.h"
+#include "common/tree/entry.h"
+#include "proto/pull/bitmap.h"
+#include "proto/pull/frame.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace bk::pull {
+
+inline constexpr std::uint32_t kVersion = 1;
+
+// Limits that both ends keep; a peer that passes one is broken.
+inline constexpr std::size_t kMaxPageEntries = 1000;          // entries in one page
+inline constexpr std::size_t kTargetPageBytes = 256U << 10U;  // an agent closes a page that reaches this
+inline constexpr std::size_t kMaxPageContent = 3U << 20U;     // decoded bytes of a page
+inline constexpr std::size_t kMaxXattrBytes = 1U << 20U;      // names and values of one entry
+inline constexpr std::size_t kMaxXattrs = 4096;               // of one entry
+inline constexpr std::size_t kMaxTargetBytes = 4096;          // of a symlink
+inline constexpr std::size_t kMaxBatchItems = 8192;           // in one recipe
+inline constexpr std::size_t kMaxInlineBytes = 4096;          // of one inline stretch
+inline constexpr std::size_t kMaxOpenDirectories = 4096;      // left and without a verdict
+inline constexpr std::size_t kMaxOpenPages = 32;              // sent, and not complete
+inline constexpr std::size_t kMaxOpenBatches = 32;            // recipes without their group
+inline constexpr std::size_t kMaxReportPathBytes = 4096;      // longer paths are cut
+inline constexpr std::size_t kMaxReports = 1000;              // Skipped messages; beyond, only counted
+inline constexpr std::size_t kMaxDepth = 65536;
+
+// --- both ways at the start
+// ---------------------------------------------------------------------------------
+
+struct Hello {  // server to agent
+  std::uint32_t version = kVersion;
+  std::vector<std::string> features;  // names this side understands; the agent answers with those in use
+  ChunkerParams chunker;
+  std::uint8_t id_algorithm = kIdAlgorithmSha256;
+  std::uint16_t key_domain = kDomainPlain;
+  bool operator==(const Hello&) const = default;
+};
+[[nodiscard]] std::string encode(const Hello& message);
+[[nodiscard]] Hello decode_hello(std::string_view payload);
+
+struct AgentHello {
+  std::uint32_t version = kVersion;
+  std::vector<std::string> features;
+  std::string program;  // name and version, for logs
+  bool operator==(const AgentHello&) const = default;
+};
+[[nodiscard]] std::string encode(const AgentHello& message);
+[[nodiscard]] AgentHello decode_agent_hello(std::string_view payload);
+
+// --- server to agent
+// ----------------------------------------------------------------------------------------
+
+struct Open {
+  std::string root;  // absolute; must equal a consented root
+  bool operator==(const Open&) const = default;
+};
+[[nodiscard]] std::string encode(const Open& message);
+[[nodiscard]] Open decode_open(std::string_view payload);
+
+struct Verdicts {  // for `want.size()` directories, beginning with Leave number `first`
+  std::uint64_t first = 0;
+  Bitmap want;  // set: send its entries; clear: the server has this very listing
+  bool operator==(const Verdicts&) const = default;
+};
+[[nodiscard]] std::string encode(const Verdicts& message);
+[[nodiscard]] Verdicts decode_verdicts(std::string_view payload);
+
+struct Wants {
+  std::uint64_t page = 0;
+  Bitmap content;  // one bit for each entry of the page; set only for regular files
+  bool operator==(const Wants&) const = default;
+};
+[[nodiscard]] std::string encode(const Wants& message);
+[[nodiscard]] Wants decode_wants(std::string_view payload);
+
+struct Need {
+  std::uint64_t batch = 0;
+  Bitmap chunks;  // one bit for each Chunk item of the recipe
+  bool operator==(const Need&) const = default;
+};
+[[nodiscard]] std::string encode(const Need& message);
+[[nodiscard]] Need decode_need(std::string_view payload);
+
+// --- agent to server
+// ----------------------------------------------------------------------------------------
+
+struct Opened {
+  std::uint64_t rules = 0;  // exclude and deny rules in force, for logs
+  bool operator==(const Opened&) const = default;
+};
+[[nodiscard]] std::string encode(const Opened& message);
+[[nodiscard]] Opened decode_opened(std::string_view payload);
+
+struct Refused {
+  std::string reason;
+  bool operator==(const Refused&) const = default;
+};
+[[nodiscard]] std::string encode(const Refused& message);
+[[nodiscard]] Refused decode_refused(std::string_view payload);
+
+struct Enter {
+  std::string name;  // a directory below the one that is open; names of one directory strictly increase
+  bool operator==(const Enter&) const = default;
+};
+[[nodiscard]] std::string encode(const Enter& message);
+[[nodiscard]] Enter decode_enter(std::string_view payload);
+
+// What stat(2) says of one entry, in the protocol's terms.
+struct Stat {
+  std::uint32_t mode = 0, uid = 0, gid = 0;
+  std::uint64_t size = 0;
+  Timestamp mtime, ctime;
+  std::uint64_t device = 0;  // an ordinal of this walk (0: the root's file system), stable over reboots
+  std::uint64_t inode = 0, links = 1;
+  bool operator==(const Stat&) const = default;
+};
+[[nodiscard]] Stat stat_of(const Entry& entry);
+void set_stat(Entry& entry, const Stat& stat);
+
+struct Leave {               // ends the directory entered last; the root's Leave ends the walk
+  std::uint64_t number = 0;  // 0, 1, 2 … in the order sent
+  Digest listing;            // proto/pull/listing.h
+  std::uint64_t entries = 0;
+  Stat stat;  // size 0, links 1
+  std::vector<Xattr> xattrs;
+  bool unreadable = false;  // its entries could not be listed (then entries == 0)
+  bool operator==(const Leave&) const = default;
+};
+[[nodiscard]] std::string encode(const Leave& message);
+[[nodiscard]] Leave decode_leave(std::string_view payload);
+
+struct Entries {                // one page of a wanted directory
+  std::uint64_t page = 0;       // 0, 1, 2 … in the order sent
+  std::uint64_t directory = 0;  // its Leave number
+  bool last = false;
+  Digest listing;     // only in the last page: digest over the records of all pages of this directory
+  EncodedGroup body;  // encode_entries(), compressed
+};
+[[nodiscard]] std::string encode(const Entries& message);
+[[nodiscard]] Entries decode_entries(std::string_view payload);
+
+// The entries of one page, in strictly increasing order.  Directories carry only name and type; regular files
+// no extended attributes (these come with the content).
+[[nodiscard]] std::string encode_page(const std::vector<Entry>& entries);
+[[nodiscard]] std::vector<Entry> decode_page(std::string_view content);
+
+struct BeginFile {  // a wanted file; again for the same file: forget what came for it, it changed
+  std::uint64_t page = 0, index = 0;
+  std::vector<Xattr> xattrs;
+  bool operator==(const BeginFile&) const = default;
+};
+struct ChunkItem {
+  std::uint32_t bytes = 0;
+  ChunkId id;
+  bool operator==(const ChunkItem&) const = default;
+};
+struct HoleItem {
+  std::uint64_t bytes = 0;
+  bool operator==(const HoleItem&) const = default;
+};
+struct InlineItem {
+  std::string bytes;
+  bool operator==(const InlineItem&) const = default;
+};
+enum class FileStatus : std::uint8_t {
+  Ok = 0,
+  Changed = 1,     // it changed during every attempt: the content may mix versions
+  Vanished = 2,    // no longer there, or no longer a regular file: the entry is dropped
+  Unreadable = 3,  // the entry stays without content
+};
+struct EndFile {
+  FileStatus status = FileStatus::Ok;
+  std::optional<Stat> after;  // when it differs from the page's
+  bool operator==(const EndFile&) const = default;
+};
+using RecipeItem = std::variant<BeginFile, ChunkItem, HoleItem, InlineItem, EndFile>;
+
+struct Recipe {
+  std::uint64_t batch = 0;  // 0, 1, 2 … in the order sent
+  std::vector<RecipeItem> items;
+  bool operator==(const Recipe&) const = default;
+};
+[[nodiscard]] std::string encode(const Recipe& message);
+[[nodiscard]] Recipe decode_recipe(std::string_view payload);
+
+struct Group {  // the needed chunks of a batch, in order; not sent when none is needed
+  std::uint64_t batch = 0;
+  EncodedGroup group;
+};
+[[nodiscard]] std::string encode(const Group& message);
+[[nodiscard]] Group decode_group(std::string_view payload);
+
+enum class SkipReason : std::uint8_t { Unreadable = 1, Changed = 2, Denied = 3, Xattr = 4 };
+[[nodiscard]] const char* skip_reason_word(SkipReason reason);
+
+struct Skipped {
+  SkipReason reason = SkipReason::Unreadable;
+  std::uint32_t error = 0;  // errno, or 0
+  std::string path;         // below the root; cut at kMaxReportPathBytes
+  bool operator==(const Skipped&) const = default;
+};
+[[nodiscard]] std::string encode(const Skipped& message);
+[[nodiscard]] Skipped decode_skipped(std::string_view payload);
+
+struct KeepAlive {
+  bool operator==(const KeepAlive&) const = default;
+};
+[[nodiscard]] std::string encode(const KeepAlive& message);
+[[nodiscard]] KeepAlive decode_keep_alive(std::string_view payload);
+
+struct Done {
+  std::uint64_t frames = 0;  // frames the agent sent before this one, KeepAlive not counted
+  std::uint64_t files = 0, directories = 0, others = 0, bytes = 0;  // of the whole tree, as walked
+  std::uint64_t skipped = 0, vanished = 0, read_files = 0, read_bytes = 0;
+  bool operator==(const Done&) const = default;
+};
+[[nodiscard]] std::string encode(const Done& message);
+[[nodiscard]] Done decode_done(std::string_view payload);
+
+struct Fail {             // the agent cannot go on; the stream ends after it
+  std::uint8_t kind = 0;  // bk::Kind
+  std::string text;
+  bool operator==(const Fail&) const = default;
+};
+[[nodiscard]] std::string encode(const Fail& message);
+[[nodiscard]] Fail decode_fail(std::string_view payload);
+
+}  // namespace bk::pull

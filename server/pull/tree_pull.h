@@ -1,0 +1,60 @@
+// Pulls one directory tree from an agent into the store: the driver of the transfer method `rsync`
+// (docs/protocol/pull.md).
+//
+// The agent is not believed: names, sizes, order and counts are checked, every chunk is hashed by the store,
+// memory is bounded by constants and by the width of one directory's list of subdirectories.
+#pragma once
+
+#include "common/tree/entry.h"
+#include "server/pull/stream.h"
+#include "server/store/snapshot.h"
+#include "server/store/store.h"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bk::pull {
+
+struct PullProgress {
+  std::uint64_t directories = 0;     // finished
+  std::uint64_t entries = 0;         // received
+  std::uint64_t received_bytes = 0;  // on the wire
+};
+
+struct PullOptions {
+  Millis idle{std::chrono::seconds(60)};              // no byte from the agent
+  Millis total{std::chrono::hours(24)};               // the whole pull
+  std::function<void(const PullProgress&)> progress;  // called now and then; may throw Cancelled to stop
+};
+
+struct PullReport {
+  Entry root;  // name empty; node, listing, has_subdirectories set
+  // The whole tree as the agent walked it.
+  std::uint64_t files = 0, directories = 0, others = 0, bytes = 0;
+  // "<reason>[:<errno name>] <percent path>", as SnapshotRecord::skipped has them: at most 1,000; the count
+  // counts all.
+  std::vector<std::string> skipped;
+  std::uint64_t skipped_count = 0;
+  std::uint64_t flagged = 0;  // files stored that changed during every attempt to read them (also in skipped)
+  std::uint64_t vanished = 0;  // entries that went away between listing and reading; no fault
+  // What it cost.
+  std::uint64_t same_directories = 0, wanted_directories = 0;
+  std::uint64_t read_files = 0, read_bytes = 0;  // opened by the agent
+  std::uint64_t received_bytes = 0, sent_bytes = 0;
+  std::string agent;  // program and version
+};
+
+// Pulls `root` (the path as queued by the client).  `previous` is the newest snapshot of the same source, if
+// any. Everything is in `writer` when it returns, nothing is committed: the caller makes the snapshot record.
+// Dropping the writer after an error is harmless (I4).  Throws Refused (the agent does not consent), Protocol
+// (the agent broke the protocol), Transient (line, deadline, the agent failed), Io and Corrupt from the
+// store.
+[[nodiscard]] PullReport pull_tree(ByteStream& stream, store::Store& store, store::Writer& writer,
+                                   const std::optional<store::SnapshotRecord>& previous,
+                                   const std::string& root, const PullOptions& options = {});
+
+}  // namespace bk::pull
