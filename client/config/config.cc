@@ -1,0 +1,221 @@
+#include "client/config/config.h"
+
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/path/names.h"
+#include "common/text/escape.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace bk::client {
+namespace {
+
+constexpr ConfigKey kSchema[] = {
+    {"host", ConfigType::Text, kRequired, "this machine's name, as a cmd may write it before a place"},
+    {"default_server", ConfigType::Text, "",
+     "the server that \"\" means; with one server it need not be said"},
+    {"administrators", ConfigType::TextList, "", "mail addresses for what needs attention"},
+    {"parallel", ConfigType::Number, "2", "how many requests are prepared at once, 1 to 64"},
+    {"keep_finished", ConfigType::Duration, "7d", "how long finished requests stay listed"},
+    {"push_timeout", ConfigType::Duration, "2m",
+     "the control line gives up after this long without progress"},
+    {"server.NAME.url", ConfigType::Text, kRequired, "ssh://user@host[:port]/CLIENT.git"},
+    {"server.NAME.hostkey", ConfigType::Text, kRequired, "the server's host key: \"ssh-ed25519 AAAA...\""},
+    {"server.NAME.identity", ConfigType::Text, kRequired,
+     "private key; relative to the home folder or absolute"},
+    {"module.NAME.paths", ConfigType::TextList, "", "absolute paths that backup_it NAME asks for"},
+    {"module.NAME.cmd", ConfigType::TextList, "",
+     "program in scripts/cmds and its fixed arguments; built-in modules have their own"},
+    {"module.NAME.method", ConfigType::Text, "",
+     "git, sftp, rsync or the administrator's own; built-in modules have their own"},
+    {"module.NAME.exclude", ConfigType::TextList, "", "patterns of entries to leave out of trees"},
+    {"module.NAME.one_fs", ConfigType::Flag, "false", "do not enter other file systems"},
+    {"module.NAME.time_limit", ConfigType::Duration, "6h",
+     "a cmd that runs longer is stopped and has failed"},
+    {"consent.SERVER.roots", ConfigType::TextList, "", "more trees that SERVER may read (method rsync)"},
+    {"consent.SERVER.repositories", ConfigType::TextList, "",
+     "more repositories, or folders of them, that SERVER may read (method git)"},
+    {"consent.SERVER.spool", ConfigType::TextList, "",
+     "more folders or files that SERVER may read (method sftp)"},
+    {"consent.SERVER.deny", ConfigType::TextList, "", "paths that SERVER may never read, whatever is queued"},
+    {"consent.SERVER.unconfined", ConfigType::Flag, "false",
+     "serve git and sftp without Landlock where the kernel has none"},
+};
+
+struct BuiltIn {
+  std::string_view module, program, argument, method;
+};
+// "archive" makes one pax archive of a folder; trac, wiki and wordpress share it.
+constexpr BuiltIn kBuiltIn[] = {
+    {"git", "backup_git", "", "git"},
+    {"directories", "backup_dir", "", "rsync"},
+    {"trac", "backup_archive", "trac", "sftp"},
+    {"wiki", "backup_archive", "wiki", "sftp"},
+    {"wordpress", "backup_archive", "wordpress", "sftp"},
+};
+
+const BuiltIn* find_built_in(std::string_view module) {
+  const auto* at = std::find_if(std::begin(kBuiltIn), std::end(kBuiltIn),
+                                [&](const BuiltIn& b) { return b.module == module; });
+  return at == std::end(kBuiltIn) ? nullptr : at;
+}
+
+// A path as written, cleaned; relative ones only where `base` is given.
+std::string path_of(const Config& file, Config::Path key, const std::string& text, const std::string& base) {
+  std::string full = text.starts_with('/') || base.empty() ? text : join_path(base, text);
+  if (!full.starts_with('/')) file.refuse(key, quoted(text) + " is not an absolute path");
+  try {
+    full = clean_absolute(full);
+  } catch (const Error& error) {
+    file.refuse(key, error.what());
+  }
+  if (!is_clean_absolute(full)) file.refuse(key, quoted(text) + " is longer than a path can be");
+  return full;
+}
+
+std::vector<std::string> paths_of(const Config& file, Config::Path key) {
+  std::vector<std::string> out;
+  for (const std::string& text : file.list(key)) out.push_back(path_of(file, key, text, ""));
+  return out;
+}
+
+// "ssh://git@host:22/web1.git" -> "web1".  The full rules for URLs are those of common/ssh, on connecting.
+std::string client_name_in(const Config& file, Config::Path key, const std::string& url) {
+  const std::size_t slash = url.rfind('/');
+  const std::size_t authority_end = url.find('/', std::string_view("ssh://").size());
+  if (!url.starts_with("ssh://") || authority_end == std::string::npos || url.find('@') > authority_end)
+    file.refuse(key, quoted(url) + " is not of the form ssh://user@host[:port]/CLIENT.git");
+  std::string name = url.substr(slash + 1);
+  if (name.ends_with(".git")) name.resize(name.size() - 4);
+  if (!is_safe_name(name)) file.refuse(key, quoted(url) + " does not end with a client's name, as /web1.git");
+  return name;
+}
+
+ServerConfig server_of(const Config& file, const std::string& name, const std::string& home) {
+  ServerConfig out;
+  out.name = name;
+  out.url = file.text({"server", name, "url"});
+  out.client = client_name_in(file, {"server", name, "url"}, out.url);
+  out.hostkey = file.text({"server", name, "hostkey"});
+  if (out.hostkey.find(' ') == std::string::npos)
+    file.refuse({"server", name, "hostkey"}, "expected \"<type> <base64>\", as in a .pub file");
+  out.identity = path_of(file, {"server", name, "identity"}, file.text({"server", name, "identity"}), home);
+  return out;
+}
+
+ModuleConfig module_of(const Config& file, const std::string& name) {
+  ModuleConfig out;
+  out.name = name;
+  out.cmd = file.list({"module", name, "cmd"});
+  out.paths = paths_of(file, {"module", name, "paths"});
+  out.method = file.text({"module", name, "method"});
+  out.exclude = file.list({"module", name, "exclude"});
+  out.one_fs = file.flag({"module", name, "one_fs"});
+  out.time_limit = file.duration({"module", name, "time_limit"});
+  if (out.time_limit.count() == 0) file.refuse({"module", name, "time_limit"}, "must be longer than nothing");
+  if (const BuiltIn* built_in = find_built_in(name)) {
+    if (out.cmd.empty()) {
+      out.cmd.emplace_back(built_in->program);
+      if (!built_in->argument.empty()) out.cmd.emplace_back(built_in->argument);
+    }
+    if (out.method.empty()) out.method = built_in->method;
+  }
+  if (out.cmd.empty() || out.cmd.front().empty())
+    file.refuse(
+        {"module", name, "cmd"},
+        "a module that is not built in needs one: the program in scripts/cmds that prepares its data");
+  if (out.cmd.front().front() != '/' && !is_component(out.cmd.front()))
+    file.refuse({"module", name, "cmd"},
+                quoted(out.cmd.front()) + " is neither a file name nor an absolute path");
+  if (!out.method.empty() && !is_safe_name(out.method))
+    file.refuse({"module", name, "method"}, quoted(out.method) + " is not a name");
+  return out;
+}
+
+ConsentConfig consent_of(const Config& file, const std::string& server) {
+  ConsentConfig out;
+  out.roots = paths_of(file, {"consent", server, "roots"});
+  out.repositories = paths_of(file, {"consent", server, "repositories"});
+  out.spool = paths_of(file, {"consent", server, "spool"});
+  out.deny = paths_of(file, {"consent", server, "deny"});
+  out.unconfined = file.flag({"consent", server, "unconfined"});
+  return out;
+}
+
+std::string known_names(const auto& map) {
+  std::string out;
+  for (const auto& [name, value] : map) out += (out.empty() ? "" : ", ") + name;
+  return out.empty() ? "none" : out;
+}
+
+void check_whole(const Config& file, const ClientConfig& config) {
+  if (!is_safe_name(config.host))
+    file.refuse({"host"}, quoted(config.host) + " is not a name of letters, digits, '.', '_' and '-'");
+  if (config.parallel < 1 || config.parallel > 64) file.refuse({"parallel"}, "must be 1 to 64");
+  if (!config.default_server.empty() && !config.servers.contains(config.default_server))
+    file.refuse({"default_server"}, fmt::format("no [server.{}] in this file; there are: {}",
+                                                config.default_server, known_names(config.servers)));
+  for (const auto& [name, consent] : config.consents) {
+    if (!config.servers.contains(name))
+      file.refuse({"consent", name}, fmt::format("no [server.{}] in this file; there are: {}", name,
+                                                 known_names(config.servers)));
+  }
+}
+
+ClientConfig convert(const Config& file, const std::string& home) {
+  ClientConfig out;
+  out.home = home;
+  out.file = file.file();
+  out.host = file.text({"host"});
+  out.default_server = file.text({"default_server"});
+  out.administrators = file.list({"administrators"});
+  out.parallel = file.number({"parallel"});
+  out.keep_finished = file.duration({"keep_finished"});
+  out.push_timeout = file.duration({"push_timeout"});
+  for (const std::string& name : file.tables("server"))
+    out.servers.emplace(name, server_of(file, name, home));
+  for (const BuiltIn& built_in : kBuiltIn)
+    out.modules.emplace(built_in.module, module_of(file, std::string(built_in.module)));
+  for (const std::string& name : file.tables("module"))
+    out.modules.insert_or_assign(name, module_of(file, name));
+  for (const std::string& name : file.tables("consent")) out.consents.emplace(name, consent_of(file, name));
+  check_whole(file, out);
+  if (out.default_server.empty() && out.servers.size() == 1) out.default_server = out.servers.begin()->first;
+  return out;
+}
+
+}  // namespace
+
+std::span<const ConfigKey> client_schema() { return kSchema; }
+
+ClientConfig parse_config(std::string_view text, const std::string& file, const std::string& home) {
+  return convert(Config::parse(text, file, kSchema), home);
+}
+
+ClientConfig load_config(const std::string& home) {
+  return convert(Config::load(join_path(home, "backupconfig.toml"), kSchema), home);
+}
+
+const ServerConfig& find_server(const ClientConfig& config, std::string_view word) {
+  if (word.empty() && config.default_server.empty())
+    throw Error(Kind::Usage, fmt::format("{}: no default_server; name one of: {}", config.file,
+                                         known_names(config.servers)));
+  const std::string name(word.empty() ? std::string_view(config.default_server) : word);
+  if (const auto at = config.servers.find(name); at != config.servers.end()) return at->second;
+  for (const auto& [key, server] : config.servers) {
+    if (server.url == word) return server;
+  }
+  throw Error(Kind::Usage, fmt::format("unknown server {}; {} has: {}", quoted(word), config.file,
+                                       known_names(config.servers)));
+}
+
+const ModuleConfig& find_module(const ClientConfig& config, std::string_view name) {
+  const auto at = config.modules.find(std::string(name));
+  if (at != config.modules.end()) return at->second;
+  throw Error(Kind::Usage,
+              fmt::format("unknown module {}; there are: {}", quoted(name), known_names(config.modules)));
+}
+
+}  // namespace bk::client

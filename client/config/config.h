@@ -1,0 +1,70 @@
+// <home>/backupconfig.toml of a client, checked and ready to use.  Every key: docs/formats/backupconfig.md.
+#pragma once
+
+#include "common/config/config.h"
+
+#include <chrono>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bk::client {
+
+// Where this client may ask for backups.
+struct ServerConfig {
+  std::string name;
+  std::string url;       // ssh://user@host[:port]/<client>.git
+  std::string hostkey;   // "<type> <base64>": the only key the server may show
+  std::string identity;  // absolute path of the private key
+  std::string client;    // what this server calls us: the URL's last component without ".git"
+};
+
+// What backup_it can be asked for.
+struct ModuleConfig {
+  std::string name;
+  std::vector<std::string> cmd;      // program (in scripts/cmds, or absolute) and its fixed arguments
+  std::vector<std::string> paths;    // clean absolute; what `backup_it NAME` queues
+  std::string method;                // how the server pulls what the cmd prepares
+  std::vector<std::string> exclude;  // entries the agent leaves out of trees of this module
+  bool one_fs = false;
+  std::chrono::seconds time_limit{0};  // for one run of the cmd
+};
+
+// What one server may read here beyond what is queued to it.
+struct ConsentConfig {
+  std::vector<std::string> roots, repositories, spool;
+  std::vector<std::string> deny;  // never, whatever else says yes
+  bool unconfined = false;        // git and sftp without Landlock, on kernels that have none
+};
+
+struct ClientConfig {
+  std::string home;
+  std::string file;  // for messages
+  std::string host;
+  std::string default_server;  // "" when there are several and none was chosen
+  std::vector<std::string> administrators;
+  std::size_t parallel = 0;               // modules prepared at once
+  std::chrono::seconds keep_finished{0};  // how long F files stay
+  std::chrono::seconds push_timeout{0};   // the control line: no progress for this long ends the round
+  std::map<std::string, ServerConfig> servers;
+  std::map<std::string, ModuleConfig> modules;  // configured and built-in ones
+  std::map<std::string, ConsentConfig> consents;
+};
+
+// The rows of docs/formats/backupconfig.md.
+[[nodiscard]] std::span<const ConfigKey> client_schema();
+
+// Throws Config: file, line, what is wrong and what would be right.
+[[nodiscard]] ClientConfig parse_config(std::string_view text, const std::string& file,
+                                        const std::string& home);
+[[nodiscard]] ClientConfig load_config(const std::string& home);
+
+// `word` is a configured name, the URL of a configured server, or "" for the default one.
+// Throws Usage, naming the servers there are.
+[[nodiscard]] const ServerConfig& find_server(const ClientConfig& config, std::string_view word);
+// Throws Usage, naming the modules there are.
+[[nodiscard]] const ModuleConfig& find_module(const ClientConfig& config, std::string_view name);
+
+}  // namespace bk::client

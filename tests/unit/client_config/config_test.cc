@@ -1,0 +1,202 @@
+#include "common/config/config.h"
+
+#include "client/config/config.h"
+#include "common/error/error.h"
+#include "common/io/file.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <sstream>
+
+namespace bk {
+namespace {
+
+constexpr ConfigKey kRows[] = {
+    {"host", ConfigType::Text, kRequired, "this machine"},
+    {"parallel", ConfigType::Number, "2", ""},
+    {"limits.wait", ConfigType::Duration, "15m", ""},
+    {"limits.room", ConfigType::Size, "1MiB", ""},
+    {"server.NAME.url", ConfigType::Text, kRequired, "where"},
+    {"server.NAME.paths", ConfigType::TextList, "", ""},
+    {"server.NAME.fast", ConfigType::Flag, "false", ""},
+};
+
+Config parse(std::string_view text) { return Config::parse(text, "f.toml", kRows); }
+
+std::string complaint(std::string_view text) {
+  try {
+    (void)parse(text);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::Config);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Config, ValuesAreReadByTypeAndDefaultsFillTheRest) {
+  const Config c =
+      parse("host = 'a'\n[limits]\nwait='90s'\n[server.\"b.example\"]\nurl='u'\npaths='/one'\nfast=true\n");
+  EXPECT_EQ(c.text({"host"}), "a");
+  EXPECT_EQ(c.number({"parallel"}), 2U);
+  EXPECT_EQ(c.duration({"limits", "wait"}).count(), 90);
+  EXPECT_EQ(c.size({"limits", "room"}), 1U << 20U);
+  EXPECT_EQ(c.tables("server"), std::vector<std::string>{"b.example"});
+  EXPECT_EQ(c.list({"server", "b.example", "paths"}), std::vector<std::string>{"/one"});
+  EXPECT_TRUE(c.flag({"server", "b.example", "fast"}));
+}
+
+TEST(Config, UnknownKeysNameTheLineAndTheNearestKey) {
+  EXPECT_EQ(complaint("host='a'\n\nparalel = 3\n"),
+            "f.toml:3: unknown key \"paralel\"; did you mean \"parallel\"?");
+  EXPECT_EQ(complaint("host='a'\n[server.x]\nurl='u'\nulr='v'\n"),
+            "f.toml:4: unknown key \"server.x.ulr\"; did you mean \"url\"?");
+  EXPECT_EQ(complaint("host='a'\n[sever.x]\nurl='u'\n"),
+            "f.toml:2: unknown key \"sever\"; did you mean \"server\"?");
+  EXPECT_NE(
+      complaint("host='a'\ncompletely_different=1\n").find("known here: host, limits, parallel, server"),
+      std::string::npos);
+}
+
+TEST(Config, WrongTypesSayWhatWouldBeRight) {
+  EXPECT_EQ(complaint("host = 7\n"), "f.toml:1: host: expected text in quotes, such as \"web1\"");
+  EXPECT_EQ(complaint("host='a'\nparallel='2'\n"), "f.toml:2: parallel: expected a whole number, such as 4");
+  EXPECT_EQ(complaint("host='a'\nparallel=-1\n"), "f.toml:2: parallel: expected a whole number, such as 4");
+  EXPECT_NE(complaint("host='a'\n[limits]\nwait='15'\n").find("f.toml:3: limits.wait: expected a duration"),
+            std::string::npos);
+  EXPECT_NE(complaint("host='a'\n[server.x]\nurl='u'\npaths=['a',\n 3]\n").find("f.toml:5: server.x.paths"),
+            std::string::npos);
+  EXPECT_NE(complaint("host='a'\nserver='x'\n").find("f.toml:2: server: expected a table"),
+            std::string::npos);
+  EXPECT_NE(complaint("[host]\n").find("expected text, found a table"), std::string::npos);
+}
+
+TEST(Config, MissingRequiredKeysAndBadSyntaxAreErrorsWithALine) {
+  EXPECT_EQ(complaint("parallel=3\n").substr(0, 26), "f.toml:1: host is missing:");
+  EXPECT_EQ(complaint("host='a'\n[server.x]\n"), "f.toml:2: server.x.url is missing: where");
+  EXPECT_EQ(complaint("host='a'\n= 3\n").substr(0, 9), "f.toml:2:");
+  EXPECT_EQ(complaint("host='a'\nhost='b'\n").substr(0, 9), "f.toml:2:");
+  EXPECT_NE(complaint("host='a'\n[server.\"../x\"]\nurl='u'\n").find("f.toml:2: \"../x\": a name has"),
+            std::string::npos);
+}
+
+TEST(Config, DurationsAndSizesHaveOneSpellingAndBounds) {
+  EXPECT_EQ(parse_duration("7d")->count(), 7 * 86400);
+  for (const char* bad : {"", "7", "d", "-1s", "1.5h", "07s", "1 h", "99999d", "18446744073709551615d"})
+    EXPECT_FALSE(parse_duration(bad)) << bad;
+  EXPECT_EQ(parse_size("2GiB"), 2ULL << 30U);
+  EXPECT_EQ(parse_size("10"), 10U);
+  for (const char* bad : {"", "MiB", "1MB", "-1", "99999999999TiB"}) EXPECT_FALSE(parse_size(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace bk
+
+namespace bk::client {
+namespace {
+
+constexpr const char* kGood = R"(host = "web1"
+[server.main]
+url = "ssh://git@backup.example.org:2222/web1.git"
+hostkey = "ssh-ed25519 AAAA"
+identity = ".ssh/id_ed25519"
+[module.directories]
+paths = ["/srv/www/", "/etc"]
+[module.notes]
+cmd = ["dump_notes", "--all"]
+)";
+
+std::string refusal(const std::string& text) {
+  try {
+    (void)parse_config(text, "b.toml", "/home/x");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::Config);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(ClientConfig, PathsAreCleanedAndTheClientIsNamedByTheUrl) {
+  const ClientConfig c = parse_config(kGood, "b.toml", "/home/x");
+  EXPECT_EQ(c.default_server, "main");
+  EXPECT_EQ(c.servers.at("main").client, "web1");
+  EXPECT_EQ(c.servers.at("main").identity, "/home/x/.ssh/id_ed25519");
+  EXPECT_EQ(c.modules.at("directories").paths, (std::vector<std::string>{"/srv/www", "/etc"}));
+  EXPECT_EQ(c.modules.at("directories").method, "rsync");
+  EXPECT_EQ(c.modules.at("wiki").cmd, (std::vector<std::string>{"backup_archive", "wiki"}));
+  EXPECT_EQ(c.modules.at("notes").cmd, (std::vector<std::string>{"dump_notes", "--all"}));
+}
+
+TEST(ClientConfig, AServerIsFoundByNameByUrlAndByDefault) {
+  const ClientConfig c = parse_config(kGood, "b.toml", "/home/x");
+  EXPECT_EQ(find_server(c, "").name, "main");
+  EXPECT_EQ(find_server(c, "main").name, "main");
+  EXPECT_EQ(find_server(c, "ssh://git@backup.example.org:2222/web1.git").name, "main");
+  EXPECT_THROW((void)find_server(c, "ssh://git@evil.example.org/web1.git"), Error);
+  EXPECT_THROW((void)find_server(c, "other"), Error);
+  EXPECT_THROW((void)find_module(c, "wikis"), Error);
+}
+
+TEST(ClientConfig, WrongValuesNameTheLine) {
+  const std::string good = kGood;
+  EXPECT_EQ(refusal(good), "accepted");
+  EXPECT_EQ(refusal(good + "time_limit = \"0s\"\n"),
+            "b.toml:10: module.notes.time_limit: must be longer than nothing");
+  EXPECT_NE(
+      refusal(good + "paths = [\"srv\"]\n").find("b.toml:10: module.notes.paths: \"srv\" is not an absolute"),
+      std::string::npos);
+  EXPECT_NE(refusal(good + "paths = [\"/a/../b\"]\n").find("\"..\" in a path"), std::string::npos);
+  EXPECT_NE(
+      refusal(good + "[consent.mian]\nroots=[\"/\"]\n").find("b.toml:10: consent.mian: no [server.mian]"),
+      std::string::npos);
+  EXPECT_NE(refusal(good + "[module.x]\n").find("b.toml:10: module.x.cmd: a module that is not built in"),
+            std::string::npos);
+  EXPECT_NE(refusal("default_server = 'x'\n" + good).find("b.toml:1: default_server: no [server.x]"),
+            std::string::npos);
+  EXPECT_NE(refusal(good + "[server.b]\nurl='git@x:y.git'\nhostkey='a b'\nidentity='k'\n").find("b.toml:11:"),
+            std::string::npos);
+}
+
+// The rows "| `key` | type | default | meaning |" of the page, in its order.
+std::vector<std::array<std::string, 3>> documented() {
+  std::vector<std::array<std::string, 3>> rows;
+  const std::string page = read_file(std::string(BK_SOURCE_DIR) + "/docs/formats/backupconfig.md");
+  const std::size_t from = page.find("## Client");
+  const std::size_t to = page.find("## Server");
+  std::istringstream lines(page.substr(from, to == std::string::npos ? to : to - from));
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("| `")) continue;
+    std::array<std::string, 3> cells;
+    std::size_t begin = 2;
+    for (std::string& cell : cells) {
+      const std::size_t end = line.find(" | ", begin);
+      cell = line.substr(begin, end - begin);
+      std::erase(cell, '`');
+      begin = end + 3;
+    }
+    rows.push_back(cells);
+  }
+  return rows;
+}
+
+TEST(ClientConfig, ThePageListsEveryKeyWithTypeAndDefault) {
+  const auto rows = documented();
+  ASSERT_EQ(rows.size(), client_schema().size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const ConfigKey& key = client_schema()[i];
+    EXPECT_EQ(rows[i][0], key.key);
+    EXPECT_EQ(rows[i][1], type_name(key.type)) << key.key;
+    EXPECT_EQ(rows[i][2], key.fallback.empty() ? "none" : key.fallback) << key.key;
+  }
+}
+
+TEST(ClientConfig, TheExampleOnThePageIsAccepted) {
+  const std::string page = read_file(std::string(BK_SOURCE_DIR) + "/docs/formats/backupconfig.md");
+  const std::size_t begin = page.find("```toml\n") + 8;
+  const ClientConfig c = parse_config(page.substr(begin, page.find("```", begin) - begin), "page", "/home/x");
+  EXPECT_EQ(c.servers.size(), 2U);
+  EXPECT_EQ(c.default_server, "main");
+}
+
+}  // namespace
+}  // namespace bk::client
