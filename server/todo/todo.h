@@ -3,48 +3,51 @@
 //
 //   .incomplete/RQ<stem>   being written        C<stem>        to do
 //   P<stem>                being done           F<stem>.<id>   done; kept some days, then removed
+//   X<name>                set aside: could not be parsed
+//   .done, .done.log       the outcome of every finished id, for ever
 //
-// add() is the moment of promise (I1): when it returns, the entry survives power loss.  One add() at a time
-// per client (it holds
-// TODO/<client>/.lock); claims and ends take the same lock for a moment.  Format of the files:
-// docs/formats/todo.md.
+// add_all() is the moment of promise (I1): when it returns, the entries survive power loss.  Every call takes
+// TODO/<client>/.lock for as long as it lasts; nothing is held between calls.  Formats: docs/formats/todo.md.
+//
+// Errors: Io; Config for a client whose name is not safe.
 #pragma once
 
 #include "common/time/time.h"
+#include "proto/receipt/receipt.h"
 #include "proto/request/request.h"
+#include "server/todo/todo_item.h"
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace bk::server {
 
-struct TodoItem {
-  proto::Request request;        // of the newest id
-  std::vector<std::string> ids;  // every request that this item answers; each gets the outcome
-  std::string by;                // the pushing key's user
-  Timestamp taken;               // when it was ingested, the server's clock
-  int attempts = 0;
-  std::optional<Timestamp> not_before;
-  std::string last_error;
+enum class Added {
+  New,           // a new C
+  Joined,        // a C of the same stem was there: it lists this id too
+  AlreadyThere,  // this id is queued, at work or finished; nothing changed
 };
-
-enum class Added { New, Joined, AlreadyThere };
 
 class TodoList {
  public:
-  // `directory` is <home>/TODO.
+  // `directory` is <home>/TODO; made when it is missing.
   explicit TodoList(std::string directory);
-  // Adds one request durably.  The same id again (C, P, F or below the client's high-water mark of finished
-  // ids) changes nothing. A C of the same stem is joined: it lists both ids.
+
+  // Adds one request durably.  An id that was ever added before changes nothing.
   [[nodiscard]] Added add(const std::string& client, const proto::Request& request, const std::string& by,
                           Timestamp now);
-  // Adds many with a constant number of directory syncs; as durable as add() when it returns.  One answer per
-  // request.
+  // Adds many with a constant number of syncs; as durable as add() when it returns.  One answer per request.
   [[nodiscard]] std::vector<Added> add_all(const std::string& client,
                                            const std::vector<proto::Request>& requests, const std::string& by,
                                            Timestamp now);
+  // What the server has to say of each id now: `taken` while it is queued or at work, the outcome when it is
+  // finished (reason and counters only as long as its F file is kept), nothing for an id never added.
+  [[nodiscard]] std::vector<std::optional<proto::Receipt>> answers(const std::string& client,
+                                                                   std::span<const std::string> ids);
 
   [[nodiscard]] std::vector<std::string> clients() const;
   struct Named {
@@ -53,20 +56,38 @@ class TodoList {
     TodoItem item;
   };
   // Items in state C or P, oldest first.  A file that cannot be parsed is set aside as "X<name>" and reported
-  // through `problems`.
-  [[nodiscard]] std::vector<Named> pending(std::vector<std::string>& problems) const;
+  // through `problems`, one line each.
+  [[nodiscard]] std::vector<Named> pending(std::vector<std::string>& problems);
 
-  // C -> P.  False when it is not there any more.  An existing P of that stem waits: false.
+  // Ends what a crash interrupted: a put_back() or finish() that was half done is completed, temporary files
+  // go.  Only while nobody works on this client's P files.
+  void recover(const std::string& client);
+  // C -> P.  False when it is not there any more, or a P of that stem is at work.
   [[nodiscard]] bool claim(const std::string& client, const std::string& stem);
-  // P -> C with the attempt counted.
+  // P -> C; `item` holds the counted attempt.  A C of that stem is joined.
   void put_back(const std::string& client, const std::string& stem, const TodoItem& item);
-  // P -> F<stem>.<id>; only after the receipt is durable (I2).
-  void finish(const std::string& client, const std::string& stem, const TodoItem& item);
-  // Removes F files older than `keep_before`; their ids stay below the high-water mark.
+  // P -> F<stem>.<id>, and the outcome of every id is kept for ever; only after the receipt is durable (I2).
+  void finish(const std::string& client, const std::string& stem, const TodoItem& item,
+              const Finished& finished);
+  // Removes F files finished before `keep_before`.
   void expire(Timestamp keep_before);
 
  private:
+  // What the C and P files of one client say; files that did not change are not read again.
+  struct Seen {
+    std::uint64_t inode = 0;
+    Timestamp changed;
+    TodoItem item;
+  };
+  using Files = std::map<std::string, Seen>;  // by file name
+
+  [[nodiscard]] std::string folder(const std::string& client) const;
+  [[nodiscard]] std::string path(const std::string& client, const std::string& file) const;
+  const Files& load(const std::string& client, std::vector<std::string>& problems);
+  void write_in_place(const std::string& client, const std::string& file, const TodoItem& item);
+
   std::string directory_;
+  std::map<std::string, Files> seen_;
 };
 
 }  // namespace bk::server
