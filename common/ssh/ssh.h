@@ -43,13 +43,18 @@ class Session {
   explicit Session(const Endpoint& endpoint);
   ~Session();
   Session(Session&&) noexcept;
-  // Runs a command on the far side.
+  Session& operator=(Session&&) noexcept;
+  // Runs a command on the far side; throws Refused when the far side does not start it.  Several channels may
+  // run in one session; each keeps the session alive.
   [[nodiscard]] std::unique_ptr<Channel> exec(const std::string& command);
+  // False once the line broke: nothing more goes over this session.
+  [[nodiscard]] bool alive() const;
+
+  struct Impl;
 
  private:
   friend class Channel;
   friend class Sftp;
-  struct Impl;
   std::shared_ptr<Impl> impl_;
 };
 
@@ -63,16 +68,30 @@ class Channel {
   [[nodiscard]] bool at_end() const;
   // All of it, never more than the peer's window at once; no progress for `deadline` throws Transient.
   void write(std::string_view bytes, std::chrono::milliseconds deadline);
+  // Hands over what goes now without waiting and returns how many bytes those were, perhaps 0.  Throws when
+  // the far side has closed.  With wait() and try_read() one thread reads and writes at the same time.
+  [[nodiscard]] std::size_t try_write(std::string_view bytes);
+  struct Ready {
+    bool readable = false;  // try_read gives bytes, or at_end() is true
+    bool writable = false;  // try_write takes bytes, or throws because the far side closed
+  };
+  // Waits until one of what was asked for is possible; both false when `deadline` passed.  A cut line throws.
+  // A deadline of 0 only looks.
+  [[nodiscard]] Ready wait(bool to_read, bool to_write, std::chrono::milliseconds deadline);
+  // Waits until everything written was handed to the kernel; false when `deadline` passed or the line broke.
+  bool flush(std::chrono::milliseconds deadline);
   void send_eof();
   // Waits for the far side's exit status; nothing when it was killed by a signal or the line broke: that is
-  // not success.
+  // not success.  Still running at `deadline`: throws Transient.
   [[nodiscard]] std::optional<int> exit_status(std::chrono::milliseconds deadline);
   // What the far side wrote to its standard error so far, at most 64 KiB.
   [[nodiscard]] std::string take_stderr();
 
+  struct Impl;
+
  private:
   friend class Session;
-  struct Impl;
+  friend class Sftp;
   explicit Channel(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

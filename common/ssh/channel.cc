@@ -1,0 +1,147 @@
+#include "common/ssh/internal.h"
+#include "common/text/escape.h"
+
+#include <algorithm>
+
+namespace bk::ssh {
+namespace {
+
+constexpr std::size_t kMaxErrors = 64U << 10U;
+// Larger pieces only wait in memory: what is in the socket's way must be gone before more is taken.
+constexpr std::size_t kMaxPiece = 256U << 10U;
+
+// libssh's callbacks: user data is the Channel::Impl.  They do not throw, except for memory, which ends us.
+int on_data(ssh_session, ssh_channel, void* data, std::uint32_t size, int is_stderr, void* self) noexcept {
+  if (is_stderr == 0) return 0;  // stays in libssh's buffer until it is read
+  std::string& errors = static_cast<Channel::Impl*>(self)->errors;
+  errors.append(static_cast<const char*>(data), std::min<std::size_t>(size, kMaxErrors - errors.size()));
+  return static_cast<int>(size);  // all of it, so that a chatty far side never stalls on its standard error
+}
+void on_close(ssh_session, ssh_channel, void* self) noexcept {
+  static_cast<Channel::Impl*>(self)->closed = true;
+}
+void on_status(ssh_session, ssh_channel, int status, void* self) noexcept {
+  static_cast<Channel::Impl*>(self)->status = status;
+}
+void on_signal(ssh_session, ssh_channel, const char*, int, const char*, const char*, void* self) noexcept {
+  static_cast<Channel::Impl*>(self)->signalled = true;
+}
+
+}  // namespace
+
+void Channel::Impl::open(const std::string& command) {
+  channel.reset(ssh_channel_new(session->session.get()));
+  if (!channel) throw session->broken("opening a channel");
+  ssh_callbacks_init(&callbacks);
+  callbacks.userdata = this;
+  callbacks.channel_data_function = on_data;
+  callbacks.channel_close_function = on_close;
+  callbacks.channel_exit_status_function = on_status;
+  callbacks.channel_exit_signal_function = on_signal;
+  (void)ssh_set_channel_callbacks(channel.get(), &callbacks);
+  const Deadline deadline(session->idle);
+  const auto step = [&](std::string_view doing, auto&& call) {
+    if (session->complete(doing, deadline, call) == SSH_OK) return;
+    if (!session->alive()) throw session->broken(doing);
+    throw Error(Kind::Refused, session->where + ": " + std::string(doing) + ": " +
+                                   quoted(ssh_get_error(session->session.get())));
+  };
+  step("opening a channel", [&] { return ssh_channel_open_session(channel.get()); });
+  step("starting the command", [&] { return ssh_channel_request_exec(channel.get(), command.c_str()); });
+}
+
+bool Channel::Impl::writable() const {
+  return ssh_channel_window_size(channel.get()) > 0 &&
+         (ssh_get_status(session->session.get()) & SSH_WRITE_PENDING) == 0;
+}
+
+// Bytes, end of file or an error: a read will not wait.
+bool Channel::Impl::readable() { return ssh_channel_poll(channel.get(), 0) != 0; }
+
+Error Channel::Impl::broken(std::string_view doing) const {
+  if (!session->alive()) return session->broken(doing);
+  std::string text = session->where + ": " + std::string(doing) + ": the far side closed the channel";
+  if (status) text += " with exit status " + std::to_string(*status);
+  if (signalled) text += ", killed by a signal";
+  if (!errors.empty()) text += ": " + quoted(errors.substr(0, 300));
+  return {Kind::Transient, text};
+}
+
+Channel::Channel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Channel::~Channel() = default;
+
+std::size_t Channel::try_read(void* buffer, std::size_t size) {
+  const auto want = static_cast<std::uint32_t>(std::min<std::size_t>(size, 1U << 30U));
+  const int got = ssh_channel_read_nonblocking(impl_->channel.get(), buffer, want, 0);
+  if (got > 0) return static_cast<std::size_t>(got);
+  if (got == 0 || got == SSH_EOF || at_end()) return 0;
+  throw impl_->broken("reading");
+}
+
+bool Channel::at_end() const { return ssh_channel_is_eof(impl_->channel.get()) != 0; }
+
+std::size_t Channel::read(void* buffer, std::size_t size, std::chrono::milliseconds deadline) {
+  const Deadline until(deadline);
+  for (;;) {
+    if (const std::size_t got = try_read(buffer, size); got > 0 || at_end()) return got;
+    if (impl_->session->pump(until, [&] { return impl_->readable(); })) continue;
+    if (!impl_->session->alive()) throw impl_->broken("reading");
+    throw impl_->session->timed_out("reading");
+  }
+}
+
+std::size_t Channel::try_write(std::string_view bytes) {
+  if (impl_->closed || !impl_->session->alive()) throw impl_->broken("writing");
+  if (bytes.empty() || !impl_->writable()) return 0;
+  const std::size_t window = ssh_channel_window_size(impl_->channel.get());
+  const auto size = static_cast<std::uint32_t>(std::min({bytes.size(), window, kMaxPiece}));
+  const int done = ssh_channel_write(impl_->channel.get(), bytes.data(), size);
+  if (done < 0) throw impl_->broken("writing");
+  return static_cast<std::size_t>(done);
+}
+
+void Channel::write(std::string_view bytes, std::chrono::milliseconds deadline) {
+  while (!bytes.empty()) {
+    const std::size_t done = try_write(bytes);
+    bytes.remove_prefix(done);
+    if (done > 0) continue;
+    const auto ready = [&] { return impl_->closed || impl_->writable(); };
+    if (impl_->session->pump(Deadline(deadline), ready)) continue;
+    if (!impl_->session->alive()) throw impl_->broken("writing");
+    throw impl_->session->timed_out("writing");
+  }
+}
+
+Channel::Ready Channel::wait(bool to_read, bool to_write, std::chrono::milliseconds deadline) {
+  Ready out;
+  const auto ready = [&] {
+    out.readable = to_read && impl_->readable();
+    out.writable = to_write && (impl_->closed || impl_->writable());
+    return out.readable || out.writable;
+  };
+  if (!impl_->session->pump(Deadline(deadline), ready) && !impl_->session->alive())
+    throw impl_->broken("waiting");
+  return out;
+}
+
+void Channel::send_eof() {
+  if (impl_->closed || !impl_->session->alive()) return;
+  (void)ssh_channel_send_eof(impl_->channel.get());
+}
+
+bool Channel::flush(std::chrono::milliseconds deadline) {
+  return impl_->session->pump(Deadline(deadline), [&] {
+    return (ssh_get_status(impl_->session->session.get()) & SSH_WRITE_PENDING) == 0;
+  });
+}
+
+std::optional<int> Channel::exit_status(std::chrono::milliseconds deadline) {
+  const auto known = [&] { return impl_->status.has_value() || impl_->signalled || impl_->closed; };
+  if (!impl_->session->pump(Deadline(deadline), known) && impl_->session->alive())
+    throw impl_->session->timed_out("waiting for the exit status");
+  return impl_->signalled ? std::nullopt : impl_->status;
+}
+
+std::string Channel::take_stderr() { return std::exchange(impl_->errors, {}); }
+
+}  // namespace bk::ssh

@@ -1,0 +1,95 @@
+// What the files of common/ssh share: libssh's objects behind ssh.h.  Nobody else includes this.
+#pragma once
+
+#include "common/error/error.h"
+#include "common/handle/handle.h"
+#include "common/ssh/ssh.h"
+
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace bk::ssh {
+
+// A moment in the future, on the clock that nobody sets.
+class Deadline {
+ public:
+  explicit Deadline(std::chrono::milliseconds from_now) : at_(std::chrono::steady_clock::now() + from_now) {}
+  // Milliseconds left, rounded up, as poll(2) takes them; 0 when it passed.
+  [[nodiscard]] int left_ms() const {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(at_ - std::chrono::steady_clock::now());
+    return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1 << 30));
+  }
+  [[nodiscard]] bool passed() const { return left_ms() == 0; }
+
+ private:
+  std::chrono::steady_clock::time_point at_;
+};
+
+// The session works without blocking: libssh queues and parses, we wait.  That is the only way in which
+// libssh 0.10 keeps a deadline on everything (its blocking writes ignore SSH_OPTIONS_TIMEOUT).
+struct Session::Impl {
+  std::string where;  // "user@host:port", for messages
+  Handle<ssh_session_struct, ssh_free> session;
+  ssh_event event = nullptr;
+  std::chrono::milliseconds idle{60000};
+
+  Impl() = default;
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl();
+
+  [[nodiscard]] bool alive() const;
+  // Transient, with libssh's words; `doing` comes first.
+  [[nodiscard]] Error broken(std::string_view doing) const;
+  // Lets the line work until `ready()`; false when the deadline passed or the line broke before that.
+  template <class Ready>
+  [[nodiscard]] bool pump(const Deadline& deadline, Ready&& ready) {
+    for (;;) {
+      if (ready()) return true;
+      if (!alive() || deadline.passed()) return false;
+      (void)ssh_event_dopoll(event, deadline.left_ms());
+    }
+  }
+  // Calls `step` until it stops answering SSH_AGAIN; throws Transient at the deadline.
+  template <class Step>
+  int complete(std::string_view doing, const Deadline& deadline, Step&& step) {
+    for (;;) {
+      const int rc = step();
+      if (rc != SSH_AGAIN) return rc;
+      if (!alive()) throw broken(doing);
+      if (deadline.passed()) throw timed_out(doing);
+      (void)ssh_event_dopoll(event, deadline.left_ms());
+    }
+  }
+  [[nodiscard]] Error timed_out(std::string_view doing) const;
+};
+
+struct Channel::Impl {
+  std::shared_ptr<Session::Impl> session;
+  Handle<ssh_channel_struct, ssh_channel_free> channel;
+  ssh_channel_callbacks_struct callbacks{};
+  std::string errors;  // standard error of the far side, capped
+  std::optional<int> status;
+  bool signalled = false;
+  bool closed = false;
+
+  explicit Impl(std::shared_ptr<Session::Impl> s) : session(std::move(s)) {}
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() { forget(channel.get()); }
+  // libssh keeps a freed channel until the far side closed it, and would still call us then.
+  void forget(ssh_channel c) {
+    if (c != nullptr) (void)ssh_remove_channel_callbacks(c, &callbacks);
+  }
+  void open(const std::string& command);
+  [[nodiscard]] bool writable() const;
+  [[nodiscard]] bool readable();
+  [[nodiscard]] Error broken(std::string_view doing) const;
+};
+
+}  // namespace bk::ssh

@@ -1,0 +1,221 @@
+#include "common/ssh/internal.h"
+#include "common/text/escape.h"
+
+#include <fcntl.h>
+#include <libssh/sftp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace bk::ssh {
+namespace {
+
+// 24 answers of 64 KiB fill libssh's receive window of 1.28 MB; a server answers up to 255 KiB at once.
+constexpr std::uint32_t kPieceBytes = 64U << 10U;
+constexpr std::size_t kInFlight = 24;
+
+// libssh's SFTP waits inside sftp_packet_read for the rest of a message, and repeats that for ever when the
+// peer is frozen (0.10.6 takes "0 bytes in time" for "go on").  So a second thread shuts the socket when
+// nothing happened in time; the read then ends with "Socket error: disconnected".
+class Watchdog {
+ public:
+  Watchdog(int fd, std::chrono::milliseconds limit)
+      : limit_(limit), thread_([this, fd](const std::stop_token& stop) { run(stop, fd); }) {}
+  // While our own side is busy, silence is not the peer's.
+  void sleep(bool asleep) {
+    const std::lock_guard hold(mutex_);
+    asleep_ = asleep;
+    ++meals_;
+  }
+  [[nodiscard]] bool bit() {
+    const std::lock_guard hold(mutex_);
+    return bit_;
+  }
+
+ private:
+  void run(const std::stop_token& stop, int fd) {
+    std::unique_lock hold(mutex_);
+    while (!stop.stop_requested()) {
+      const std::uint64_t seen = meals_;
+      if (wake_.wait_for(hold, stop, limit_, [&] { return stop.stop_requested(); })) return;
+      if (stop.stop_requested() || meals_ != seen || asleep_) continue;
+      bit_ = true;
+      (void)::shutdown(fd, SHUT_RDWR);
+      return;
+    }
+  }
+
+  std::chrono::milliseconds limit_;
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::uint64_t meals_ = 0;
+  bool asleep_ = false;
+  bool bit_ = false;
+  std::jthread thread_;
+};
+
+using SftpSession = Handle<sftp_session_struct, sftp_free>;
+using SftpFile = Handle<sftp_file_struct, sftp_close>;
+using Attributes = Handle<sftp_attributes_struct, sftp_attributes_free>;
+
+}  // namespace
+
+struct Sftp::Impl {
+  std::unique_ptr<Channel> channel;  // its callbacks outlive the SFTP session
+  std::shared_ptr<Session::Impl> session;
+  SftpSession sftp;
+
+  // sftp_free frees the channel of libssh.
+  void take_channel() {
+    sftp.reset(sftp_new_channel(session->session.get(), channel->impl_->channel.get()));
+    if (!sftp) throw session->broken("starting SFTP");
+    (void)channel->impl_->channel.release();
+  }
+  ~Impl() {
+    if (sftp) channel->impl_->forget(sftp->channel);
+    sftp.reset();  // before the callbacks and the session
+  }
+
+  // Runs blocking SFTP calls under the watchdog.
+  template <class Body>
+  auto guarded(std::chrono::milliseconds idle, Body&& body) {
+    struct Blocking {
+      ssh_session s;
+      explicit Blocking(ssh_session session_in) : s(session_in) { ssh_set_blocking(s, 1); }
+      ~Blocking() { ssh_set_blocking(s, 0); }
+    };
+    const Blocking mode(session->session.get());
+    Watchdog dog(ssh_get_fd(session->session.get()), idle);
+    try {
+      return body(dog);
+    } catch (const Error&) {
+      if (dog.bit()) throw session->timed_out("reading by SFTP");
+      throw;
+    }
+  }
+
+  [[nodiscard]] Error failed(const std::string& path, std::string_view doing) const {
+    const std::string what = std::string(doing) + " " + quoted(path);
+    if (!session->alive()) return session->broken(what);
+    const std::string text = session->where + ": " + what + ": ";
+    switch (sftp_get_error(sftp.get())) {
+      case SSH_FX_NO_SUCH_FILE:
+        return {Kind::NotFound, text + "no such file"};
+      case SSH_FX_PERMISSION_DENIED:
+        return {Kind::Refused, text + "permission denied"};
+      default:
+        return {Kind::Transient, text + "SFTP error " + std::to_string(sftp_get_error(sftp.get()))};
+    }
+  }
+
+  void stream(const std::string& path, std::uint64_t offset, Watchdog& dog,
+              const std::function<void(std::string_view)>& sink);
+};
+
+namespace {
+
+// Questions in flight for one file, answered in order.
+class Pipeline {
+ public:
+  Pipeline(sftp_file file, std::uint64_t offset) : file_(file), next_(offset) {}
+
+  [[nodiscard]] bool fill() {
+    while (asked_.size() < kInFlight) {
+      const int id = sftp_async_read_begin(file_, kPieceBytes);
+      if (id < 0) return false;
+      asked_.push_back({static_cast<std::uint32_t>(id), next_});
+      next_ += kPieceBytes;
+    }
+    return true;
+  }
+  // Bytes of the next answer, 0 at end of file, negative when it failed; a short one is followed by go_to().
+  [[nodiscard]] int take(std::vector<char>& buffer) {
+    const int got = sftp_async_read(file_, buffer.data(), kPieceBytes, asked_.front().id);
+    at_ = asked_.front().offset + static_cast<std::uint64_t>(std::max(got, 0));
+    asked_.pop_front();
+    return got;
+  }
+  [[nodiscard]] std::uint64_t at() const { return at_; }
+  // Takes and forgets what is in flight, then goes on at `offset`.  libssh 0.10 reads a packet before it
+  // looks among those it has already got, so a second, plain read beside ours would steal answers and wait
+  // for ever.
+  [[nodiscard]] bool go_to(std::uint64_t offset, std::vector<char>& buffer) {
+    while (!asked_.empty()) {
+      (void)sftp_seek64(file_, next_);  // forgets the end of file that an earlier answer reported
+      if (take(buffer) < 0) return false;
+    }
+    next_ = offset;
+    return sftp_seek64(file_, offset) == 0;
+  }
+
+ private:
+  struct Asked {
+    std::uint32_t id;
+    std::uint64_t offset;
+  };
+  sftp_file file_;
+  std::uint64_t next_;
+  std::uint64_t at_ = 0;
+  std::deque<Asked> asked_;
+};
+
+}  // namespace
+
+void Sftp::Impl::stream(const std::string& path, std::uint64_t offset, Watchdog& dog,
+                        const std::function<void(std::string_view)>& sink) {
+  const SftpFile file(sftp_open(sftp.get(), path.c_str(), O_RDONLY, 0));
+  if (!file) throw failed(path, "opening");
+  std::vector<char> buffer(kPieceBytes);
+  Pipeline pipeline(file.get(), offset);
+  if (!pipeline.go_to(offset, buffer)) throw failed(path, "seeking in");
+  for (;;) {
+    if (!pipeline.fill()) throw failed(path, "reading");
+    const int got = pipeline.take(buffer);
+    if (got < 0) throw failed(path, "reading");
+    dog.sleep(true);
+    if (got > 0) sink({buffer.data(), static_cast<std::size_t>(got)});
+    dog.sleep(false);
+    // A short answer is normal, and not yet the end: only an answer without bytes is.
+    const std::uint64_t at = pipeline.at();
+    if (static_cast<std::uint32_t>(got) < kPieceBytes && !pipeline.go_to(at, buffer))
+      throw failed(path, "reading");
+    if (got == 0) return;
+  }
+}
+
+Sftp::Sftp(Session& session, const std::string& command) : impl_(std::make_unique<Impl>()) {
+  impl_->session = session.impl_;
+  impl_->channel = session.exec(command);
+  impl_->take_channel();
+  impl_->guarded(session.impl_->idle, [&](Watchdog&) {
+    if (sftp_init(impl_->sftp.get()) == 0) return;
+    std::string text = session.impl_->where + ": starting SFTP";
+    if (const std::string errors = impl_->channel->take_stderr(); !errors.empty())
+      text += ": " + quoted(errors.substr(0, 300));
+    const std::optional<int> status = impl_->channel->impl_->status;
+    if (status) text += ": the far side ended with exit status " + std::to_string(*status);
+    throw Error(status == kExitRefused ? Kind::Refused : Kind::Transient, text);
+  });
+}
+
+Sftp::~Sftp() = default;
+
+Sftp::Stat Sftp::stat(const std::string& path) {
+  return impl_->guarded(impl_->session->idle, [&](Watchdog&) {
+    const Attributes found(sftp_stat(impl_->sftp.get(), path.c_str()));
+    if (!found) throw impl_->failed(path, "looking at");
+    return Stat{found->size, found->type == SSH_FILEXFER_TYPE_REGULAR};
+  });
+}
+
+void Sftp::read_from(const std::string& path, std::uint64_t offset,
+                     const std::function<void(std::string_view)>& sink, std::chrono::milliseconds idle) {
+  impl_->guarded(idle, [&](Watchdog& dog) { impl_->stream(path, offset, dog, sink); });
+}
+
+}  // namespace bk::ssh

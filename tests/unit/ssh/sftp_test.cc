@@ -1,0 +1,98 @@
+#include "common/digest/sha256.h"
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/random/random.h"
+#include "common/ssh/ssh.h"
+#include "tests/support/sshd.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <functional>
+
+namespace bk::ssh {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Sshd;
+
+constexpr const char* kServer = "/usr/lib/openssh/sftp-server -R";
+
+class SftpRead : public testing::Test {
+ protected:
+  Sshd server_;
+  Session session_{server_.endpoint()};
+  test::TempDir dir_;
+
+  std::string file(std::size_t bytes) {
+    std::string content = SystemRandom().bytes(std::min<std::size_t>(bytes, 1U << 20U));
+    while (content.size() < bytes) content += content.substr(0, bytes - content.size());
+    replace_durably(dir_.file("file"), content);
+    return content;
+  }
+};
+
+TEST_F(SftpRead, AFileOfAnySizeComesWholeAndInOrder) {
+  Sftp sftp(session_, kServer);
+  for (const std::size_t size : {0U, 1U, 65535U, 65536U, 65537U, 1U << 20U, 60U << 20U}) {
+    const std::string content = file(size);
+    std::string got;
+    sftp.read_from(
+        dir_.file("file"), 0, [&](std::string_view piece) { got += piece; }, 20s);
+    EXPECT_TRUE(got == content) << size;
+    EXPECT_EQ(sftp.stat(dir_.file("file")).bytes, size);
+    EXPECT_TRUE(sftp.stat(dir_.file("file")).regular);
+  }
+}
+
+TEST_F(SftpRead, AReadGoesOnWhereACutOneEnded) {
+  Sftp sftp(session_, kServer);
+  const std::string content = file(3000000);
+  std::string got;
+  sftp.read_from(
+      dir_.file("file"), 1234567, [&](std::string_view piece) { got += piece; }, 20s);
+  EXPECT_TRUE(got == content.substr(1234567));
+}
+
+TEST_F(SftpRead, AMissingFileIsNotFoundAndADirectoryIsNotRegular) {
+  Sftp sftp(session_, kServer);
+  try {
+    (void)sftp.stat(dir_.file("none"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::NotFound) << error.what();
+  }
+  EXPECT_FALSE(sftp.stat(dir_.path()).regular);
+}
+
+TEST_F(SftpRead, AFrozenPeerEndsAtTheDeadline) {
+  Sftp sftp(session_, kServer);
+  (void)file(30U << 20U);
+  const auto begin = std::chrono::steady_clock::now();
+  bool frozen = false;
+  EXPECT_THROW(sftp.read_from(
+                   dir_.file("file"), 0,
+                   [&](std::string_view) {
+                     if (std::exchange(frozen, true)) return;
+                     for (const pid_t pid : server_.descendants()) (void)::kill(pid, SIGSTOP);
+                   },
+                   700ms),
+               Error);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
+}
+
+TEST_F(SftpRead, AFarSideThatIsNoSftpServerIsAnErrorAndNotAHang) {
+  EXPECT_THROW(Sftp(session_, "echo no >&2; exit 77"), Error);
+}
+
+TEST_F(SftpRead, AnErrorOfTheSinkTravelsThrough) {
+  Sftp sftp(session_, kServer);
+  (void)file(5000000);
+  const auto full = [](std::string_view) { throw Error(Kind::Io, "disk full"); };
+  EXPECT_THROW(sftp.read_from(dir_.file("file"), 0, full, 20s), Error);
+}
+
+}  // namespace
+}  // namespace bk::ssh
