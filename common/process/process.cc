@@ -218,4 +218,16 @@ Captured run_captured(Command command, milliseconds deadline, std::size_t limit_
   return result;
 }
 
+void replace_process(const Command& command) {
+  BK_CHECK(!command.argv.empty());
+  const std::string program = find_program(command.argv.front());
+  const std::vector<char*> argv = pointers(command.argv);
+  const std::vector<char*> envp = pointers(command.environment);
+  const std::string directory = command.directory.empty() ? "/" : command.directory;
+  check_sys(::chdir(directory.c_str()), [&] { return "entering " + quoted(directory); });
+  (void)::signal(SIGPIPE, SIG_DFL);
+  ::execve(program.c_str(), argv.data(), envp.data());
+  throw sys_error(errno, "starting " + quoted(program));
+}
+
 }  // namespace bk

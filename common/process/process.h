@@ -64,4 +64,8 @@ struct Captured {
 [[nodiscard]] Captured run_captured(Command command, std::chrono::milliseconds deadline,
                                     std::size_t limit_bytes = 1U << 20U, std::string_view input = {});
 
+// Becomes the command (execve): the same process, its standard input, output and error, and every descriptor
+// without O_CLOEXEC.  The descriptors and before_exec of `command` are not used.  Throws Io.
+[[noreturn]] void replace_process(const Command& command);
+
 }  // namespace bk

@@ -216,6 +216,17 @@ std::string GitosisConf::global(std::string_view key, std::string_view otherwise
 
 std::string GitosisConf::repositories() const { return global("repositories", "repositories"); }
 
+void GitosisConf::require_repositories(std::string_view folder) const {
+  const auto require = [&](const IniSection& section) {
+    const auto at = section.values.find("repositories");
+    if (at != section.values.end() && at->second.text != folder)
+      refuse_line(kFile, at->second.line,
+                  "repositories: this version keeps all of them in " + quoted(folder));
+  };
+  require(ini_.defaults);
+  for (const IniSection& section : ini_.sections) require(section);
+}
+
 std::string GitosisConf::authorized_keys_path() const {
   return global("ssh-authorized-keys-path", ".ssh/authorized_keys");
 }

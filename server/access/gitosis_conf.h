@@ -36,6 +36,8 @@ class GitosisConf {
   // [gitosis] keys, as configured or the default; relative ones are below the home.
   [[nodiscard]] std::string repositories() const;
   [[nodiscard]] std::string authorized_keys_path() const;
+  // Throws Config, with the line, when any repository would lie in another folder.
+  void require_repositories(std::string_view folder) const;
 
  private:
   [[nodiscard]] std::string global(std::string_view key, std::string_view otherwise) const;

@@ -1,0 +1,204 @@
+#include "server/access/client_rules.h"
+
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/path/names.h"
+#include "common/ssh/ssh.h"
+#include "common/text/escape.h"
+#include "common/text/number.h"
+#include "server/access/gitosis_conf.h"
+#include "server/access/home.h"
+#include "server/access/ini.h"
+#include "server/access/keep.h"
+#include "server/access/key.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+namespace bk::server {
+namespace {
+
+constexpr std::string_view kFile = "backline.conf";
+constexpr std::array<std::string_view, 7> kClientKeys{"address", "hostkey",   "users",  "concurrency",
+                                                      "quota",   "bandwidth", "restore"};
+
+std::string_view strip(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
+}
+
+// How many letters differ, roughly: for "did you mean".
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string nearest_key(std::string_view key) {
+  const auto best = std::min_element(kClientKeys.begin(), kClientKeys.end(),
+                                     [&](auto a, auto b) { return distance(key, a) < distance(key, b); });
+  return std::string(*best);
+}
+
+class Parser {
+ public:
+  void line(std::string_view raw) {
+    ++number_;
+    if (std::any_of(raw.begin(), raw.end(), [](char c) {
+          return (static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\r') || c == 0x7f;
+        }))
+      refuse("a control byte");
+    const std::string_view text = strip(raw);
+    if (text.empty() || text.front() == '#' || text.front() == ';') return;
+    if (text.front() == '[') return section(text);
+    const std::size_t sign = text.find('=');
+    if (sign == std::string_view::npos || sign == 0)
+      refuse(quoted(text.substr(0, 80)) + " is neither a [section] nor KEY = VALUE");
+    value(std::string(strip(text.substr(0, sign))), std::string(strip(text.substr(sign + 1))));
+  }
+
+  BacklineConf take() {
+    // After everything was checked, so that a typo is reported before a missing feature.
+    if (!not_yet_.empty()) refuse_line(kFile, not_yet_line_, not_yet_);
+    return std::move(conf_);
+  }
+
+ private:
+  enum class Where { Nowhere, Client, Keep };
+
+  [[noreturn]] void refuse(const std::string& reason) const { refuse_line(kFile, number_, reason); }
+
+  void not_yet(const std::string& what) {
+    if (!not_yet_.empty()) return;
+    not_yet_ = what + " is not carried out by this version yet: remove it, so that nobody relies on it";
+    not_yet_line_ = number_;
+  }
+
+  void section(std::string_view text) {
+    if (!text.ends_with(']')) refuse("a section needs the form [NAME]");
+    const std::string name(strip(text.substr(1, text.size() - 2)));
+    keys_.clear();
+    if (!sections_.insert(name).second) refuse("[" + name + "] comes twice");
+    if (sections_.size() > kMaxConfSections)
+      refuse("more than " + std::to_string(kMaxConfSections) + " sections");
+    if (name.starts_with("client ")) {
+      const std::string client(strip(std::string_view(name).substr(7)));
+      if (!is_safe_name(client)) refuse(quoted(client) + " is no client name");
+      const auto [at, is_new] = conf_.clients.emplace(client, ClientRules{client, {}, {}, {}, {}});
+      if (!is_new) refuse("client " + quoted(client) + " comes twice");
+      client_ = &at->second;
+      where_ = Where::Client;
+    } else if (name == "keep" || name.starts_with("keep ")) {
+      const std::string problem =
+          name == "keep" ? "" : keep_scope_problem(strip(std::string_view(name).substr(5)));
+      if (!problem.empty()) refuse(problem);
+      where_ = Where::Keep;
+      not_yet("[" + name + "]");
+    } else {
+      refuse("unknown section " + quoted(name) + "; there are [client NAME] and [keep …]");
+    }
+  }
+
+  void value(const std::string& key, const std::string& text) {
+    if (where_ == Where::Nowhere) refuse(quoted(key) + " stands before the first [section]");
+    if (!keys_.insert(key).second) refuse(quoted(key) + " comes twice in one section");
+    if (text.empty()) refuse(quoted(key) + " has no value");
+    if (where_ == Where::Client) return client_value(key, text);
+    if (!is_keep_key(key)) refuse("unknown key " + quoted(key) + " in a [keep] section");
+    if (const std::string problem = keep_value_problem(key, text); !problem.empty()) refuse(problem);
+  }
+
+  void client_value(const std::string& key, const std::string& text) {
+    if (key == "address") {
+      client_->address = address(text);
+    } else if (key == "hostkey") {
+      client_->host_key = host_key(text);
+    } else if (key == "users") {
+      client_->users = users(text);
+    } else if (key == "concurrency") {
+      client_->concurrency = parse_int<int>(text, 1, 64);
+      if (!client_->concurrency) refuse(quoted(text) + " is no number from 1 to 64");
+    } else if (key == "quota" || key == "bandwidth" || key == "restore") {
+      not_yet(quoted(key));
+    } else {
+      refuse("unknown key " + quoted(key) + "; did you mean " + quoted(nearest_key(key)) + "?");
+    }
+  }
+
+  std::string address(const std::string& text) const {
+    try {
+      (void)ssh::parse_address(text);
+    } catch (const Error& error) {
+      refuse(error.what());
+    }
+    return text;
+  }
+
+  std::string host_key(const std::string& text) const {
+    try {
+      const PublicKey key = parse_key_line(text);
+      return key.type + " " + key.base64;
+    } catch (const Error& error) {
+      refuse(error.what());
+    }
+  }
+
+  std::vector<std::string> users(const std::string& text) const {
+    std::vector<std::string> names = split_words(text);
+    for (const std::string& name : names) {
+      if (!is_user_name(name)) refuse(quoted(name) + " is no user name");
+    }
+    return names;
+  }
+
+  int number_ = 0;
+  Where where_ = Where::Nowhere;
+  BacklineConf conf_;
+  ClientRules* client_ = nullptr;
+  std::set<std::string> sections_, keys_;
+  std::string not_yet_;
+  int not_yet_line_ = 0;
+};
+
+}  // namespace
+
+const ClientRules* BacklineConf::find(const std::string& client) const {
+  const auto at = clients.find(client);
+  return at == clients.end() ? nullptr : &at->second;
+}
+
+bool BacklineConf::may_ask(std::string_view user, const std::string& client) const {
+  if (user == client) return true;
+  const ClientRules* rules = find(client);
+  return rules != nullptr && std::find(rules->users.begin(), rules->users.end(), user) != rules->users.end();
+}
+
+BacklineConf parse_backline_conf(std::string_view text) {
+  if (text.size() > kMaxConfBytes)
+    refuse_line(kFile, 1, "larger than " + std::to_string(kMaxConfBytes) + " bytes");
+  Parser parser;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    parser.line(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parser.take();
+}
+
+BacklineConf load_backline_conf(const std::string& home) {
+  const std::optional<std::string> text = try_read_file(accepted_file(home, kFile));
+  return text ? parse_backline_conf(*text) : BacklineConf{};
+}
+
+}  // namespace bk::server

@@ -1,0 +1,38 @@
+// backline.conf: where each client's data comes from, and who may ask in its name
+// (docs/formats/backline-conf.md).
+//
+// The administrator pushes it to gitosis-admin.git; only an accepted version is ever read here.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bk::server {
+
+struct ClientRules {
+  std::string name;
+  std::string address;             // "user@host[:port]", checked; empty: the client cannot be pulled from
+  std::string host_key;            // "<type> <base64>", checked; empty as above
+  std::vector<std::string> users;  // who may push besides the user of the client's own name
+  std::optional<int> concurrency;  // pulls at once from this client, 1..64; nothing: the server's default
+  bool operator==(const ClientRules&) const = default;
+};
+
+struct BacklineConf {
+  std::map<std::string, ClientRules> clients;
+  [[nodiscard]] const ClientRules* find(const std::string& client) const;
+  // The user of the client's own name, or one that [client NAME] users lists.
+  [[nodiscard]] bool may_ask(std::string_view user, const std::string& client) const;
+};
+
+// Strict: an unknown section or key, a key or section that comes twice, or one that this version does not
+// carry out yet (keep, quota, bandwidth, restore) throws Config "backline.conf:<line>: <reason>".
+[[nodiscard]] BacklineConf parse_backline_conf(std::string_view text);
+
+// The accepted rules of this installation; none before bk_access init.
+[[nodiscard]] BacklineConf load_backline_conf(const std::string& home);
+
+}  // namespace bk::server

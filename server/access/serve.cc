@@ -1,0 +1,148 @@
+#include "server/access/serve.h"
+
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/log/log.h"
+#include "common/path/names.h"
+#include "common/process/landlock.h"
+#include "common/process/process.h"
+#include "common/text/escape.h"
+#include "server/access/home.h"
+#include "server/access/hooks.h"
+#include "server/access/update.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+namespace bk::server {
+namespace {
+
+constexpr unsigned kLongestSeconds = 3600;        // a push is at most 16 MiB
+constexpr rlim_t kMostMemory = rlim_t{1} << 30U;  // a small pack can inflate without end
+constexpr rlim_t kMostCpuSeconds = 600;
+
+struct Place {
+  std::string repository;
+  std::string kind;    // of hooks: "admin", "client", "none"
+  std::string client;  // kind "client"
+  std::string branch = kAdminRef;
+};
+
+Place place_of(const std::string& home, const Granted& granted) {
+  const std::string folder = granted.prefix.front() == '/' ? granted.prefix : home + "/" + granted.prefix;
+  Place place{folder + "/" + granted.path + ".git", "none", {}, kAdminRef};
+  if (folder != repositories_folder(home)) return place;
+  if (granted.path == kAdminName) {
+    place.kind = "admin";
+  } else if (is_safe_name(granted.path)) {
+    place.kind = "client";
+    place.client = granted.path;
+    place.branch = "refs/heads/requests";
+  }
+  return place;
+}
+
+LandlockRules rules_for(const std::string& home, const Place& place) {
+  LandlockRules rules = system_rules();
+  rules.read.push_back(program_directory());
+  rules.read.push_back(home + "/scripts");
+  rules.read.push_back(home + "/backupconfig.toml");
+  rules.read.push_back(hooks_folder(home, place.kind));
+  rules.read.push_back(admin_repository(home) + "/backline");
+  rules.read_write.push_back(place.repository);
+  rules.read_write.push_back(home + "/log");
+  if (place.kind == "client") rules.read_write.push_back(home + "/TODO/" + place.client);
+  if (place.kind == "admin") {
+    std::string keys = load_gitosis_conf(home).authorized_keys_path();
+    if (keys.front() != '/') keys = home + "/" + keys;
+    rules.read_write.push_back(parent_of(keys));
+  }
+#ifdef BK_CRASH_POINTS
+  if (const char* steps = std::getenv("BACKLINE_CRASH_LOG")) rules.read_write.emplace_back(steps);
+#endif
+  return rules;
+}
+
+void limit(int resource, rlim_t most) {
+  const rlimit limits{most, most};
+  check_sys(::setrlimit(static_cast<__rlimit_resource>(resource), &limits), [] { return "setting a limit"; });
+}
+
+void set_limits() {
+  (void)::alarm(kLongestSeconds);  // survives exec: a peer that stands still does not keep us for ever
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  limit(RLIMIT_AS, kMostMemory);  // sanitizers reserve terabytes of addresses
+#endif
+  limit(RLIMIT_CPU, kMostCpuSeconds);
+  limit(RLIMIT_CORE, 0);
+}
+
+// Held by git and its hooks through the inherited descriptor: while anybody reads or writes, ingest does not
+// repack.
+void hold_in_use(const Place& place) {
+  Fd fd = open_file(place.repository + "/backline/in-use", O_RDWR | O_CREAT, 0600);
+  check_sys(::flock(fd.get(), LOCK_SH), [] { return "locking the repository"; });
+  check_sys(::fcntl(fd.get(), F_SETFD, 0), [] { return "locking the repository"; });
+  (void)fd.release();
+}
+
+Command git_command(const ServeRequest& request, const Passage& passage, const Place& place) {
+  Command command;
+  command.argv = {"git"};
+  for (const auto& [key, value] : git_settings(hooks_folder(request.home, place.kind))) {
+    command.argv.emplace_back("-c");
+    command.argv.push_back(key + "=" + value);
+  }
+  command.argv.emplace_back(passage.command.write ? "receive-pack" : "upload-pack");
+  command.argv.push_back(place.repository);
+  command.environment = base_environment(request.home);
+  // The parentheses keep git from trimming dots at the end of a name.
+  for (const std::string& variable :
+       {"BACKLINE_HOME=" + request.home, "BACKLINE_USER=" + request.user,
+        "GIT_COMMITTER_NAME=key (" + request.user + ")",
+        std::string("GIT_COMMITTER_EMAIL=backline@localhost"), std::string("GIT_CONFIG_NOSYSTEM=1"),
+        std::string("GIT_CONFIG_GLOBAL=/dev/null"), std::string("GIT_TERMINAL_PROMPT=0"),
+        std::string("GIT_NO_LAZY_FETCH=1")})
+    command.environment.push_back(variable);
+  command.directory = request.home;
+  return command;
+}
+
+}  // namespace
+
+void serve(const ServeRequest& request) {
+  if (!is_user_name(request.user))
+    throw Error(Kind::Usage, "Username contains not allowed characters: " + quoted(request.user));
+  const SystemClock clock;
+  const Log log(request.home, "bk_access", clock);
+  if (const std::string problem = refresh_access(request.home); !problem.empty()) log.notice(problem);
+  Place place;
+  Passage passage;
+  try {
+    passage = pass_gate(load_gitosis_conf(request.home), request.user, request.command);
+    place = place_of(request.home, passage.granted);
+  } catch (const Error& error) {
+    log.line("user " + request.user + " " + quoted(request.command.substr(0, 500)) + ": " + error.what());
+    throw;
+  }
+  log.line("user " + request.user + " " + passage.command.verb + " " + place.repository);
+  ensure_hooks(request.home);
+  ensure_repository(place.repository, hooks_folder(request.home, place.kind), place.branch);
+  if (!place.client.empty()) ensure_directory(request.home + "/TODO/" + place.client);
+  hold_in_use(place);
+  const Command command = git_command(request, passage, place);
+  set_limits();
+  if (Landlock::is_available()) {
+    const Landlock confine(rules_for(request.home, place));
+    check_sys(confine.enforce(), [] { return "confining git"; });
+  } else {
+    log.notice("this kernel has no Landlock: git runs unconfined");
+  }
+  replace_process(command);
+}
+
+}  // namespace bk::server

@@ -1,0 +1,32 @@
+// From a push to gitosis-admin.git to the rules in force.
+#pragma once
+
+#include "common/git/repository.h"
+#include "server/access/admin_tree.h"
+
+#include <istream>
+#include <string>
+
+namespace bk::server {
+
+// Reads gitosis.conf, backline.conf and keydir/ of a commit.  Throws Config for links, submodules and files
+// that are too large.
+[[nodiscard]] AdminTree read_admin_tree(const git::Repository& repository, const git::Oid& commit);
+
+// The pre-receive hook of gitosis-admin.git: "<old> <new> <ref>" lines on `lines`.  Throws Refused with the
+// reason; warnings go to standard error, which git shows to the pusher.
+void check_admin_push(const std::string& home, std::istream& lines);
+
+// Makes the tip of gitosis-admin.git the rules in force: checks it, writes the accepted copies, then
+// authorized_keys.  Durable when it returns; repeating it is harmless; a crash in between is ended by the
+// next call.  Returns the warnings.
+std::vector<std::string> update_access(const std::string& home);
+
+// update_access() when the last one did not end (a hook may never have run).  Errors leave the old rules in
+// force and are returned as one line; else empty.
+[[nodiscard]] std::string refresh_access(const std::string& home);
+
+// The rules in force.  Throws Config before `bk_access init`.
+[[nodiscard]] GitosisConf load_gitosis_conf(const std::string& home);
+
+}  // namespace bk::server

@@ -1,0 +1,147 @@
+// bk_access: keys, rules and the gate of the control line.
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/options/options.h"
+#include "common/text/escape.h"
+#include "server/access/home.h"
+#include "server/access/init.h"
+#include "server/access/serve.h"
+#include "server/access/update.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <sstream>
+
+namespace {
+
+using namespace bk;
+using namespace bk::server;
+
+GitosisConf rules(const Options& options, const std::string& home) {
+  const std::optional<std::string> file = options.get("conf");
+  if (!file) return load_gitosis_conf(home);
+  std::vector<std::string> warnings;
+  const GitosisConf conf = GitosisConf::parse(read_file(*file, kMaxConfBytes), warnings);
+  for (const std::string& warning : warnings)
+    std::fputs(fmt::format("bk_access: warning: {}\n", warning).c_str(), stderr);
+  return conf;
+}
+
+const std::string& word(const Options& options, std::size_t index, const char* usage) {
+  if (options.words().size() <= index) throw Error(Kind::Usage, std::string("usage: bk_access ") + usage);
+  return options.words()[index];
+}
+
+int init(const Options& options, const std::string& home) {
+  const std::optional<std::string> file = options.get("key");
+  const std::string key = file ? read_file(*file, kMaxKeyFile) : read_rest(STDIN_FILENO, kMaxKeyFile);
+  const std::string user = init_access(home, key, options.get("user").value_or(""));
+  std::fputs(fmt::format("administrator {}; clone {}\n", user, admin_repository(home)).c_str(), stdout);
+  return kExitDone;
+}
+
+std::string original_command() {
+  const char* command = std::getenv("SSH_ORIGINAL_COMMAND");
+  if (command == nullptr) throw Error(Kind::Refused, "Need SSH_ORIGINAL_COMMAND in environment.");
+  return command;
+}
+
+int serve_user(const Options& options, const std::string& home) {
+  const std::string& user = word(options, 1, "serve USER");
+  if (!options.has("dry-run")) {
+    if (options.has("conf")) throw Error(Kind::Usage, "--conf works with --dry-run only");
+    serve({home, user, original_command()});
+  }
+  try {
+    const Passage passage = pass_gate(rules(options, home), user, original_command());
+    std::fputs(fmt::format("exec {} '{}/{}.git'\n", passage.command.verb, passage.granted.prefix,
+                           passage.granted.path)
+                   .c_str(),
+               stdout);
+    return kExitDone;
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Refused) throw;
+    std::fputs(fmt::format("error {}\n", error.what()).c_str(), stdout);
+    return kExitRefused;
+  }
+}
+
+std::optional<Granted> ask(const GitosisConf& conf, const std::string& user, const std::string& mode,
+                           const std::string& repository) {
+  if (mode == "writable" || mode == "writeable" || mode == "readonly")
+    return conf.find_access(user, mode, repository);
+  if (mode == "RW" || mode == "RW+") return conf.find_writable(user, repository);
+  if (mode == "R") return conf.find_readable(user, repository);
+  throw Error(Kind::Usage, quoted(mode) + " is no mode; there are readonly, writable, R, RW and RW+");
+}
+
+int check(const Options& options, const std::string& home) {
+  constexpr const char* kUsage = "check [--conf FILE] USER MODE REPO";
+  const std::string& user = word(options, 1, kUsage);
+  const std::string& mode = word(options, 2, kUsage);
+  const std::string& repository = word(options, 3, kUsage);
+  const std::optional<Granted> granted = ask(rules(options, home), user, mode, repository);
+  if (!granted) {
+    std::fputs("denied\n", stdout);
+    return kExitDenied;
+  }
+  std::fputs(fmt::format("granted {} {}\n", granted->prefix, granted->path).c_str(), stdout);
+  return kExitDone;
+}
+
+int update(const Options& options, const std::string& home) {
+  if (options.has("check")) {
+    check_admin_push(home, std::cin);
+    return kExitDone;
+  }
+  for (const std::string& warning : update_access(home))
+    std::fputs(fmt::format("bk_access: warning: {}\n", warning).c_str(), stderr);
+  return kExitDone;
+}
+
+// git calls the hooks of gitosis-admin.git by their links; there are no arguments.
+int run_hook(const std::string& hook, const std::string& home) {
+  if (hook == "pre-receive") {
+    check_admin_push(home, std::cin);
+    return kExitDone;
+  }
+  (void)update_access(home);
+  std::fputs("the pushed rules are in force\n", stderr);
+  return kExitDone;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options("bk_access", "keys, rules and the gate of the control line");
+  options.usage("bk_access init [--user NAME] [--key FILE]")
+      .usage("bk_access serve [--dry-run [--conf FILE]] USER")
+      .usage("bk_access update [--check]")
+      .usage("bk_access check [--conf FILE] USER MODE REPO")
+      .value("key", "FILE", "init: the administrator's public key (default: standard input)")
+      .value("user", "NAME", "init: the administrator's name (default: the last word of the key)")
+      .value("conf", "FILE", "check, serve --dry-run: use this gitosis.conf instead of the one in force")
+      .flag("dry-run", "serve: print what would be run for $SSH_ORIGINAL_COMMAND, and run nothing")
+      .flag("check", "update: judge the push that a pre-receive hook reads, and change nothing");
+  add_home(options);
+  options.positionals(0, 4);
+  return run_program(options, argc, argv, [&] {
+    const std::string called = argv[0] != nullptr ? argv[0] : "";
+    if (const std::string home = home_of_hook(called); !home.empty())
+      return run_hook(base_name(called), home);
+    const std::string home = find_home(options, argv[0]);
+    const std::string what = options.words().empty() ? "" : options.words().front();
+    const auto only = [&](std::size_t most) {
+      if (options.words().size() > most) throw Error(Kind::Usage, "too many words; see --help");
+    };
+    if (what == "init") return only(1), init(options, home);
+    if (what == "serve") return only(2), serve_user(options, home);
+    if (what == "update") return only(1), update(options, home);
+    if (what == "check") return check(options, home);
+    throw Error(Kind::Usage, "say what to do: init, serve, update or check; see --help");
+  });
+}
