@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/log/log.h"
+#include "common/options/options.h"
 #include "common/path/names.h"
 #include "common/process/landlock.h"
 #include "common/process/process.h"
