@@ -1,0 +1,345 @@
+#!/usr/bin/env python3
+"""Goal: kill every program at every named durable step; after each kill one normal round finishes and nothing is lost.
+
+  crash_sweep.py --bin BUILD/bin --lab setup/lab [--labs N] [--kills N] [--seconds S] [--only STEP] [--keep]
+
+One lab is a client and a server on loopback with three sources: a tree, a git repository and an archive.
+A first round with BACKLINE_CRASH_LOG learns which steps each program passes.  Then, for every (program, module, step),
+the source is changed, the programs run in their order, and the chosen one dies at that step (BACKLINE_CRASH_AT).
+After each kill:
+  one normal round                       everything that was asked is done
+  no request is left in C or P           I1, on both sides
+  every request id is in one snapshot    I6, nothing ran twice
+  finished snapshot records are equal    I5
+  export of the newest snapshot compares equal to the source, and holds the change
+At the end: bkdb verify (I2, I4), then index, catalog and views are deleted and rebuilt, and exports compare again (I3).
+"""
+import argparse
+import collections
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.dirname(os.path.dirname(HERE))
+COMPARE = os.path.join(SOURCE, "tests/support/compare_trees.py")
+MODULES = ("directories", "git", "trac")
+
+
+class Failure(Exception):
+    pass
+
+
+def run(argv, env=None, ok=(0,), timeout=120):
+    full = dict(os.environ)
+    full.update(env or {})
+    done = subprocess.run(argv, env=full, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=timeout)
+    if ok is not None and done.returncode not in ok:
+        raise Failure("%s: exit %d: %s" % (" ".join(argv), done.returncode,
+                                           (done.stdout + done.stderr).decode(errors="replace")[-1500:]))
+    return done
+
+
+class Lab:
+    """One client and one server, with three sources."""
+
+    def __init__(self, lab_script, bin_dir, index):
+        self.script = lab_script
+        self.dir = tempfile.mkdtemp(prefix="bk-sweep%d-" % index)
+        self.env = {"BK_BIN": bin_dir}
+        run([lab_script, "start", self.dir + "/lab"], self.env)
+        self.client = self.dir + "/lab/client1"
+        self.server = self.dir + "/lab/server1"
+        self.serial = 0
+        self.records = {}
+        self.tree = self.dir + "/source/tree"
+        self.repo = self.dir + "/source/repo.git"
+        self.site = self.dir + "/source/site"
+        self.make_sources()
+        self.configure()
+
+    def make_sources(self):
+        for folder in (self.tree, self.site):
+            os.makedirs(folder + "/sub/deep")
+            for i in range(12):
+                with open("%s/sub/file%d" % (folder, i), "wb") as f:
+                    f.write(os.urandom(700 * i + 1))
+            os.link(folder + "/sub/file1", folder + "/sub/deep/link")
+            os.symlink("../file2", folder + "/sub/deep/symlink")
+        work = self.dir + "/source/work"
+        git = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "init.defaultBranch=main"]
+        run(git + ["init", "-q", work])
+        run(git + ["init", "-q", "--bare", self.repo])
+        self.git = git + ["-C", work]
+        run(self.git + ["remote", "add", "origin", self.repo])
+
+    def configure(self):
+        path = self.client + "/backupconfig.toml"
+        with open(path) as f:
+            text = f.read()
+        section = None
+        out = []
+        for line in text.splitlines():
+            if line.startswith("["):
+                section = line.strip()
+            if section in ("[module.directories]", "[module.git]", "[module.trac]"):
+                continue
+            out.append(line)
+        out.append('[module.directories]\npaths = ["%s"]' % self.tree)
+        out.append('[module.git]\npaths = ["%s"]' % os.path.dirname(self.repo))
+        out.append('[module.trac]\npaths = ["%s"]' % self.site)
+        with open(path, "w") as f:
+            f.write("\n".join(out) + "\n")
+
+    def program(self, name):
+        side = self.client if name in ("backup_it", "send_request") else self.server
+        return side + "/scripts/" + name
+
+    def change(self, module):
+        """A new serial number in the source, which the newest snapshot must hold."""
+        self.serial += 1
+        mark = "serial %d\n" % self.serial
+        if module == "git":
+            with open(self.dir + "/source/work/mark", "w") as f:
+                f.write(mark)
+            run(self.git + ["add", "mark"])
+            run(self.git + ["commit", "-qm", mark])
+            run(self.git + ["push", "-q", "origin", "HEAD:main"])
+        else:
+            folder = self.tree if module == "directories" else self.site
+            with open(folder + "/mark", "w") as f:
+                f.write(mark)
+            with open(folder + "/sub/deep/grow%d" % (self.serial % 5), "wb") as f:
+                f.write(os.urandom(3000))
+
+    def steps(self, module):
+        """The programs of one round, in order, each with its arguments."""
+        return (("backup_it", [module, ""]), ("send_request", ["--now"]),
+                ("do_backup", ["--once", "client1"]), ("send_request", ["--now"]))
+
+    def round(self, module, env=None, only=None, ok=(0,)):
+        for position, (name, words) in enumerate(self.steps(module)):
+            special = env if only is None or only == (position, name) else None
+            run([self.program(name)] + words, special, ok)
+
+    def learn(self):
+        """{(position, program, module): Counter of steps}"""
+        found = {}
+        for module in MODULES:
+            self.change(module)
+            for position, (name, words) in enumerate(self.steps(module)):
+                log = "%s/steps-%s-%d" % (self.dir, module, position)
+                run([self.program(name)] + words, {"BACKLINE_CRASH_LOG": log})
+                if os.path.exists(log):
+                    with open(log) as f:
+                        found[(position, name, module)] = collections.Counter(f.read().split())
+            self.check(module)
+        return found
+
+    def kill(self, position, name, module, step, occurrence):
+        """True when the step was reached (something died there)."""
+        self.change(module)
+        log = self.dir + "/kill-log"
+        if os.path.exists(log):
+            os.unlink(log)
+        env = {"BACKLINE_CRASH_AT": "%s:%d" % (step, occurrence), "BACKLINE_CRASH_LOG": log}
+        for at, (program, words) in enumerate(self.steps(module)):
+            if at == position:
+                run([self.program(program)] + words, env, ok=None)
+                break
+            run([self.program(program)] + words, ok=(0,))
+        passed = 0
+        if os.path.exists(log):
+            with open(log) as f:
+                passed = f.read().split().count(step)
+        return passed >= occurrence
+
+    def recover(self, module):
+        self.round(module)
+        self.check(module)
+
+    def left_over(self, folder):
+        return sorted(n for n in os.listdir(folder) if n[0] in "iCPX" or n.startswith("RQ"))
+
+    def check(self, module):
+        left = self.left_over(self.client + "/requests/server1")
+        if left:
+            raise Failure("I1: requests left on the client: %s" % left)
+        left = self.left_over(self.server + "/TODO/client1")
+        if left:
+            raise Failure("I1: TODO entries left on the server: %s" % left)
+        self.check_snapshots()
+        self.check_export(module)
+
+    def listing(self):
+        done = run([self.server + "/scripts/bkdb", "ls", "--json", "-C", self.server])
+        return json.loads(done.stdout)
+
+    def check_snapshots(self):
+        owner = {}
+        root = self.server + "/store/snapshots"
+        for folder, _, names in os.walk(root):
+            for name in names:
+                path = os.path.join(folder, name)
+                with open(path, "rb") as f:
+                    data = f.read()
+                if not data.startswith(b"bk-snapshot "):
+                    continue
+                digest = hashlib.sha256(data).hexdigest()
+                if self.records.setdefault(path, digest) != digest:
+                    raise Failure("I5: %s changed" % path)
+                for line in data.decode().splitlines():
+                    if line.startswith("request: "):
+                        other = owner.setdefault(line, path)
+                        if other != path:
+                            raise Failure("I6: %s stands in %s and %s" % (line, other, path))
+        gone = [p for p in self.records if not os.path.exists(p)]
+        if gone:
+            raise Failure("I5: snapshot records gone: %s" % gone)
+
+    def check_export(self, module):
+        want = {"directories": self.tree, "git": self.repo, "trac": self.site}[module]
+        sources = self.listing()["sources"]
+        match = [s for s in sources if s["path"] == want]
+        if len(match) != 1:
+            raise Failure("source %s is listed %d times" % (want, len(match)))
+        dest = self.dir + "/export"
+        shutil.rmtree(dest, ignore_errors=True)
+        run([self.server + "/scripts/bkdb", "export", dest, str(match[0]["index"]), "-C", self.server])
+        entry = [n for n in os.listdir(dest) if n != "EXPORT.txt"]
+        if len(entry) != 1:
+            raise Failure("export made %s" % entry)
+        out = os.path.join(dest, entry[0])
+        if module == "git":
+            run(["git", "-C", out, "-c", "safe.directory=*", "fsck", "--full"])
+            mark = run(["git", "--git-dir=" + out, "show", "main:mark"]).stdout
+            if mark.decode() != "serial %d\n" % self.serial:
+                raise Failure("git: newest snapshot holds %r, not serial %d" % (mark, self.serial))
+        elif module == "trac":
+            unpacked = dest + "-x"
+            shutil.rmtree(unpacked, ignore_errors=True)
+            os.makedirs(unpacked)
+            run(["tar", "-xpf", out, "-C", unpacked])
+            inner = unpacked
+            while not os.path.exists(inner + "/mark"):
+                inner = os.path.join(inner, os.listdir(inner)[0])
+            self.same(want, inner, ["--no-ctime"])
+        else:
+            self.same(want, out, [])
+
+    def same(self, want, got, _flags):
+        done = run([sys.executable, COMPARE, want, got], ok=None)
+        if done.returncode:
+            raise Failure("export differs: %s" % (done.stdout + done.stderr).decode(errors="replace")[-800:])
+
+    def finale(self):
+        run([self.server + "/scripts/bkdb", "verify", "-C", self.server])
+        for path in ("index", "catalog.db", "catalog.db-wal", "catalog.db-shm", "data"):
+            full = os.path.join(self.server, path)
+            if os.path.isdir(full):
+                shutil.rmtree(full)
+            elif os.path.exists(full):
+                os.unlink(full)
+        run([self.server + "/scripts/bkdb", "build", "-C", self.server])
+        for module in MODULES:
+            self.change(module)
+            self.round(module)
+            self.check(module)
+
+    def stop(self, keep):
+        run([self.script, "stop", self.dir + "/lab"], self.env, ok=None)
+        if not keep:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def plan(found, kills, only):
+    """Every step once with its first pass, then further passes until there are `kills` of them."""
+    jobs = []
+    for (position, name, module), steps in sorted(found.items()):
+        for step, count in sorted(steps.items()):
+            for occurrence in range(1, min(count, 6) + 1):
+                jobs.append((occurrence, position, name, module, step))
+    if only:
+        jobs = [j for j in jobs if j[4] == only]
+    jobs.sort()
+    first = [j for j in jobs if j[0] == 1]
+    more = [j for j in jobs if j[0] != 1]
+    chosen = first + more[:max(0, kills - len(first))]
+    while jobs and len(chosen) < kills and not only:
+        chosen += first[:kills - len(chosen)]
+    return chosen
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--bin", required=True)
+    ap.add_argument("--lab", default=os.path.join(SOURCE, "setup/lab"))
+    ap.add_argument("--labs", type=int, default=3)
+    ap.add_argument("--kills", type=int, default=200)
+    ap.add_argument("--only")
+    ap.add_argument("--keep", action="store_true")
+    opts = ap.parse_args()
+    began = time.monotonic()
+    labs = []
+    try:
+        for i in range(opts.labs):
+            labs.append(Lab(opts.lab, opts.bin, i))
+        found = labs[0].learn()
+        starters = [threading.Thread(target=lab.learn) for lab in labs[1:]]
+        for t in starters:
+            t.start()
+        for t in starters:
+            t.join()
+        jobs = plan(found, opts.kills, opts.only)
+        names = sorted({j[4] for j in jobs})
+        print("%d named steps: %s" % (len(names), " ".join(names)), flush=True)
+        failures, killed, lock = [], [0], threading.Lock()
+        queue = list(jobs)
+
+        def work(lab):
+            while True:
+                with lock:
+                    if not queue or failures:
+                        return
+                    occurrence, position, name, module, step = queue.pop(0)
+                where = "%s (%s, run %d) killed at %s:%d" % (name, module, position + 1, step, occurrence)
+                try:
+                    hit = lab.kill(position, name, module, step, occurrence)
+                    lab.recover(module)
+                    with lock:
+                        killed[0] += hit
+                except (Failure, subprocess.TimeoutExpired, OSError, KeyError, ValueError) as error:
+                    with lock:
+                        failures.append("%s: %s [%s]" % (where, error, lab.dir))
+                    return
+        threads = [threading.Thread(target=work, args=(lab,)) for lab in labs]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        if not failures:
+            for lab in labs:
+                lab.finale()
+        for line in failures:
+            print("FAILED: " + line)
+        print("%d kills at %d named steps, %d labs, %.0f s" % (killed[0], len(names), len(labs), time.monotonic() - began))
+        if not failures and not opts.only and killed[0] < opts.kills:
+            failures.append("only %d kills" % killed[0])
+            print("FAILED: " + failures[-1])
+        return 1 if failures else 0
+    finally:
+        for lab in labs:
+            lab.stop(opts.keep)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    sys.exit(main())
