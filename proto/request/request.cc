@@ -68,6 +68,8 @@ std::string write_request(const Request& r) {
   doc.add("method", r.method).add("place", r.place).add("requested", to_text(r.requested));
   if (r.prepared) doc.add("prepared", to_text(*r.prepared));
   if (r.archive_bytes) doc.add("archive-bytes", *r.archive_bytes).add("archive-sha256", r.archive_sha256);
+  if (r.skipped_count != 0) doc.add("skipped-count", r.skipped_count);
+  for (const std::string& entry : r.skipped) doc.add("skipped", entry);
   return doc.write();
 }
 
@@ -75,7 +77,7 @@ Request parse_request(std::string_view text) {
   if (text.size() > kMaxRequestBytes) refuse("larger than " + std::to_string(kMaxRequestBytes) + " bytes");
   const Document doc = Document::parse(text, "bk-request");
   doc.allow_only({"id", "counter", "client", "module", "name", "method", "place", "requested", "prepared",
-                  "archive-bytes", "archive-sha256"});
+                  "archive-bytes", "archive-sha256", "skipped-count", "skipped"});
   Request r;
   r.id = doc.get("id");
   if (!is_request_id(r.id)) refuse("id: not 32 lower-case hex digits");
@@ -96,6 +98,13 @@ Request parse_request(std::string_view text) {
   if (r.archive_bytes && !is_hex(r.archive_sha256, 64))
     refuse("archive-sha256: not 64 lower-case hex digits");
   if (r.method == "sftp" && !r.archive_bytes) refuse("method sftp needs archive-bytes and archive-sha256");
+  r.skipped_count = doc.find_number("skipped-count").value_or(0);
+  r.skipped = doc.all("skipped");
+  if (r.skipped.size() > kMaxRequestSkipped || r.skipped.size() > r.skipped_count)
+    refuse("skipped: more entries than a request may show or counts");
+  for (const std::string& entry : r.skipped) {
+    if (entry.empty() || entry.size() > kMaxRequestSkippedBytes) refuse("skipped: an entry of a bad length");
+  }
   return r;
 }
 

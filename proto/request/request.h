@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace bk::proto {
 
@@ -26,9 +27,14 @@ struct Request {
   std::optional<Timestamp> prepared;  // when the data was ready
   std::optional<std::uint64_t> archive_bytes;  // method sftp: the archive's length …
   std::string archive_sha256;                  // … and 64 hex digits of its SHA-256
+  // What the cmd could not read of its source: the snapshot is partial, however well the pull goes.
+  std::uint64_t skipped_count = 0;
+  std::vector<std::string> skipped;  // "<reason> <percent path>", a sample
   bool operator==(const Request&) const = default;
 };
 
+inline constexpr std::size_t kMaxRequestSkipped = 16;        // entries shown …
+inline constexpr std::size_t kMaxRequestSkippedBytes = 512;  // … each at most so long
 inline constexpr std::size_t kMaxRequestBytes = 64U << 10U;  // one file
 inline constexpr std::size_t kMaxNameBytes = 4096;
 
