@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 namespace bk::git {
 namespace {
@@ -102,7 +103,7 @@ std::optional<Oid> Repository::ref(const std::string& name) const {
 }
 
 bool Repository::set_ref(const std::string& name, const Oid& to, const std::optional<Oid>& expected) {
-  sync();  // the objects first: a ref whose objects are lost is a broken repository
+  sync_written();  // the objects first: a ref whose objects are lost is a broken repository
   const git_oid target = raw(to);
   const git_oid before = expected ? raw(*expected) : git_oid{};
   Reference made;
@@ -112,17 +113,17 @@ bool Repository::set_ref(const std::string& name, const Oid& to, const std::opti
                : git_reference_create(Out(made), impl_->repo.get(), name.c_str(), &target, 0, nullptr);
   if (code == GIT_EMODIFIED || code == GIT_EEXISTS || (expected && code == GIT_ENOTFOUND)) return false;
   check_git(code, [&] { return in("moving", name, path_); });
-  sync();
+  sync_ref(name);
   return true;
 }
 
 void Repository::force_ref(const std::string& name, const Oid& to) {
-  sync();
+  sync_written();
   const git_oid target = raw(to);
   Reference made;
   check_git(git_reference_create(Out(made), impl_->repo.get(), name.c_str(), &target, 1, nullptr),
             [&] { return in("moving", name, path_); });
-  sync();
+  sync_ref(name);
 }
 
 void Repository::delete_ref(const std::string& name) {
@@ -187,12 +188,15 @@ bool Repository::is_readable(const Oid& oid) const {
   return git_odb_read(Out(found), impl_->odb.get(), &id) == 0;
 }
 
-Oid Repository::write_blob(std::string_view bytes) {
+Oid Repository::write(std::string_view bytes, int type, const char* what) {
   git_oid id;
-  check_git(git_odb_write(&id, impl_->odb.get(), bytes.data(), bytes.size(), GIT_OBJECT_BLOB),
-            [&] { return in("writing", "a blob", path_); });
-  return oid_of(id);
+  check_git(git_odb_write(&id, impl_->odb.get(), bytes.data(), bytes.size(), static_cast<git_object_t>(type)),
+            [&] { return in("writing", what, path_); });
+  unsynced_.push_back(oid_of(id));
+  return unsynced_.back();
 }
+
+Oid Repository::write_blob(std::string_view bytes) { return write(bytes, GIT_OBJECT_BLOB, "a blob"); }
 
 // Written by hand: libgit2's tree builder looks every entry's object up again.
 Oid Repository::write_tree(const std::vector<TreeEntry>& entries) {
@@ -211,10 +215,7 @@ Oid Repository::write_tree(const std::vector<TreeEntry>& entries) {
     bytes += '\0';
     bytes.append(reinterpret_cast<const char*>(entry->oid.bytes.data()), entry->oid.bytes.size());
   }
-  git_oid id;
-  check_git(git_odb_write(&id, impl_->odb.get(), bytes.data(), bytes.size(), GIT_OBJECT_TREE),
-            [&] { return in("writing", "a tree", path_); });
-  return oid_of(id);
+  return write(bytes, GIT_OBJECT_TREE, "a tree");
 }
 
 Oid Repository::write_commit(const Oid& tree, const std::vector<Oid>& parents, const Signature& by,
@@ -223,10 +224,33 @@ Oid Repository::write_commit(const Oid& tree, const std::vector<Oid>& parents, c
   for (const Oid& parent : parents) bytes += "parent " + parent.hex() + "\n";
   const std::string who = by.name + " <" + by.email + "> " + std::to_string(by.seconds) + " +0000\n";
   bytes += "author " + who + "committer " + who + "\n" + std::string(message);
-  git_oid id;
-  check_git(git_odb_write(&id, impl_->odb.get(), bytes.data(), bytes.size(), GIT_OBJECT_COMMIT),
-            [&] { return in("writing", "a commit", path_); });
-  return oid_of(id);
+  return write(bytes, GIT_OBJECT_COMMIT, "a commit");
+}
+
+// Few objects are synced one by one: syncfs() would wait for whatever else the file system is writing.
+void Repository::sync_written() {
+  constexpr std::size_t kFew = 48;
+  if (unsynced_.size() > kFew) {
+    sync();
+  } else if (!unsynced_.empty()) {
+    std::set<std::string> folders{path_ + "/objects"};
+    for (const Oid& oid : unsynced_) {
+      const std::string hex = oid.hex();
+      const std::string folder = path_ + "/objects/" + hex.substr(0, 2);
+      const std::string file = folder + "/" + hex.substr(2);
+      if (!path_exists(file)) continue;  // it was there before, in a pack
+      sync_file(open_file(file, O_RDONLY).get());
+      folders.insert(folder);
+    }
+    for (const std::string& folder : folders) sync_directory(folder);
+  }
+  unsynced_.clear();
+}
+
+void Repository::sync_ref(const std::string& name) const {
+  const std::string file = path_ + "/" + name;
+  if (path_exists(file)) sync_file(open_file(file, O_RDONLY).get());
+  sync_directory(parent_of(file));
 }
 
 void Repository::sync() const {
@@ -253,6 +277,12 @@ std::size_t Repository::remove_broken_objects() {
 std::size_t Repository::loose_objects() const {
   const std::string folder = path_ + "/objects/17";  // as git gc estimates it
   return path_exists(folder) ? list_directory(folder).size() * 256 : 0;
+}
+
+std::size_t Repository::packs() const {
+  const std::vector<std::string> names = list_directory(path_ + "/objects/pack");
+  return static_cast<std::size_t>(
+      std::count_if(names.begin(), names.end(), [](const auto& name) { return name.ends_with(".pack"); }));
 }
 
 void Repository::set_config(const std::string& key, const std::string& value) {

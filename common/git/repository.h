@@ -1,8 +1,8 @@
 // A local bare git repository through libgit2: objects and refs, no work tree, no hooks, no remotes.
 //
-// Nothing here is durable before sync() has returned, except set_ref(): it syncs what was written before it
-// moves the ref, and the ref afterwards.  One thread per Repository.  Errors: Corrupt for an object that is
-// missing or damaged, Transient for a locked ref, Io for the rest.
+// Nothing here is durable before sync() has returned, except refs: moving one syncs what was written through
+// this object before, and the ref afterwards.  One thread per Repository.  Errors: Corrupt for an object that
+// is missing or damaged, Transient for a locked ref, Io for the rest.
 #pragma once
 
 #include "common/git/oid.h"
@@ -71,20 +71,26 @@ class Repository {
   [[nodiscard]] Oid write_tree(const std::vector<TreeEntry>& entries);
   [[nodiscard]] Oid write_commit(const Oid& tree, const std::vector<Oid>& parents, const Signature& by,
                                  std::string_view message);
-  // Everything written to the repository's file system so far is on disk.
+  // Everything that anybody wrote to the repository's file system so far is on disk.
   void sync() const;
 
   // Removes loose objects that cannot be read (a power cut leaves empty files).  How many.
   std::size_t remove_broken_objects();
   // Loose objects, estimated from one of their 256 folders.
   [[nodiscard]] std::size_t loose_objects() const;
+  [[nodiscard]] std::size_t packs() const;
 
   void set_config(const std::string& key, const std::string& value);
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
   struct Impl;
+  Oid write(std::string_view bytes, int type, const char* what);
+  void sync_written();
+  void sync_ref(const std::string& name) const;
+
   std::string path_;
+  std::vector<Oid> unsynced_;
   std::unique_ptr<Impl> impl_;
 };
 

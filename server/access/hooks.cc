@@ -74,4 +74,21 @@ void ensure_repository(const std::string& path, const std::string& hooks, const 
   replace_durably(path + "/backline/made", "1\n");
 }
 
+void clear_leftovers(const std::string& path) {
+  for (const char* lock : {"refs/heads/requests.lock", "refs/heads/receipts.lock", "refs/heads/master.lock",
+                           "packed-refs.lock", "packed-refs.new", "HEAD.lock", "config.lock"})
+    remove_durably(path + "/" + lock);
+  const std::string objects = path + "/objects";
+  for (const std::string& name : list_directory(objects)) {
+    const std::string inner = objects + "/" + name;
+    if (name.starts_with("tmp_objdir-") || name.starts_with("incoming-")) {
+      remove_tree(inner);
+    } else if (name.size() == 2 || name == "pack") {
+      for (const std::string& file : list_directory(inner)) {
+        if (file.starts_with("tmp_") || file.starts_with(".tmp")) remove_durably(inner + "/" + file);
+      }
+    }
+  }
+}
+
 }  // namespace bk::server

@@ -20,4 +20,8 @@ void ensure_hooks(const std::string& home);
 // Refused when a folder above it is itself a repository.
 void ensure_repository(const std::string& path, const std::string& hooks, const std::string& branch);
 
+// Removes what a killed git leaves in a repository and what would block the next one: lock files, half
+// received packs.  Only while nobody else uses the repository (its backline/in-use is held exclusively).
+void clear_leftovers(const std::string& path);
+
 }  // namespace bk::server

@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "common/io/lock.h"
 #include "common/log/log.h"
 #include "common/options/options.h"
 #include "common/path/names.h"
@@ -82,6 +83,22 @@ void set_limits() {
   limit(RLIMIT_CORE, 0);
 }
 
+// A push that was cut or lost its hook, or a tip that a power cut made unreadable: put right before anybody
+// builds on it.
+void mend(const std::string& home, const Place& place, const Log& log) {
+  if (const std::optional<FileLock> alone = FileLock::try_exclusive(place.repository + "/backline/in-use"))
+    clear_leftovers(place.repository);
+  if (place.client.empty()) return;
+  const std::optional<std::string> tip = try_read_file(place.repository + "/refs/heads/requests");
+  if (tip == try_read_file(place.repository + "/backline/cursor")) return;
+  Command command;
+  command.argv = {program_path(home, "ingest_requests"), "--home", home, place.repository};
+  command.environment = base_environment(home);
+  const Captured result = run_captured(command, std::chrono::seconds(60));
+  if (result.status != 0)
+    log.line(place.repository + ": ingest ended with " + quoted(result.err.substr(0, 300)));
+}
+
 // Held by git and its hooks through the inherited descriptor: while anybody reads or writes, ingest does not
 // repack.
 void hold_in_use(const Place& place) {
@@ -134,6 +151,7 @@ void serve(const ServeRequest& request) {
   ensure_hooks(request.home);
   ensure_repository(place.repository, hooks_folder(request.home, place.kind), place.branch);
   if (!place.client.empty()) ensure_directory(request.home + "/TODO/" + place.client);
+  mend(request.home, place, log);
   hold_in_use(place);
   const Command command = git_command(request, passage, place);
   set_limits();
