@@ -34,6 +34,14 @@ std::optional<FileLock> FileLock::try_shared(const std::string& path) {
   return FileLock(std::move(*fd));
 }
 
+bool try_lock_descriptor(int fd) {
+  for (;;) {
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno == EWOULDBLOCK) return false;
+    if (errno != EINTR) throw sys_error(errno, "locking an open file");
+  }
+}
+
 FileLock FileLock::exclusive(const std::string& path) { return FileLock(*lock_file(path, LOCK_EX)); }
 FileLock FileLock::shared(const std::string& path) { return FileLock(*lock_file(path, LOCK_SH)); }
 

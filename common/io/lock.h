@@ -24,4 +24,9 @@ class FileLock {
   Fd fd_;
 };
 
+// Locks the open file itself, for as long as the descriptor lives; false when somebody else holds it.  For
+// files that are renamed or removed while others may be waiting: afterwards the caller compares the
+// descriptor with the name.
+[[nodiscard]] bool try_lock_descriptor(int fd);
+
 }  // namespace bk

@@ -34,10 +34,13 @@ struct Xattr {
 };
 
 // A stretch of a file's content, in file order; lengths add up to the file's size.
+//
+// List stands only in what the store returns: the object `id` holds the extents of the next `bytes` bytes of
+// a long file.  server/store/tree.h for_each_extent() resolves it; writers may hand it back unchanged.
 struct Extent {
-  enum class Kind : unsigned char { Chunk, Hole, Inline } kind = Kind::Chunk;
+  enum class Kind : unsigned char { Chunk, Hole, Inline, List } kind = Kind::Chunk;
   std::uint64_t bytes = 0;
-  ChunkId id{};             // Chunk
+  ChunkId id{};             // Chunk, List
   std::string inline_data;  // Inline, `bytes` long
   bool operator==(const Extent&) const = default;
 };

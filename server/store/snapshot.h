@@ -13,6 +13,9 @@
 
 namespace bk::store {
 
+inline constexpr std::size_t kMaxSkippedLines = 1000;
+inline constexpr std::uint64_t kMaxSnapshotBytes = 32U << 20U;  // of one record's text
+
 struct SnapshotRecord {
   std::string id;  // 64 hex digits: SHA-256 over the record's text; set by Writer::commit
   std::string client, module, method;

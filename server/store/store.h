@@ -41,17 +41,18 @@ class Possession {
   [[nodiscard]] virtual std::vector<bool> has(std::span<const ChunkId> ids) = 0;
 };
 
-// One backup's writing side.  Several writers may be at work at once, each with its own journal file.
-// Dropping a Writer without commit() leaves harmless unnamed chunks (I4), which the next run of the same
-// source finds again.
+// One backup's writing side, used on its Store's thread and gone before it.  Several writers may be at work
+// at once, each with its own journal file. Dropping a Writer without commit() leaves harmless unnamed chunks
+// (I4), which the next run of the same source finds again.
 class Writer {
  public:
   virtual ~Writer() = default;
   // A group as the client compressed it.  Decodes, splits at `chunks` (their lengths add up to the content),
-  // hashes every chunk; a wrong digest or length throws Protocol.  New chunks are stored, known ones are not
-  // stored again.
+  // hashes every chunk; a wrong digest or length throws Protocol.  New chunks are stored; known ones are not
+  // stored again, unless at least half of the group's bytes are new: then it is kept as it came.
   virtual void put_group(const EncodedGroup& group, std::span<const ChunkRef> chunks) = 0;
-  // One chunk made on the server (tree nodes, lists, chunks of git packs).  Grouped and compressed here.
+  // One chunk made on the server (tree nodes, lists, chunks of git packs), 1 byte to 4 MiB.  Grouped and
+  // compressed here.
   virtual ChunkId put(ObjectKind kind, std::string_view content) = 0;
   // Everything put so far is durable when it returns.
   virtual void sync() = 0;
@@ -73,8 +74,11 @@ class Writer {
 class Store {
  public:
   // Opens; makes an empty store when the folder is missing or empty and `create` is set.  Salvages torn
-  // journal tails.
-  [[nodiscard]] static std::unique_ptr<Store> open(const std::string& directory, bool create = false);
+  // journal tails.  What can be rebuilt lies in `index`, or, when that is empty, in the sibling folder
+  // "index" of a folder named "store" and in "<directory>.index" otherwise; a missing or damaged one is
+  // rebuilt here.
+  [[nodiscard]] static std::unique_ptr<Store> open(const std::string& directory, bool create = false,
+                                                   const std::string& index = {});
   virtual ~Store() = default;
 
   [[nodiscard]] virtual std::unique_ptr<Writer> writer(const std::string& client, const std::string& module,

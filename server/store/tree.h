@@ -21,7 +21,11 @@ class DirectoryWriter {
  public:
   explicit DirectoryWriter(Writer& writer);
   ~DirectoryWriter();
-  void add(const Entry& entry);  // throws Protocol for an entry out of order or with a bad name
+  DirectoryWriter(DirectoryWriter&&) noexcept;
+  DirectoryWriter& operator=(DirectoryWriter&&) noexcept;
+  // Folds long contents into lists.  Throws Protocol for an entry out of order, with a bad name, or with more
+  // than 2 MiB of attributes.
+  void add(const Entry& entry);
   struct Done {
     ChunkId node;
     bool has_subdirectories = false;
@@ -38,7 +42,9 @@ class DirectoryReader {
  public:
   DirectoryReader(Store& store, const ChunkId& node);
   ~DirectoryReader();
-  // The next entry, or nothing at the end.  Throws Corrupt.
+  DirectoryReader(DirectoryReader&&) noexcept;
+  DirectoryReader& operator=(DirectoryReader&&) noexcept;
+  // The next entry, or nothing at the end.  Its content may hold List extents.  Throws Corrupt.
   [[nodiscard]] std::optional<Entry> next();
   // The entry of that name, reading only the pages on the way; independent of next().
   [[nodiscard]] std::optional<Entry> find(std::string_view name);
@@ -52,8 +58,8 @@ class DirectoryReader {
 // holding them all).
 void for_each_extent(Store& store, const Entry& file, const std::function<void(const Extent&)>& sink);
 
-// Chunks a byte stream into the store: feed() any pieces, finish() gives the extents.  For archives and git
-// packs.
+// Chunks a byte stream into the store: feed() any pieces, finish() gives the extents (a few: a long stream's
+// are folded into lists).  For archives and git packs.  Memory: a few chunks.
 class StreamWriter {
  public:
   explicit StreamWriter(Writer& writer, const ChunkerParams& params);
@@ -67,7 +73,9 @@ class StreamWriter {
 };
 
 // Stores a folder of the local file system (a git mirror's files) as a tree: regular files, directories and
-// symlinks. `accept` chooses entries by path relative to the folder.  Returns the root entry.
+// symlinks, in the order of their names; other types are left out.  `accept` chooses entries by path relative
+// to the folder; an empty one takes all.  Returns the root entry, with an empty name.  Inode, device and
+// ctime are not recorded.
 [[nodiscard]] Entry store_local_tree(Writer& writer, const ChunkerParams& params,
                                      const std::string& directory,
                                      const std::function<bool(std::string_view)>& accept);

@@ -1,0 +1,103 @@
+#include "server/store/extents.h"
+
+#include "common/error/error.h"
+#include "server/store/tree.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace bk::store {
+namespace {
+
+constexpr std::size_t kShortest = 8, kLongest = 256;  // extents in a list
+constexpr std::uint32_t kOneIn = 32;
+
+// Boundaries depend on identities only: lists meet again after an insertion.
+bool ends_list(const Extent& extent, std::size_t level) {
+  if (extent.kind != Extent::Kind::Chunk && extent.kind != Extent::Kind::List) return false;
+  std::uint32_t word = 0;
+  std::memcpy(&word, extent.id.bytes.data() + 4 * (level % 7), 4);
+  return word % kOneIn == 0;
+}
+
+}  // namespace
+
+void ExtentFolder::put_list(std::size_t level, std::size_t count) {
+  std::vector<Extent>& pending = levels_[level].pending;
+  const std::span<const Extent> part(pending.data(), count);
+  Extent list;
+  list.kind = Extent::Kind::List;
+  for (const Extent& extent : part) list.bytes += extent.bytes;
+  list.id = writer_.put(ObjectKind::List, encode_list(part));
+  pending.erase(pending.begin(), pending.begin() + static_cast<std::ptrdiff_t>(count));
+  add(level + 1, std::move(list));
+}
+
+// Cuts whole lists off the front, as long as their end is certain.
+void ExtentFolder::fold_front(std::size_t level) {
+  for (;;) {
+    const std::vector<Extent>& pending = levels_[level].pending;
+    std::size_t count = 0;
+    while (count < pending.size()) {
+      ++count;
+      if (count >= kLongest || (count >= kShortest && ends_list(pending[count - 1], level))) break;
+    }
+    const bool certain =
+        count >= kLongest || (count >= kShortest && count > 0 && ends_list(pending[count - 1], level));
+    if (!certain) return;
+    put_list(level, count);
+  }
+}
+
+void ExtentFolder::add(std::size_t level, Extent extent) {
+  BK_CHECK(level <= kMaxLevel);
+  if (levels_.size() <= level) levels_.resize(level + 1);
+  levels_[level].pending.push_back(std::move(extent));
+  if (levels_[level].pending.size() > kInlineExtents) levels_[level].folding = true;
+  if (!levels_[level].folding) return;
+  const Extent& last = levels_[level].pending.back();
+  if (levels_[level].pending.size() >= kInlineExtents || ends_list(last, level)) fold_front(level);
+}
+
+std::vector<Extent> ExtentFolder::finish() {
+  for (std::size_t level = 0; level < levels_.size(); ++level) {
+    if (!levels_[level].folding) break;
+    fold_front(level);
+    if (!levels_[level].pending.empty()) put_list(level, levels_[level].pending.size());
+  }
+  std::vector<Extent> out = levels_.empty() ? std::vector<Extent>{} : std::move(levels_.back().pending);
+  levels_.clear();
+  return out;
+}
+
+std::vector<Extent> fold_extents(Writer& writer, const std::vector<Extent>& extents) {
+  if (extents.size() <= kInlineExtents) return extents;
+  ExtentFolder folder(writer);
+  for (const Extent& extent : extents) folder.add(extent);
+  return folder.finish();
+}
+
+void for_each_extent(Store& store, const Entry& file, const std::function<void(const Extent&)>& sink) {
+  struct Frame {
+    std::vector<Extent> extents;
+    std::size_t at = 0;
+  };
+  std::vector<Frame> stack;
+  stack.push_back({file.content});
+  while (!stack.empty()) {
+    Frame& top = stack.back();
+    if (top.at == top.extents.size()) {
+      stack.pop_back();
+      continue;
+    }
+    const Extent& extent = top.extents[top.at++];
+    if (extent.kind != Extent::Kind::List) {
+      sink(extent);
+      continue;
+    }
+    if (stack.size() > kMaxLevel) throw Error(Kind::Corrupt, "list " + extent.id.hex() + ": too deep");
+    stack.push_back({decode_list(store.read(ObjectKind::List, extent.id))});
+  }
+}
+
+}  // namespace bk::store

@@ -1,0 +1,192 @@
+#include "server/store/index.h"
+
+#include "common/error/error.h"
+#include "common/io/crash.h"
+#include "common/io/file.h"
+#include "common/text/document.h"
+#include "common/text/escape.h"
+#include "server/store/scan.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace bk::store {
+namespace {
+
+constexpr std::size_t kEntriesPerRun = 1U << 18U;  // 8 MiB of memory while rebuilding
+
+std::string index_header(const StoreId& store) {
+  Document doc("bk-index", 1);
+  doc.add("store", hex_encode({reinterpret_cast<const char*>(store.data()), store.size()}));
+  return doc.write();
+}
+
+std::uint64_t size_of(const std::string& path) {
+  struct stat info {};
+  check_sys(::stat(path.c_str(), &info), [&] { return "looking at " + quoted(path); });
+  return static_cast<std::uint64_t>(info.st_size);
+}
+
+}  // namespace
+
+std::uint64_t scan_pack(int fd, const PackRef& pack, const std::function<void(const IndexEntry&)>& sink) {
+  GroupDecoder decoder;
+  PackScan scan(fd, pack);
+  do {
+    while (const std::optional<ScannedRecord> record = scan.next(false)) {
+      if (record->head.type != RecordType::Group) continue;
+      try {
+        const std::vector<ChunkRef> chunks = chunks_of(fd, *record, decoder);
+        for (std::size_t i = 0; i < chunks.size(); ++i)
+          sink({key_of(chunks[i].id), Location{pack.number, static_cast<std::uint32_t>(record->offset),
+                                               static_cast<std::uint16_t>(i), chunks[i].kind}});
+      } catch (const Error& error) {
+        if (error.kind() != Kind::Corrupt) throw;
+      }
+    }
+  } while (!scan.reason().empty() && scan.skip_to_next());
+  return scan.offset();
+}
+
+std::vector<std::uint64_t> all_packs(const Layout& layout) {
+  std::vector<std::uint64_t> out;
+  for (const std::string& folder : list_directory(layout.packs())) {
+    const std::vector<std::uint64_t> part = list_packs(layout.packs() + "/" + folder);
+    out.insert(out.end(), part.begin(), part.end());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+Index::Index(const Layout& layout, const StoreId& store)
+    : layout_(layout), store_(store), runs_(layout.runs(), store, kLocatedBytes), live_(layout, store) {}
+
+bool Index::usable() const {
+  const std::optional<std::string> header = try_read_file(layout_.index_header(), 65536);
+  return header && *header == index_header(store_);
+}
+
+void Index::open() {
+  ensure_directory(layout_.runs());
+  try {
+    if (usable()) {
+      runs_.reload();
+      refresh();
+      return;
+    }
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;  // a damaged run: below
+  }
+  const FileLock lock = FileLock::exclusive(layout_.index_lock());
+  try {
+    if (usable()) {  // somebody else rebuilt it while we waited
+      runs_.reload();
+      refresh();
+      return;
+    }
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+  }
+  rebuild_locked({});
+}
+
+std::vector<Location> Index::find(ObjectKind kind, const ChunkId& id) const {
+  std::vector<Location> out;
+  const Key key = key_of(id);
+  live_.find(key, [&](const Location& where) {
+    if (where.kind == kind) out.push_back(where);
+  });
+  runs_.find(key, [&](const Run& run, std::uint64_t i) {
+    const Location where = run.location(i);
+    if (where.kind == kind) out.push_back(where);
+  });
+  return out;
+}
+
+bool Index::contains(ObjectKind kind, const ChunkId& id) const { return !find(kind, id).empty(); }
+
+bool Index::contains(const Key& key) const {
+  bool live = false;
+  live_.find(key, [&](const Location&) { live = true; });
+  return live || runs_.contains(key);
+}
+
+void Index::refresh() {
+  bool reloaded = false;
+  live_.refresh([&](std::uint64_t number) {
+    if (!reloaded) runs_.reload();
+    reloaded = true;
+    const std::vector<std::uint64_t> covered = runs_.packs();
+    return std::binary_search(covered.begin(), covered.end(), number);
+  });
+}
+
+void Index::index_packs(const std::vector<std::uint64_t>& numbers, const Progress& progress) {
+  std::uint64_t all = 0, done = 0;
+  if (progress) {
+    for (const std::uint64_t number : numbers) all += size_of(layout_.pack(number));
+  }
+  std::vector<IndexEntry> entries;
+  std::vector<std::uint64_t> packs;
+  for (const std::uint64_t number : numbers) {
+    const Fd fd = open_file(layout_.pack(number), O_RDONLY);
+    done += scan_pack(fd.get(), {store_, number}, [&](const IndexEntry& entry) { entries.push_back(entry); });
+    packs.push_back(number);
+    if (progress) progress(std::min(done, all), all);
+    if (entries.size() < kEntriesPerRun && number != numbers.back()) continue;
+    runs_.add_located(std::exchange(entries, {}), std::exchange(packs, {}));
+    runs_.merge();
+  }
+}
+
+bool Index::reconcile() {
+  const FileLock lock = FileLock::exclusive(layout_.index_lock());
+  runs_.reload();
+  const std::vector<std::uint64_t> covered = runs_.packs();
+  std::vector<std::uint64_t> missing;
+  for (const std::uint64_t number : all_packs(layout_)) {
+    if (!std::binary_search(covered.begin(), covered.end(), number)) missing.push_back(number);
+  }
+  index_packs(missing, {});
+  return !missing.empty();
+}
+
+void Index::retire(std::uint64_t number) {
+  refresh();
+  const std::vector<std::uint64_t> covered = runs_.packs();
+  if (std::binary_search(covered.begin(), covered.end(), number)) return;
+  runs_.add_located(live_.entries(number), {number});
+  live_.forget(number);
+}
+
+void Index::merge_if_idle() {
+  if (runs_.runs().size() < 8) return;
+  const std::optional<FileLock> lock = FileLock::try_exclusive(layout_.index_lock());
+  if (!lock) return;
+  runs_.reload();
+  runs_.merge();
+}
+
+void Index::rebuild(const Progress& progress) {
+  const FileLock lock = FileLock::exclusive(layout_.index_lock());
+  rebuild_locked(progress);
+}
+
+// The header goes first and comes last: an interrupted rebuild begins anew.
+void Index::rebuild_locked(const Progress& progress) {
+  remove_durably(layout_.index_header());
+  crash_point("store.rebuild-begun");
+  remove_tree(layout_.runs());
+  remove_tree(layout_.index + "/possession");
+  ensure_directory(layout_.runs());
+  runs_ = RunSet(layout_.runs(), store_, kLocatedBytes);
+  index_packs(all_packs(layout_), progress);
+  crash_point("store.rebuild-packs");
+  replace_durably(layout_.index_header(), index_header(store_));
+  refresh();
+}
+
+}  // namespace bk::store

@@ -1,0 +1,58 @@
+// Where chunks lie: sorted runs for packs, memory for the journals.  All of it can be rebuilt (I3).
+//
+// Every pack in packs/ is covered by a run before it gets its name there, so opening looks at journals only.
+// A missing index folder, one of another store, or a damaged run makes open() rebuild.
+#pragma once
+
+#include "common/io/lock.h"
+#include "server/store/layout.h"
+#include "server/store/live.h"
+#include "server/store/run_set.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace bk::store {
+
+class Index {
+ public:
+  Index(const Layout& layout, const StoreId& store);
+  // Opens, or rebuilds what cannot be opened.
+  void open();
+  // Known places of a chunk of this kind, journals first.  Does not look at the disk for news.
+  [[nodiscard]] std::vector<Location> find(ObjectKind kind, const ChunkId& id) const;
+  [[nodiscard]] bool contains(ObjectKind kind, const ChunkId& id) const;
+  [[nodiscard]] bool contains(const Key& key) const;
+  // Takes up what other processes stored since.
+  void refresh();
+  // Takes up runs that other processes wrote, and lets go of those that were merged away.
+  void reload_runs() { runs_.reload(); }
+  // Looks for packs that no run covers and indexes them; true when it found any.
+  bool reconcile();
+  // Makes the entries of a sealed journal durable.
+  void retire(std::uint64_t number);
+  // Merges runs when nobody else is at it.
+  void merge_if_idle();
+  using Progress = std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>;
+  void rebuild(const Progress& progress);
+  [[nodiscard]] LiveJournals& live() { return live_; }
+  [[nodiscard]] const RunSet& runs() const { return runs_; }
+
+ private:
+  void rebuild_locked(const Progress& progress);
+  void index_packs(const std::vector<std::uint64_t>& numbers, const Progress& progress);
+  [[nodiscard]] bool usable() const;
+
+  Layout layout_;
+  StoreId store_;
+  RunSet runs_;
+  LiveJournals live_;
+};
+
+// Reads the chunks of one pack; what is damaged is left out.  Returns the file's size.
+std::uint64_t scan_pack(int fd, const PackRef& pack, const std::function<void(const IndexEntry&)>& sink);
+// The numbers of all finished packs, sorted.
+[[nodiscard]] std::vector<std::uint64_t> all_packs(const Layout& layout);
+
+}  // namespace bk::store

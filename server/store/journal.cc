@@ -1,0 +1,175 @@
+#include "server/store/journal.h"
+
+#include "common/error/error.h"
+#include "common/io/crash.h"
+#include "common/io/file.h"
+#include "common/io/lock.h"
+#include "common/text/escape.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace bk::store {
+namespace {
+
+// False when the name is gone or leads to another file by now.
+bool still_named(int fd, const std::string& path) {
+  struct stat open_one {
+  }, named{};
+  check_sys(::fstat(fd, &open_one), [&] { return "looking at " + quoted(path); });
+  if (::lstat(path.c_str(), &named) != 0) return false;
+  return open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
+}
+
+// Only for a file that this process owns by lock.
+void cut(int fd, std::uint64_t size, const std::string& path) {
+  check_sys(::ftruncate(fd, static_cast<off_t>(size)),
+            [&] { return "cutting the torn end of " + quoted(path); });
+  check_sys(::lseek(fd, static_cast<off_t>(size), SEEK_SET), [&] { return "seeking in " + quoted(path); });
+}
+
+std::optional<Fd> try_open(const std::string& path) {
+  try {
+    return open_file(path, O_RDWR | O_NOFOLLOW);
+  } catch (const Error& error) {
+    if (error.sys_errno() == ENOENT) return std::nullopt;
+    throw;
+  }
+}
+
+}  // namespace
+
+Journal Journal::acquire(const Layout& layout, const StoreId& store, const Retire& retire) {
+  for (const std::uint64_t number : list_packs(layout.journals())) {
+    if (std::optional<Journal> taken = try_take(layout, {store, number}, retire)) return *std::move(taken);
+  }
+  return create(layout, store);
+}
+
+std::optional<Journal> Journal::try_take(const Layout& layout, const PackRef& pack, const Retire& retire) {
+  const std::string path = layout.journal(pack.number);
+  std::optional<Fd> fd = try_open(path);
+  if (!fd || !try_lock_descriptor(fd->get()) || !still_named(fd->get(), path)) return std::nullopt;
+  Journal journal(layout, pack, *std::move(fd));
+  if (!journal.salvage(retire)) return std::nullopt;
+  if (journal.full()) {
+    journal.finish(retire);
+    return std::nullopt;
+  }
+  return journal;
+}
+
+Journal Journal::create(const Layout& layout, const StoreId& store) {
+  for (;;) {
+    const PackRef pack{store, new_number()};
+    const std::string path = layout.journal(pack.number);
+    Fd fd;
+    try {
+      fd = open_file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    } catch (const Error& error) {
+      if (error.sys_errno() == EEXIST) continue;
+      throw;
+    }
+    if (!try_lock_descriptor(fd.get())) continue;  // another writer was faster and owns it now
+    Journal journal(layout, pack, std::move(fd));
+    write_all(journal.fd_.get(), write_pack_header(pack));
+    journal.end_ = kPackHeaderBytes;
+    sync_directory(layout.journals());
+    crash_point("store.journal-made");
+    return journal;
+  }
+}
+
+void Journal::account(const RecordHead& head, std::string_view digest) {
+  if (head.type == RecordType::Group) ++groups_;
+  digests_.update(digest);
+}
+
+// True when the journal can be appended to; false when it was retired.
+bool Journal::salvage(const Retire& retire) {
+  const std::string path = layout_.journal(pack_.number);
+  std::string header(kPackHeaderBytes, '\0');
+  const std::size_t got = pread_up_to(fd_.get(), header.data(), header.size(), 0);
+  if (got < kPackHeaderBytes) {
+    cut(fd_.get(), 0, path);  // the maker died within its header: nothing can follow it
+    write_all(fd_.get(), write_pack_header(pack_));
+  }
+  PackScan scan(fd_.get(), pack_);
+  bool sealed = false;
+  while (const std::optional<ScannedRecord> record = scan.next(true)) {
+    account(record->head, record->digest);
+    sealed = record->head.type == RecordType::Seal;
+  }
+  const bool torn = !scan.reason().empty();
+  end_ = scan.offset();
+  if (sealed || (torn && scan.skip_to_next())) {
+    sync_file(fd_.get());
+    move_to_packs(retire);
+    return false;
+  }
+  if (torn) {
+    cut(fd_.get(), end_, path);
+    crash_point("store.journal-salvaged");
+  } else {
+    check_sys(::lseek(fd_.get(), 0, SEEK_END), [&] { return "seeking in " + quoted(path); });
+  }
+  return true;
+}
+
+std::uint64_t Journal::append(RecordHead head, std::string_view payload) {
+  const std::uint64_t offset = end_;
+  head.payload_bytes = static_cast<std::uint32_t>(payload.size());
+  head.payload_digest = shorten(Sha256::of(payload));
+  std::string bytes = write_record_head(head, {pack_, offset});
+  const std::string digest(head_digest(bytes));
+  bytes += payload;
+  try {
+    write_all(fd_.get(), bytes);
+  } catch (Error& error) {
+    // Nothing half-written counts; if even this fails, the next owner cuts it.
+    if (::ftruncate(fd_.get(), static_cast<off_t>(offset)) == 0)
+      (void)::lseek(fd_.get(), static_cast<off_t>(offset), SEEK_SET);
+    error.add_context("storing a group in " + quoted(layout_.journal(pack_.number)));
+    throw;
+  }
+  account(head, digest);
+  end_ += bytes.size();
+  return offset;
+}
+
+void Journal::sync() {
+  if (synced_end_ == end_) return;
+  sync_file(fd_.get());
+  crash_point("store.chunks-synced");
+  // Tells a later salvage that nothing before this point can be a torn write.  Not synced itself: when it is
+  // lost, salvage is only a little less sure.
+  RecordHead mark;
+  mark.type = RecordType::Mark;
+  append(mark, {});
+  synced_end_ = end_;
+}
+
+void Journal::finish(const Retire& retire) {
+  RecordHead seal;
+  seal.type = RecordType::Seal;
+  seal.sealed_groups = groups_;
+  Sha256 digests = std::move(digests_);
+  seal.sealed_digest = digests.finish();
+  digests_ = Sha256();
+  append(seal, {});
+  sync_file(fd_.get());
+  crash_point("store.pack-sealed");
+  move_to_packs(retire);
+}
+
+void Journal::move_to_packs(const Retire& retire) {
+  retire(pack_.number);
+  const std::string to = layout_.pack(pack_.number);
+  ensure_directory(parent_of(to));
+  if (!rename_noreplace_durably(layout_.journal(pack_.number), to))
+    throw Error(Kind::Corrupt, "store: " + quoted(to) + " exists although its journal does, too");
+  crash_point("store.pack-renamed");
+}
+
+}  // namespace bk::store

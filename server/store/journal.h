@@ -1,0 +1,60 @@
+// The file a writer appends its groups to.  It has the form of a pack; when it is large enough it is sealed
+// and renamed into packs/, so nothing is copied and locations stay true.
+//
+// One writer at a time owns a journal (flock).  A writer takes over a journal that nobody owns before it
+// makes a new one, so small sources share a pack.  Taking over salvages: what stands behind the last whole
+// record after a crash is cut off, unless a valid record follows it; then the file was damaged and not torn,
+// nothing is cut, and it is retired to packs/ as it is, for check_structure() to report.
+#pragma once
+
+#include "common/io/fd.h"
+#include "server/store/layout.h"
+#include "server/store/scan.h"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace bk::store {
+
+inline constexpr std::uint64_t kPackTargetBytes = 32U << 20U;
+
+class Journal {
+ public:
+  // Called with a finished pack before it is renamed: its index entries must be durable on return.
+  using Retire = std::function<void(std::uint64_t number)>;
+
+  // Takes over an unowned journal or makes a new one.
+  [[nodiscard]] static Journal acquire(const Layout& layout, const StoreId& store, const Retire& retire);
+
+  // Appends a record; returns its offset.  On an error nothing of it remains; throws Io.
+  std::uint64_t append(RecordHead head, std::string_view payload);
+  // Everything appended is durable when it returns.
+  void sync();
+  [[nodiscard]] bool full() const { return end_ >= kPackTargetBytes; }
+  // sync(), seal, retire, rename durably.  The object is then spent.
+  void finish(const Retire& retire);
+  [[nodiscard]] std::uint64_t number() const { return pack_.number; }
+  [[nodiscard]] std::uint64_t end() const { return end_; }  // where the next record goes
+
+ private:
+  Journal(const Layout& layout, const PackRef& pack, Fd fd)
+      : layout_(layout), pack_(pack), fd_(std::move(fd)) {}
+  [[nodiscard]] static std::optional<Journal> try_take(const Layout& layout, const PackRef& pack,
+                                                       const Retire& retire);
+  [[nodiscard]] static Journal create(const Layout& layout, const StoreId& store);
+  [[nodiscard]] bool salvage(const Retire& retire);
+  void move_to_packs(const Retire& retire);
+  void account(const RecordHead& head, std::string_view digest);
+
+  Layout layout_;
+  PackRef pack_;
+  Fd fd_;
+  std::uint64_t end_ = 0;         // where the next record goes
+  std::uint64_t synced_end_ = 0;  // everything before is durable
+  std::uint64_t groups_ = 0;
+  Sha256 digests_;  // over the head digests so far
+};
+
+}  // namespace bk::store

@@ -1,0 +1,99 @@
+#include "server/store/live.h"
+
+#include "common/error/error.h"
+#include "common/io/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <set>
+
+namespace bk::store {
+namespace {
+
+void insert(std::unordered_multimap<Key, Location>& into, std::uint64_t number, std::uint64_t offset,
+            const std::vector<ChunkRef>& chunks) {
+  for (std::size_t i = 0; i < chunks.size(); ++i)
+    into.emplace(key_of(chunks[i].id), Location{number, static_cast<std::uint32_t>(offset),
+                                                static_cast<std::uint16_t>(i), chunks[i].kind});
+}
+
+}  // namespace
+
+LiveJournals::View* LiveJournals::open(std::uint64_t number) {
+  if (const auto known = views_.find(number); known != views_.end()) return &known->second;
+  try {
+    View& view = views_[number];
+    view.fd = open_file(layout_.journal(number), O_RDONLY | O_NOFOLLOW);
+    return &view;
+  } catch (const Error& error) {
+    views_.erase(number);
+    if (error.sys_errno() == ENOENT) return nullptr;  // became a pack
+    throw;
+  }
+}
+
+void LiveJournals::read_on(std::uint64_t number, View& view) {
+  struct stat info {};
+  check_sys(::fstat(view.fd.get(), &info), [&] { return "reading " + shown_pack(number); });
+  if (static_cast<std::uint64_t>(info.st_size) <= view.end) return;
+  PackScan scan(view.fd.get(), {store_, number}, view.end);
+  do {
+    while (const std::optional<ScannedRecord> record = scan.next(true)) {
+      view.end = record->end;
+      if (record->head.type != RecordType::Group) continue;
+      try {
+        insert(view.chunks, number, record->offset, chunks_of(view.fd.get(), *record, decoder_));
+      } catch (const Error& error) {
+        if (error.kind() != Kind::Corrupt) throw;  // its chunks count as absent; check_structure() names it
+      }
+    }
+  } while (!scan.reason().empty() && scan.skip_to_next());
+}
+
+void LiveJournals::refresh(const std::function<bool(std::uint64_t)>& gone) {
+  const std::vector<std::uint64_t> there = list_packs(layout_.journals());
+  for (const std::uint64_t number : there) {
+    if (View* const view = open(number)) read_on(number, *view);
+  }
+  const std::set<std::uint64_t> names(there.begin(), there.end());
+  for (auto it = views_.begin(); it != views_.end();) {
+    if (!names.contains(it->first)) read_on(it->first, it->second);
+    it = !names.contains(it->first) && gone(it->first) ? views_.erase(it) : std::next(it);
+  }
+}
+
+void LiveJournals::note(std::uint64_t number, std::uint64_t offset, std::uint64_t end,
+                        const std::vector<ChunkRef>& chunks) {
+  View* const view = open(number);
+  if (view == nullptr || view->end > offset) return;
+  if (view->end < offset) read_on(number, *view);
+  if (view->end >= end) return;
+  insert(view->chunks, number, offset, chunks);
+  view->end = end;
+}
+
+void LiveJournals::find(const Key& key, const std::function<void(const Location&)>& sink) const {
+  for (const auto& [number, view] : views_) {
+    const auto [begin, end] = view.chunks.equal_range(key);
+    for (auto it = begin; it != end; ++it) sink(it->second);
+  }
+}
+
+std::vector<IndexEntry> LiveJournals::entries(std::uint64_t number) const {
+  std::vector<IndexEntry> out;
+  const auto known = views_.find(number);
+  if (known == views_.end()) return out;
+  for (const auto& [key, where] : known->second.chunks) out.push_back({key, where});
+  return out;
+}
+
+void LiveJournals::sync_others(std::uint64_t own) {
+  for (auto& [number, view] : views_) {
+    if (number == own || view.synced_end == view.end) continue;
+    sync_file(view.fd.get());
+    view.synced_end = view.end;
+  }
+}
+
+}  // namespace bk::store

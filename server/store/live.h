@@ -1,0 +1,48 @@
+// What stands in the journals that are not packs yet, whoever writes them.
+#pragma once
+
+#include "common/io/fd.h"
+#include "server/store/layout.h"
+#include "server/store/location.h"
+#include "server/store/scan.h"
+
+#include <functional>
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+namespace bk::store {
+
+class LiveJournals {
+ public:
+  LiveJournals(const Layout& layout, const StoreId& store) : layout_(layout), store_(store) {}
+  // Reads on where the last call stopped: only whole records whose payload matches its digest count.
+  // `gone` is asked for a journal that has left the folder: true lets go of its entries.
+  void refresh(const std::function<bool(std::uint64_t)>& gone);
+  // What this process itself appended, so that it need not be read again.
+  void note(std::uint64_t number, std::uint64_t offset, std::uint64_t end,
+            const std::vector<ChunkRef>& chunks);
+  void find(const Key& key, const std::function<void(const Location&)>& sink) const;
+  // All entries of one journal.
+  [[nodiscard]] std::vector<IndexEntry> entries(std::uint64_t number) const;
+  void forget(std::uint64_t number) { views_.erase(number); }
+  // Makes everything seen so far durable, since what a snapshot names may stand in another writer's journal.
+  void sync_others(std::uint64_t own);
+  [[nodiscard]] bool has(std::uint64_t number) const { return views_.contains(number); }
+
+ private:
+  struct View {
+    Fd fd;  // kept open from the first look on, so that a failed write-back is reported to us, too
+    std::uint64_t end = kPackHeaderBytes, synced_end = kPackHeaderBytes;
+    std::unordered_multimap<Key, Location> chunks;
+  };
+  void read_on(std::uint64_t number, View& view);
+  [[nodiscard]] View* open(std::uint64_t number);
+
+  Layout layout_;
+  StoreId store_;
+  GroupDecoder decoder_;
+  std::map<std::uint64_t, View> views_;
+};
+
+}  // namespace bk::store

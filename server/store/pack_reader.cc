@@ -1,0 +1,104 @@
+#include "server/store/pack_reader.h"
+
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "server/store/bytes.h"
+#include "server/store/scan.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+namespace bk::store {
+namespace {
+
+constexpr std::size_t kCacheBytes = 24U << 20U;  // about 24 ordinary groups
+constexpr std::size_t kOpenFiles = 64;
+
+std::string place(std::uint64_t pack, std::uint32_t offset) {
+  return shown_pack(pack) + " offset " + std::to_string(offset);
+}
+
+}  // namespace
+
+int PackReader::open(std::uint64_t number) {
+  const auto known =
+      std::find_if(files_.begin(), files_.end(), [&](const auto& file) { return file.first == number; });
+  if (known != files_.end()) {
+    files_.splice(files_.begin(), files_, known);
+    return files_.front().second.get();
+  }
+  // A journal may become a pack between the two looks, never the other way round.
+  for (const std::string& path : {layout_.journal(number), layout_.pack(number)}) {
+    if (!path_exists(path)) continue;
+    Fd fd;
+    try {
+      fd = open_file(path, O_RDONLY);
+    } catch (const Error& error) {
+      if (error.sys_errno() == ENOENT) continue;
+      throw;
+    }
+    if (files_.size() >= kOpenFiles) files_.pop_back();
+    files_.emplace_front(number, std::move(fd));
+    return files_.front().second.get();
+  }
+  throw Error(Kind::Corrupt, shown_pack(number) + " is missing");
+}
+
+DecodedGroup PackReader::load(std::uint64_t pack, std::uint32_t offset) {
+  const int fd = open(pack);
+  DecodedGroup out;
+  std::string head = read_exactly(fd, offset, kRecordFixedBytes);
+  const RecordSizes sizes = parse_record_sizes(head);
+  std::string rest = read_exactly(fd, offset + kRecordFixedBytes, sizes.all_bytes() - kRecordFixedBytes);
+  head += std::string_view(rest).substr(0, sizes.head_bytes() - kRecordFixedBytes);
+  out.head = parse_record_head(head, {{store_, pack}, offset});
+  if (out.head.type != RecordType::Group) ByteReader::fail("no group stands here");
+  const std::string_view payload = std::string_view(rest).substr(rest.size() - sizes.payload_bytes);
+  out.content = decoder_.decode(out.head.codec, payload, out.head.content_bytes);
+  std::uint32_t begin = 0;
+  for (const ChunkRef& chunk : out.head.chunks) {
+    out.begins.push_back(begin);
+    begin += chunk.bytes;
+  }
+  return out;
+}
+
+void PackReader::trim() {
+  while (cached_bytes_ > kCacheBytes && cache_.size() > 1) {
+    cached_bytes_ -= cache_.back().group.content.size();
+    cached_.erase(cache_.back().key);
+    cache_.pop_back();
+  }
+}
+
+const DecodedGroup& PackReader::group(std::uint64_t pack, std::uint32_t offset) {
+  const GroupKey key{pack, offset};
+  if (const auto hit = cached_.find(key); hit != cached_.end()) {
+    cache_.splice(cache_.begin(), cache_, hit->second);
+    return cache_.front().group;
+  }
+  cache_.push_front({key, load(pack, offset)});
+  cached_[key] = cache_.begin();
+  cached_bytes_ += cache_.front().group.content.size();
+  trim();
+  return cache_.front().group;
+}
+
+std::string_view PackReader::chunk(const Location& where, ObjectKind kind, const ChunkId& id) {
+  try {
+    const DecodedGroup& found = group(where.pack, where.offset);
+    if (where.position >= found.head.chunks.size()) ByteReader::fail("the group has fewer chunks");
+    const ChunkRef& chunk = found.head.chunks[where.position];
+    const std::string_view content =
+        std::string_view(found.content).substr(found.begins[where.position], chunk.bytes);
+    if (chunk.kind != kind || chunk_id(kind, content) != id)
+      ByteReader::fail("the content differs from its identity");
+    return content;
+  } catch (Error& error) {
+    error.add_context("reading chunk " + id.hex() + " at " + place(where.pack, where.offset));
+    throw;
+  }
+}
+
+}  // namespace bk::store

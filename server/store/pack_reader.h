@@ -1,0 +1,50 @@
+// Reads groups out of packs and journals, verified, with a small cache of decoded ones.
+#pragma once
+
+#include "common/io/fd.h"
+#include "server/store/layout.h"
+#include "server/store/location.h"
+
+#include <list>
+#include <map>
+#include <memory>
+#include <unordered_map>
+
+namespace bk::store {
+
+// A decoded group.  Its chunks are not hashed yet: PackReader::chunk() does that.
+struct DecodedGroup {
+  RecordHead head;
+  std::string content;
+  std::vector<std::uint32_t> begins;  // of each chunk in `content`
+};
+
+class PackReader {
+ public:
+  PackReader(const Layout& layout, const StoreId& store) : layout_(layout), store_(store) {}
+  // The content of the chunk at `where`, its hash compared with `id`; valid until the next call.
+  // Throws Corrupt naming pack and offset; Io when the disk refuses.  A pack that is not there is Corrupt.
+  [[nodiscard]] std::string_view chunk(const Location& where, ObjectKind kind, const ChunkId& id);
+  // A descriptor of the pack or journal, whichever exists; throws Corrupt when neither does.
+  [[nodiscard]] int open(std::uint64_t number);
+
+ private:
+  using GroupKey = std::pair<std::uint64_t, std::uint32_t>;
+  struct Cached {
+    GroupKey key;
+    DecodedGroup group;
+  };
+  [[nodiscard]] const DecodedGroup& group(std::uint64_t pack, std::uint32_t offset);
+  [[nodiscard]] DecodedGroup load(std::uint64_t pack, std::uint32_t offset);
+  void trim();
+
+  Layout layout_;
+  StoreId store_;
+  GroupDecoder decoder_;
+  std::list<Cached> cache_;  // most recently used first
+  std::map<GroupKey, std::list<Cached>::iterator> cached_;
+  std::size_t cached_bytes_ = 0;
+  std::list<std::pair<std::uint64_t, Fd>> files_;  // most recently used first
+};
+
+}  // namespace bk::store

@@ -1,0 +1,135 @@
+#include "server/store/possession.h"
+
+#include "common/error/error.h"
+#include "common/io/crash.h"
+#include "common/io/file.h"
+#include "common/io/lock.h"
+#include "common/text/document.h"
+#include "common/text/escape.h"
+
+#include <fcntl.h>
+
+#include <cstring>
+#include <utility>
+
+namespace bk::store {
+namespace {
+
+constexpr std::size_t kMaxRecent = 1U << 18U;  // keys in memory, then a run
+constexpr std::uint64_t kMaxLogBytes = 1U << 30U;
+
+std::string header_text(const StoreId& store) {
+  Document doc("bk-possession", 1);
+  doc.add("store", hex_encode({reinterpret_cast<const char*>(store.data()), store.size()}));
+  return doc.write();
+}
+
+std::vector<Key> keys_of(std::string_view bytes) {
+  std::vector<Key> keys(bytes.size() / 16);
+  std::memcpy(keys.data(), bytes.data(), keys.size() * 16);
+  return keys;
+}
+
+}  // namespace
+
+ClientPossession::ClientPossession(const Layout& layout, const StoreId& store, const std::string& client,
+                                   Index& index, const Walk& walk)
+    : folder_(layout.possession(client)), store_(store), index_(index), runs_(folder_, store, kKeyOnlyBytes) {
+  ensure_directory(folder_);
+  const FileLock lock = FileLock::exclusive(folder_ + "/lock");
+  bool usable = false;
+  try {
+    runs_.reload();
+    const std::optional<std::string> header = try_read_file(folder_ + "/header", 65536);
+    usable = header && *header == header_text(store);
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+  }
+  if (!usable) rebuild(walk);
+  take_up_logs();
+  runs_.merge();
+}
+
+ClientPossession::~ClientPossession() {
+  try {
+    fold();
+  } catch (const Error&) {
+    // The log stays and the next writer takes it up.
+  }
+}
+
+void ClientPossession::rebuild(const Walk& walk) {
+  remove_durably(folder_ + "/header");
+  for (const std::string& name : list_directory(folder_)) {
+    if (name.ends_with(".run")) remove_durably(folder_ + "/" + name);
+  }
+  runs_ = RunSet(folder_, store_, kKeyOnlyBytes);
+  std::vector<Key> keys;
+  const auto write = [&] {
+    if (!keys.empty()) runs_.add_keys(std::exchange(keys, {}));
+    runs_.merge();
+  };
+  walk([&](const ChunkId& id) {
+    keys.push_back(key_of(id));
+    if (keys.size() >= kMaxRecent) write();
+  });
+  write();
+  replace_durably(folder_ + "/header", header_text(store_));
+  crash_point("store.possession-rebuilt");
+}
+
+// A log is owned by its writer's lock; one that can be locked belongs to nobody any more.
+void ClientPossession::take_up_logs() {
+  for (const std::string& name : list_directory(folder_)) {
+    if (!name.ends_with(".log")) continue;
+    const std::string path = folder_ + "/" + name;
+    const Fd fd = open_file(path, O_RDWR | O_NOFOLLOW);
+    if (!try_lock_descriptor(fd.get())) continue;
+    std::vector<Key> keys = keys_of(read_rest(fd.get(), kMaxLogBytes));
+    if (!keys.empty()) runs_.add_keys(std::move(keys));
+    remove_durably(path);
+  }
+}
+
+bool ClientPossession::owns(const Key& key) const { return recent_.contains(key) || runs_.contains(key); }
+
+std::vector<bool> ClientPossession::has(std::span<const ChunkId> ids) {
+  std::vector<bool> out;
+  out.reserve(ids.size());
+  for (const ChunkId& id : ids) {
+    const Key key = key_of(id);
+    out.push_back(owns(key) && index_.contains(key));
+  }
+  return out;
+}
+
+void ClientPossession::add(const ChunkId& id) {
+  const Key key = key_of(id);
+  if (owns(key)) return;
+  recent_.insert(key);
+  pending_.append(reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size());
+}
+
+void ClientPossession::flush() {
+  if (pending_.empty()) return;
+  if (!log_) {
+    log_path_ = folder_ + "/" + pack_name(new_number()).substr(0, 16) + ".log";
+    log_ = open_file(log_path_, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    (void)try_lock_descriptor(log_.get());
+  }
+  write_all(log_.get(), pending_);
+  pending_.clear();
+  if (recent_.size() >= kMaxRecent) fold();
+}
+
+void ClientPossession::fold() {
+  if (recent_.empty()) return;
+  runs_.add_keys({recent_.begin(), recent_.end()});
+  recent_.clear();
+  pending_.clear();
+  if (!log_) return;
+  remove_durably(log_path_);
+  log_.reset();
+}
+
+}  // namespace bk::store

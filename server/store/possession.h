@@ -1,0 +1,50 @@
+// What one client may claim to have given us already: keys of chunks, in runs and in the logs of writers at
+// work.  All of it is rebuilt from the client's snapshots; what an unfinished pull added is lost with the
+// index folder, and then merely sent again.
+#pragma once
+
+#include "server/store/index.h"
+#include "server/store/run_set.h"
+#include "server/store/store.h"
+
+#include <functional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+namespace bk::store {
+
+class ClientPossession final : public Possession {
+ public:
+  // Calls sink with every chunk, list and node reachable from the client's snapshots.
+  using Walk = std::function<void(const std::function<void(const ChunkId&)>& sink)>;
+
+  // Opens, rebuilds by `walk` when there is nothing to open, and takes up the logs of writers that died.
+  ClientPossession(const Layout& layout, const StoreId& store, const std::string& client, Index& index,
+                   const Walk& walk);
+  ~ClientPossession() override;
+  ClientPossession(const ClientPossession&) = delete;
+  ClientPossession& operator=(const ClientPossession&) = delete;
+
+  // True only for what this client owns *and* what is in the store now.
+  [[nodiscard]] std::vector<bool> has(std::span<const ChunkId> ids) override;
+  void add(const ChunkId& id);
+  // Hands the log's lines to the kernel, so that a killed writer's chunks are not asked for again.
+  void flush();
+  // Turns the log into a run.
+  void fold();
+
+ private:
+  [[nodiscard]] bool owns(const Key& key) const;
+  void rebuild(const Walk& walk);
+  void take_up_logs();
+  std::string folder_;
+  StoreId store_;
+  Index& index_;
+  RunSet runs_;
+  std::unordered_set<Key> recent_;
+  std::string pending_, log_path_;
+  Fd log_;
+};
+
+}  // namespace bk::store

@@ -1,0 +1,88 @@
+// Immutable sorted files of fixed-size records: 16 bytes of key and a value.  The index and the possession of
+// a client are sets of them (docs/formats/store.md, "Index").  Everything in them can be rebuilt.
+//
+//   header (64) | records, sorted | fences: u32 per prefix, one more | pack numbers: u64 | SHA-256 of all
+//   that
+//
+// A look-up reads one fence pair and about one page of records: keys are digests, so prefixes spread evenly.
+#pragma once
+
+#include "common/io/fd.h"
+#include "common/io/map.h"
+#include "server/store/location.h"
+#include "server/store/record.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bk::store {
+
+inline constexpr std::uint32_t kKeyOnlyBytes = 16;  // possession
+inline constexpr std::uint32_t kLocatedBytes =
+    28;  // index: key, u32 pack slot, u32 offset, u16 position, kind, 0
+
+class Run {
+ public:
+  // Throws Corrupt when the file is not a run of this store and record size, or its length is wrong.
+  Run(const std::string& path, const StoreId& store, std::uint32_t record_bytes);
+  [[nodiscard]] std::uint64_t size() const { return count_; }
+  [[nodiscard]] std::string_view record(std::uint64_t i) const {
+    return records_.substr(i * record_bytes_, record_bytes_);
+  }
+  // The half-open range of records that begin with `key`.
+  [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> find(const Key& key) const;
+  // Packs that this run covers; a located record names one by its slot.
+  [[nodiscard]] std::uint64_t pack(std::uint64_t slot) const;  // throws Corrupt
+  [[nodiscard]] std::uint64_t pack_count() const { return packs_.size() / 8; }
+  [[nodiscard]] Location location(std::uint64_t i) const;
+  [[nodiscard]] const std::string& path() const { return path_; }
+  // Reads the whole file and compares its digest.
+  [[nodiscard]] bool intact() const;
+
+ private:
+  std::string path_;
+  MappedFile file_;
+  std::uint32_t record_bytes_;
+  std::uint64_t count_ = 0;
+  unsigned prefix_bits_ = 0;
+  std::string_view records_, fences_, packs_;
+};
+
+// Writes one run, record by record; constant memory beside the fences.
+class RunWriter {
+ public:
+  // `most` records will come at most.
+  RunWriter(const std::string& folder, const StoreId& store, std::uint32_t record_bytes, std::uint64_t most,
+            std::vector<std::uint64_t> packs);
+  ~RunWriter();
+  RunWriter(const RunWriter&) = delete;
+  RunWriter& operator=(const RunWriter&) = delete;
+  // Records come sorted by key; one that equals its predecessor is dropped.
+  void add(std::string_view record);
+  // Durable under its final name on return: that is the answer.
+  [[nodiscard]] std::string finish();
+
+ private:
+  void flush();
+  std::string path_, temporary_;
+  Fd fd_;
+  StoreId store_;
+  std::uint32_t record_bytes_;
+  unsigned prefix_bits_;
+  std::uint64_t count_ = 0;
+  std::vector<std::uint32_t> fences_;
+  std::vector<std::uint64_t> packs_;
+  std::string buffer_, last_;
+  bool finished_ = false;
+};
+
+[[nodiscard]] std::string write_located(const IndexEntry& entry, std::uint32_t slot);
+// Merges runs of one kind into a new one and returns its path.
+[[nodiscard]] std::string merge_runs(const std::vector<const Run*>& inputs, const std::string& folder,
+                                     const StoreId& store, std::uint32_t record_bytes);
+
+}  // namespace bk::store

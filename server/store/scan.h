@@ -1,0 +1,43 @@
+// Walks the records of a pack or journal file.
+#pragma once
+
+#include "server/store/record.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace bk::store {
+
+struct ScannedRecord {
+  std::uint64_t offset = 0, end = 0;
+  RecordHead head;
+  std::string digest;  // the head digest
+};
+
+// Reads from a descriptor that stays the caller's.  Throws Io when the disk cannot be read; bytes that are
+// not a record are an answer, not an exception.
+class PackScan {
+ public:
+  PackScan(int fd, const PackRef& pack, std::uint64_t offset = kPackHeaderBytes);
+  // The record at offset(), or nothing: at the end of the file (reason() is empty) or where no whole, valid
+  // record stands (reason() says why; offset() stays there).
+  [[nodiscard]] std::optional<ScannedRecord> next(bool check_payload);
+  // After next() stopped: moves on to the next place where a valid record begins; false when there is none.
+  [[nodiscard]] bool skip_to_next();
+  [[nodiscard]] std::uint64_t offset() const { return offset_; }
+  [[nodiscard]] const std::string& reason() const { return reason_; }
+
+ private:
+  [[nodiscard]] ScannedRecord read_record(std::uint64_t offset, bool check_payload) const;
+  int fd_;
+  PackRef pack_;
+  std::uint64_t offset_;
+  std::string reason_;
+};
+
+// The ids of a group's chunks, decoding it when its table omits them.  Throws Corrupt.
+[[nodiscard]] std::vector<ChunkRef> chunks_of(int fd, const ScannedRecord& record, GroupDecoder& decoder);
+[[nodiscard]] std::string read_exactly(int fd, std::uint64_t offset, std::size_t bytes);  // throws Corrupt
+
+}  // namespace bk::store

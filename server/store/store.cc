@@ -1,0 +1,154 @@
+#include "server/store/store.h"
+
+#include "common/error/error.h"
+#include "common/io/crash.h"
+#include "common/io/file.h"
+#include "common/path/names.h"
+#include "common/random/random.h"
+#include "common/text/escape.h"
+#include "server/store/store_impl.h"
+#include "server/store/writer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <tuple>
+#include <utility>
+
+namespace bk::store {
+namespace {
+
+std::string default_index(const std::string& directory) {
+  return base_name(directory) == "store" ? join_path(parent_of(directory), "index") : directory + ".index";
+}
+
+bool is_empty(const std::string& directory) {
+  return !path_exists(directory) || list_directory(directory).empty();
+}
+
+// The header comes last: a folder with a header is a store.
+void create_store(const Layout& layout) {
+  if (!is_empty(layout.packs()) || !is_empty(layout.journals()) || !is_empty(layout.snapshots()))
+    throw Error(Kind::Corrupt, "the store " + quoted(layout.store) +
+                                   " has no header but holds data; put its header file back from a copy");
+  for (const std::string& folder : {layout.store, layout.packs(), layout.journals(), layout.snapshots()})
+    ensure_directory(folder);
+  StoreHeader header;
+  std::memcpy(header.id.data(), SystemRandom().bytes(header.id.size()).data(), header.id.size());
+  (void)create_durably(layout.header(), write_header(header));  // false: somebody else made it just now
+  crash_point("store.created");
+}
+
+StoreHeader read_header(const Layout& layout) {
+  const std::optional<std::string> text = try_read_file(layout.header(), 65536);
+  if (!text)
+    throw Error(Kind::Config, quoted(layout.store) + " is not a Backline store: it has no file \"header\"");
+  try {
+    return parse_header(*text);
+  } catch (const Error& error) {
+    const bool newer = text->starts_with("bk-store ") && !text->starts_with("bk-store 1\n");
+    const Kind kind = newer || error.kind() == Kind::Config ? Kind::Config : Kind::Corrupt;
+    throw Error(kind, quoted(layout.header()) + ": " + error.what());
+  }
+}
+
+auto order_of(const SnapshotRecord& r) { return std::tie(r.client, r.module, r.method, r.name, r.sequence); }
+
+}  // namespace
+
+std::unique_ptr<Store> Store::open(const std::string& directory, bool create, const std::string& index) {
+  Layout layout;
+  layout.store = clean_absolute(directory);
+  layout.index = index.empty() ? default_index(layout.store) : clean_absolute(index);
+  if (create && !path_exists(layout.header())) create_store(layout);
+  return std::make_unique<StoreImpl>(layout, read_header(layout));
+}
+
+StoreImpl::StoreImpl(Layout layout, StoreHeader header)
+    : layout_(std::move(layout)), header_(header), index_(layout_, header_.id), reader_(layout_, header_.id) {
+  for (const std::string& folder : {layout_.packs(), layout_.journals(), layout_.snapshots()})
+    ensure_directory(folder);
+  index_.open();
+  for (const std::string& client : list_clients(layout_)) SnapshotLog(layout_, header_.id, client).repair();
+}
+
+StoreImpl::~StoreImpl() = default;
+
+std::unique_ptr<Writer> StoreImpl::writer(const std::string& client, const std::string& module,
+                                          const std::string& method, const std::string& name) {
+  require_safe_name("client", client);
+  require_safe_name("module", module);
+  require_safe_name("method", method);
+  index_.refresh();
+  return std::make_unique<WriterImpl>(*this, client, module, method, name);
+}
+
+// `damage` keeps the first thing that was wrong with a place where the chunk should stand.
+std::optional<std::string_view> StoreImpl::try_read(ObjectKind kind, const ChunkId& id, std::string& damage) {
+  for (const Location& where : index_.find(kind, id)) {
+    try {
+      return reader_.chunk(where, kind, id);
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Corrupt) throw;
+      if (damage.empty()) damage = error.what();
+    }
+  }
+  return std::nullopt;
+}
+
+std::string_view StoreImpl::view(ObjectKind kind, const ChunkId& id) {
+  std::string damage;
+  if (const auto found = try_read(kind, id, damage)) return *found;
+  for (WriterImpl* writer : writers_) writer->flush();
+  index_.refresh();
+  index_.reload_runs();
+  if (const auto found = try_read(kind, id, damage)) return *found;
+  if (!std::exchange(reconciled_, true) && index_.reconcile()) {
+    if (const auto found = try_read(kind, id, damage)) return *found;
+  }
+  throw Error(Kind::Corrupt, damage.empty() ? "chunk " + id.hex() + " is missing from the store" : damage);
+}
+
+std::string StoreImpl::read(ObjectKind kind, const ChunkId& id) { return std::string(view(kind, id)); }
+
+void StoreImpl::read_many(ObjectKind kind, std::span<const ChunkId> ids,
+                          const std::function<void(std::size_t, std::string_view)>& sink) {
+  std::vector<std::pair<Location, std::size_t>> order;
+  order.reserve(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const std::vector<Location> places = index_.find(kind, ids[i]);
+    order.emplace_back(places.empty() ? Location{} : places.front(), i);
+  }
+  std::sort(order.begin(), order.end());
+  for (const auto& [where, i] : order) sink(i, view(kind, ids[i]));
+}
+
+std::vector<SnapshotRecord> StoreImpl::snapshots(const std::string& client) {
+  std::vector<SnapshotRecord> out;
+  for (const std::string& name : client.empty() ? list_clients(layout_) : std::vector<std::string>{client}) {
+    std::vector<SnapshotRecord> part = SnapshotLog(layout_, header_.id, name).all();
+    std::move(part.begin(), part.end(), std::back_inserter(out));
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return order_of(a) < order_of(b); });
+  return out;
+}
+
+std::optional<SnapshotRecord> StoreImpl::newest(const std::string& client, const std::string& module,
+                                                const std::string& method, const std::string& name) {
+  require_safe_name("client", client);
+  return SnapshotLog(layout_, header_.id, client).newest(module, method, name);
+}
+
+void StoreImpl::rebuild_index(const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+  index_.rebuild(progress);
+}
+
+void StoreImpl::check_structure(const std::function<void(const std::string&)>& report) {
+  check_packs(layout_, header_.id, report);
+  for (const auto& run : index_.runs().runs()) {
+    if (!run->intact()) report(quoted(run->path()) + ": damaged; `bkdb build` makes the index anew");
+  }
+  for (const std::string& client : list_clients(layout_))
+    SnapshotLog(layout_, header_.id, client).check(report);
+}
+
+}  // namespace bk::store

@@ -1,0 +1,60 @@
+// The store's pieces put together; internal to server/store.
+#pragma once
+
+#include "server/store/index.h"
+#include "server/store/layout.h"
+#include "server/store/pack_reader.h"
+#include "server/store/snapshot_log.h"
+#include "server/store/store.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace bk::store {
+
+class WriterImpl;
+
+class StoreImpl final : public Store {
+ public:
+  StoreImpl(Layout layout, StoreHeader header);
+  ~StoreImpl() override;
+
+  std::unique_ptr<Writer> writer(const std::string& client, const std::string& module,
+                                 const std::string& method, const std::string& name) override;
+  std::string read(ObjectKind kind, const ChunkId& id) override;
+  void read_many(ObjectKind kind, std::span<const ChunkId> ids,
+                 const std::function<void(std::size_t, std::string_view)>& sink) override;
+  std::vector<SnapshotRecord> snapshots(const std::string& client) override;
+  std::optional<SnapshotRecord> newest(const std::string& client, const std::string& module,
+                                       const std::string& method, const std::string& name) override;
+  const ChunkerParams& chunker() const override { return header_.chunker; }
+  const std::string& directory() const override { return layout_.store; }
+  void rebuild_index(const std::function<void(std::uint64_t, std::uint64_t)>& progress) override;
+  void check_structure(const std::function<void(const std::string&)>& report) override;
+
+  [[nodiscard]] const Layout& layout() const { return layout_; }
+  [[nodiscard]] const StoreId& id() const { return header_.id; }
+  [[nodiscard]] Index& index() { return index_; }
+  // Writers of this object, whose unflushed groups read() must see.
+  void enlist(WriterImpl* writer) { writers_.push_back(writer); }
+  void dismiss(WriterImpl* writer) { std::erase(writers_, writer); }
+
+ private:
+  [[nodiscard]] std::optional<std::string_view> try_read(ObjectKind kind, const ChunkId& id,
+                                                         std::string& damage);
+  [[nodiscard]] std::string_view view(ObjectKind kind, const ChunkId& id);
+
+  Layout layout_;
+  StoreHeader header_;
+  Index index_;
+  PackReader reader_;
+  std::vector<WriterImpl*> writers_;
+  bool reconciled_ = false;
+};
+
+// check.cc: packs, journals and index runs; snapshot journals check themselves.
+void check_packs(const Layout& layout, const StoreId& store,
+                 const std::function<void(const std::string&)>& report);
+
+}  // namespace bk::store

@@ -1,0 +1,189 @@
+#include "server/store/writer.h"
+
+#include "common/error/error.h"
+#include "common/io/crash.h"
+#include "server/store/extents.h"
+#include "server/store/reach.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace bk::store {
+namespace {
+
+// Ids cost 32 bytes that do not compress.  They are kept in a group's table, where a rebuild reads them
+// without decoding, as long as that is next to nothing; for groups of many tiny chunks they are left to the
+// content.
+constexpr std::size_t kIdsWorthPercent = 1;
+
+constexpr std::size_t kRootExtents = 64;
+
+ClientPossession::Walk walk_snapshots(StoreImpl& store, const std::string& client) {
+  return [&store, client](const std::function<void(const ChunkId&)>& sink) {
+    std::unordered_set<ChunkId> visited;
+    for (const SnapshotRecord& snapshot : store.snapshots(client))
+      for_each_reachable(store, snapshot.root, visited, [&](ObjectKind, const ChunkId& id) { sink(id); });
+  };
+}
+
+// The parts of a decoded group, each compared with what was claimed.
+std::vector<std::string_view> split(std::string_view content, std::span<const ChunkRef> chunks) {
+  std::vector<std::string_view> out;
+  std::size_t at = 0;
+  for (const ChunkRef& chunk : chunks) {
+    if (chunk.bytes == 0 || chunk.bytes > kMaxObjectBytes || chunk.bytes > content.size() - at)
+      throw Error(Kind::Protocol, "a group's chunks do not add up to its content");
+    out.push_back(content.substr(at, chunk.bytes));
+    if (chunk_id(chunk.kind, out.back()) != chunk.id)
+      throw Error(Kind::Protocol, "a chunk's content differs from its identity " + chunk.id.hex());
+    at += chunk.bytes;
+  }
+  if (at != content.size()) throw Error(Kind::Protocol, "a group's chunks do not add up to its content");
+  return out;
+}
+
+}  // namespace
+
+WriterImpl::WriterImpl(StoreImpl& store, std::string client, std::string module, std::string method,
+                       std::string name)
+    : store_(store),
+      client_(std::move(client)),
+      module_(std::move(module)),
+      method_(std::move(method)),
+      name_(std::move(name)),
+      possession_(store.layout(), store.id(), client_, store.index(), walk_snapshots(store, client_)) {
+  store_.enlist(this);
+}
+
+// What was put stays findable, so that the next run of the source repeats nothing.
+WriterImpl::~WriterImpl() {
+  store_.dismiss(this);
+  try {
+    flush();
+  } catch (const Error&) {
+    // Unnamed chunks (I4); nothing was promised.
+  }
+}
+
+bool WriterImpl::known(ObjectKind kind, const ChunkId& id) {
+  return pending_.contains(id) || store_.index().contains(kind, id);
+}
+
+bool WriterImpl::contains(const ChunkId& id) {
+  return pending_.contains(id) || store_.index().contains(key_of(id));
+}
+
+std::vector<bool> WriterImpl::has(std::span<const ChunkId> ids) {
+  std::vector<bool> out = possession_.has(ids);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (pending_.contains(ids[i])) out[i] = true;  // only this writer's own
+  }
+  return out;
+}
+
+void WriterImpl::collect(ObjectKind kind, const ChunkId& id, std::string_view content) {
+  Batch& batch = kind == ObjectKind::Data ? data_ : metadata_;
+  if (batch.content.size() + content.size() > kMaxGroupContent || batch.chunks.size() == kMaxGroupChunks)
+    flush(batch);
+  batch.content += content;
+  batch.chunks.push_back({id, kind, static_cast<std::uint32_t>(content.size())});
+  pending_.insert(id);
+  ++totals_.new_chunks;
+  totals_.new_content_bytes += content.size();
+  if (batch.content.size() >= kTargetGroupContent) flush(batch);
+}
+
+ChunkId WriterImpl::put(ObjectKind kind, std::string_view content) {
+  if (content.empty() || content.size() > kMaxObjectBytes)
+    throw Error(Kind::Protocol, "an object of " + std::to_string(content.size()) + " bytes cannot be stored");
+  const ChunkId id = chunk_id(kind, content);
+  if (!known(kind, id)) collect(kind, id, content);
+  possession_.add(id);
+  return id;
+}
+
+void WriterImpl::put_group(const EncodedGroup& group, std::span<const ChunkRef> chunks) {
+  if (chunks.empty() || chunks.size() > kMaxGroupChunks || group.bytes.size() > kMaxPayloadBytes)
+    throw Error(Kind::Protocol, "a group exceeds its limits");
+  std::string content;
+  try {
+    content = decoder_.decode(group.codec, group.bytes, group.content_bytes);
+  } catch (const Error& error) {
+    throw Error(Kind::Protocol, error.what());  // the peer's bytes, not ours
+  }
+  const std::vector<std::string_view> parts = split(content, chunks);
+  std::vector<std::size_t> fresh;
+  std::size_t fresh_bytes = 0;
+  std::unordered_set<ChunkId> seen;
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    if (known(chunks[i].kind, chunks[i].id) || !seen.insert(chunks[i].id).second) continue;
+    fresh.push_back(i);
+    fresh_bytes += parts[i].size();
+  }
+  if (!fresh.empty() && fresh_bytes * 2 >= content.size()) {
+    store_group(group, {chunks.begin(), chunks.end()});
+    totals_.new_chunks += fresh.size();
+    totals_.new_content_bytes += fresh_bytes;
+  } else {
+    for (const std::size_t i : fresh) collect(chunks[i].kind, chunks[i].id, parts[i]);
+  }
+  for (const ChunkRef& chunk : chunks) possession_.add(chunk.id);
+  possession_.flush();
+}
+
+void WriterImpl::flush(Batch& batch) {
+  if (batch.chunks.empty()) return;
+  const EncodedGroup group = encoder_.encode(batch.content);
+  std::vector<ChunkRef> chunks = std::exchange(batch.chunks, {});
+  batch.content.clear();
+  std::vector<ChunkId> ids;
+  for (const ChunkRef& chunk : chunks) ids.push_back(chunk.id);
+  store_group(group, std::move(chunks));
+  for (const ChunkId& id : ids) pending_.erase(id);
+}
+
+void WriterImpl::flush() {
+  flush(data_);
+  flush(metadata_);
+  possession_.flush();
+}
+
+void WriterImpl::store_group(const EncodedGroup& group, std::vector<ChunkRef> chunks) {
+  const Journal::Retire retire = [this](std::uint64_t number) { store_.index().retire(number); };
+  store_.index().refresh();
+  if (!journal_) journal_.emplace(Journal::acquire(store_.layout(), store_.id(), retire));
+  RecordHead head;
+  head.codec = group.codec;
+  head.content_bytes = group.content_bytes;
+  head.ids_omitted = chunks.size() * 32 * 100 > group.bytes.size() * kIdsWorthPercent;
+  head.chunks = chunks;
+  const std::uint64_t offset = journal_->append(std::move(head), group.bytes);
+  crash_point("store.group-appended");
+  store_.index().live().note(journal_->number(), offset, journal_->end(), chunks);
+  totals_.stored_bytes += journal_->end() - offset;
+  if (!journal_->full()) return;
+  Journal finished = *std::exchange(journal_, std::nullopt);
+  finished.finish(retire);
+}
+
+void WriterImpl::sync() {
+  flush();
+  if (journal_) journal_->sync();
+  store_.index().live().sync_others(journal_ ? journal_->number() : 0);
+}
+
+SnapshotRecord WriterImpl::commit(SnapshotRecord record) {
+  if (record.client != client_ || record.module != module_ || record.method != method_ ||
+      record.name != name_)
+    throw Error(Kind::Usage, "a snapshot of another source than its writer's");
+  if (record.root.content.size() > kRootExtents)
+    record.root.content = fold_extents(*this, record.root.content);
+  if (record.skipped.size() > kMaxSkippedLines) record.skipped.resize(kMaxSkippedLines);
+  sync();
+  SnapshotRecord done = SnapshotLog(store_.layout(), store_.id(), client_).append(std::move(record));
+  possession_.fold();
+  store_.index().merge_if_idle();
+  return done;
+}
+
+}  // namespace bk::store

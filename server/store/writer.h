@@ -1,0 +1,54 @@
+// One backup's writing side; internal to server/store.
+#pragma once
+
+#include "server/store/journal.h"
+#include "server/store/possession.h"
+#include "server/store/store_impl.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+namespace bk::store {
+
+class WriterImpl final : public Writer, private Possession {
+ public:
+  WriterImpl(StoreImpl& store, std::string client, std::string module, std::string method, std::string name);
+  ~WriterImpl() override;
+  void put_group(const EncodedGroup& group, std::span<const ChunkRef> chunks) override;
+  ChunkId put(ObjectKind kind, std::string_view content) override;
+  void sync() override;
+  SnapshotRecord commit(SnapshotRecord record) override;
+  Possession& possession() override { return *this; }
+  bool contains(const ChunkId& id) override;
+  Totals totals() const override { return totals_; }
+
+  // Compresses and appends what put() collected; not synced.
+  void flush();
+
+ private:
+  // Chunks of one sort on their way into a group: file content and metadata compress better apart.
+  struct Batch {
+    std::string content;
+    std::vector<ChunkRef> chunks;
+  };
+  std::vector<bool> has(std::span<const ChunkId> ids) override;
+  [[nodiscard]] bool known(ObjectKind kind, const ChunkId& id);
+  void collect(ObjectKind kind, const ChunkId& id, std::string_view content);
+  void flush(Batch& batch);
+  void store_group(const EncodedGroup& group, std::vector<ChunkRef> chunks);
+
+  StoreImpl& store_;
+  std::string client_, module_, method_, name_;
+  ClientPossession possession_;
+  GroupEncoder encoder_;
+  GroupDecoder decoder_;
+  std::optional<Journal> journal_;
+  Batch data_, metadata_;
+  std::unordered_set<ChunkId> pending_;  // in a batch
+  Totals totals_;
+};
+
+}  // namespace bk::store
