@@ -33,14 +33,13 @@ inline constexpr std::size_t kMaxTargetBytes = 4096;          // of a symlink
 inline constexpr std::size_t kMaxBatchItems = 8192;           // in one recipe
 inline constexpr std::size_t kMaxInlineBytes = 4096;          // of one inline stretch
 inline constexpr std::size_t kMaxOpenDirectories = 4096;      // left and without a verdict
-inline constexpr std::size_t kMaxOpenPages = 32;              // sent, and not complete
-inline constexpr std::size_t kMaxOpenBatches = 32;            // recipes without their group
+inline constexpr std::size_t kMaxOpenBatches = 8;             // recipes without the server's need
+inline constexpr std::size_t kMaxHeldBytes = 160U << 20U;     // of what is sent and cannot be stored yet
 inline constexpr std::size_t kMaxReportPathBytes = 4096;      // longer paths are cut
 inline constexpr std::size_t kMaxReports = 1000;              // Skipped messages; beyond, only counted
 inline constexpr std::size_t kMaxDepth = 65536;
 
-// --- both ways at the start
-// ---------------------------------------------------------------------------------
+// Both ways at the start.
 
 struct Hello {  // server to agent
   std::uint32_t version = kVersion;
@@ -62,8 +61,7 @@ struct AgentHello {
 [[nodiscard]] std::string encode(const AgentHello& message);
 [[nodiscard]] AgentHello decode_agent_hello(std::string_view payload);
 
-// --- server to agent
-// ----------------------------------------------------------------------------------------
+// Server to agent.
 
 struct Open {
   std::string root;  // absolute; must equal a consented root
@@ -96,8 +94,7 @@ struct Need {
 [[nodiscard]] std::string encode(const Need& message);
 [[nodiscard]] Need decode_need(std::string_view payload);
 
-// --- agent to server
-// ----------------------------------------------------------------------------------------
+// Agent to server.
 
 struct Opened {
   std::uint64_t rules = 0;  // exclude and deny rules in force, for logs

@@ -1,0 +1,240 @@
+#include "client/agent/content.h"
+
+#include "client/agent/beneath.h"
+#include "common/chunk/chunk_id.h"
+#include "common/error/error.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+
+namespace bk::agent {
+
+namespace {
+
+constexpr std::size_t kBatchBytes = kTargetGroupContent;
+constexpr std::size_t kBatchItems = 4096;
+constexpr std::size_t kBatchItemBytes = 1U << 20U;
+constexpr std::size_t kOpenBytes = 6U << 20U;  // content waiting for the server's need
+constexpr std::size_t kInlineFile = 192;       // a reference would cost about as much
+constexpr int kAttempts = 3;
+constexpr std::uint64_t kRetryLimit =
+    64U << 20U;  // a larger file is read once: a log that grows would cost thrice
+
+bool same_moment(const timespec& a, const timespec& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+bool unchanged(const struct stat& a, const struct stat& b) {
+  return a.st_size == b.st_size && same_moment(a.st_mtim, b.st_mtim) && same_moment(a.st_ctim, b.st_ctim);
+}
+
+// Waits until the kernel's coarse clock has passed the file's ctime: a write from now on gives it another
+// ctime, so that equal times later mean equal content.  Costs one tick at most, and only for a file changed
+// just now.
+void settle(const struct stat& facts) {
+  for (int i = 0; i < 16; ++i) {
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    const timespec& changed = facts.st_ctim;
+    if (changed.tv_sec < now.tv_sec || (changed.tv_sec == now.tv_sec && changed.tv_nsec < now.tv_nsec))
+      return;
+    const timespec pause{0, 1'000'000};
+    nanosleep(&pause, nullptr);
+  }
+}
+
+bool looks_sparse(const struct stat& facts) {
+  return facts.st_blocks < facts.st_size / 512 && facts.st_size > 4096;
+}
+
+}  // namespace
+
+// Batches.
+
+void Batcher::add(pull::RecipeItem item) {
+  item_bytes_ += 48;
+  if (const auto* begin = std::get_if<pull::BeginFile>(&item)) {
+    for (const Xattr& attribute : begin->xattrs)
+      item_bytes_ += attribute.name.size() + attribute.value.size() + 8;
+  } else if (const auto* text = std::get_if<pull::InlineItem>(&item)) {
+    item_bytes_ += text->bytes.size();
+  }
+  items_.push_back(std::move(item));
+  if (items_.size() >= kBatchItems || item_bytes_ >= kBatchItemBytes) flush();
+}
+
+void Batcher::add_chunk(std::string_view content) {
+  current_.content.append(content);
+  current_.lengths.push_back(static_cast<std::uint32_t>(content.size()));
+  add(pull::ChunkItem{static_cast<std::uint32_t>(content.size()), chunk_id(ObjectKind::Data, content)});
+  if (current_.content.size() >= kBatchBytes) flush();
+}
+
+void Batcher::flush() {
+  if (items_.empty()) return;
+  while (open_bytes_ > kOpenBytes || open_.size() >= pull::kMaxOpenBatches) wait_();
+  current_.batch = next_batch_++;
+  line_.send(pull::FrameType::Recipe, pull::Recipe{current_.batch, std::exchange(items_, {})});
+  item_bytes_ = 0;
+  if (current_.lengths.empty()) return;  // nothing to ask for
+  open_bytes_ += current_.content.size();
+  open_.push_back(std::exchange(current_, {}));
+}
+
+void Batcher::answer(const pull::Need& need) {
+  if (open_.empty() || open_.front().batch != need.batch ||
+      open_.front().lengths.size() != need.chunks.size()) {
+    throw Error(Kind::Protocol, "the server's Need answers no open batch");
+  }
+  Open batch = std::move(open_.front());
+  open_.pop_front();
+  open_bytes_ -= batch.content.size();
+  if (need.chunks.count() == 0) return;
+  if (need.chunks.all()) return line_.send_group(batch.batch, std::move(batch.content));
+  std::string content;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < batch.lengths.size(); at += batch.lengths[i++]) {
+    if (need.chunks.test(i)) content.append(batch.content, at, batch.lengths[i]);
+  }
+  line_.send_group(batch.batch, std::move(content));
+}
+
+// Files.
+
+FileReader::FileReader(WalkContext& context, Batcher& batcher, Line& line, const ChunkerParams& params)
+    : context_(context),
+      batcher_(batcher),
+      line_(line),
+      chunker_(params),
+      buffer_(std::max<std::size_t>(256U << 10U, 2 * std::size_t{params.max_bytes}), '\0') {}
+
+std::vector<Xattr> FileReader::attributes(int fd, std::string_view path, std::string_view name) {
+  XattrResult result = read_xattrs(fd);
+  if (result.error != 0) context_.report(pull::SkipReason::Xattr, result.error, join_below(path, name));
+  return std::move(result.xattrs);
+}
+
+void FileReader::read(int directory, std::string_view path, const Entry& entry, std::uint64_t page,
+                      std::uint64_t index, Fd fd) {
+  ++files_;
+  line_.tick();
+  for (int attempt = 1;; ++attempt) {
+    struct stat before {};
+    if (!fd) fd = open_regular(directory, entry.name.c_str(), before);
+    if (!fd || fstat(fd.get(), &before) != 0) {
+      const int error = errno;
+      batcher_.add(pull::BeginFile{page, index, {}});
+      if (means_vanished(error)) {
+        ++context_.counters.vanished;
+        return end(pull::FileStatus::Vanished, entry, nullptr, 0);
+      }
+      context_.report(pull::SkipReason::Unreadable, error, join_below(path, entry.name));
+      return end(pull::FileStatus::Unreadable, entry, nullptr, 0);
+    }
+    settle(before);
+    const Attempt done = read_once(fd.get(), before, {page, index, attributes(fd.get(), path, entry.name)});
+    if (done.outcome == Outcome::Unreadable) {
+      context_.report(pull::SkipReason::Unreadable, done.error, join_below(path, entry.name));
+      return end(pull::FileStatus::Unreadable, entry, nullptr, 0);
+    }
+    if (done.outcome == Outcome::Stable) return end(pull::FileStatus::Ok, entry, &done.after, done.bytes);
+    if (attempt == kAttempts || static_cast<std::uint64_t>(before.st_size) > kRetryLimit) {
+      context_.report(pull::SkipReason::Changed, 0, join_below(path, entry.name));
+      return end(pull::FileStatus::Changed, entry, &done.after, done.bytes);
+    }
+    fd.reset();  // by name again: it may have been replaced
+  }
+}
+
+FileReader::Attempt FileReader::read_once(int fd, const struct stat& before, const pull::BeginFile& begin) {
+  Attempt attempt;
+  batcher_.add(begin);
+  attempt.error = send_content(fd, before, attempt.bytes);
+  bytes_ += attempt.bytes;
+  if (attempt.error == 0 && fstat(fd, &attempt.after) != 0) attempt.error = errno;
+  if (attempt.error != 0) {
+    attempt.outcome = Outcome::Unreadable;
+    return attempt;
+  }
+  const bool whole = attempt.bytes == static_cast<std::uint64_t>(before.st_size);
+  if (whole && unchanged(before, attempt.after)) return attempt;
+  // Unlinked or replaced by rename while we read the old file: that is whole, and was true a moment ago.
+  if (whole && attempt.after.st_nlink == 0 && same_moment(before.st_mtim, attempt.after.st_mtim)) {
+    attempt.after = before;
+    return attempt;
+  }
+  attempt.outcome = Outcome::Changed;
+  return attempt;
+}
+
+int FileReader::send_content(int fd, const struct stat& before, std::uint64_t& sent) {
+  const auto size = static_cast<std::uint64_t>(before.st_size);
+  if (looks_sparse(before)) return send_sparse(fd, size, sent);
+  return send_range(fd, 0, size, sent);
+}
+
+int FileReader::send_sparse(int fd, std::uint64_t size, std::uint64_t& sent) {
+  std::uint64_t at = 0;
+  while (at < size && at == sent) {
+    const off_t found = lseek(fd, static_cast<off_t>(at), SEEK_DATA);
+    if (found < 0 && errno != ENXIO) return send_range(fd, at, size, sent);
+    const std::uint64_t data = found < 0 ? size : std::min(size, static_cast<std::uint64_t>(found));
+    if (data > at) batcher_.add(pull::HoleItem{data - at});
+    sent += data - at;
+    if (data == size) break;
+    const off_t end = lseek(fd, static_cast<off_t>(data), SEEK_HOLE);
+    at = end < 0 ? size : std::min(size, static_cast<std::uint64_t>(end));
+    const int error = send_range(fd, data, at, sent);
+    if (error != 0) return error;
+  }
+  return 0;
+}
+
+int FileReader::send_range(int fd, std::uint64_t from, std::uint64_t to, std::uint64_t& sent) {
+  const bool small = from == 0 && to <= kInlineFile;
+  std::size_t have = 0;
+  while (from < to || have > 0) {
+    while (have < buffer_.size() && from < to) {
+      const std::size_t room = std::min<std::uint64_t>(buffer_.size() - have, to - from);
+      const ssize_t got = pread(fd, buffer_.data() + have, room, static_cast<off_t>(from));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return errno;
+      if (got == 0) to = from;  // it became shorter: the stat afterwards says so
+      have += static_cast<std::size_t>(got);
+      from += static_cast<std::uint64_t>(got);
+    }
+    line_.tick();
+    std::string_view rest(buffer_.data(), have);
+    if (small && have > 0) {
+      batcher_.add(pull::InlineItem{std::string(rest)});
+      sent += have;
+      return 0;
+    }
+    while (!rest.empty()) {
+      const std::size_t cut = chunker_.next_cut(rest, from >= to);
+      if (cut == 0) break;
+      batcher_.add_chunk(rest.substr(0, cut));
+      sent += cut;
+      rest.remove_prefix(cut);
+    }
+    std::copy(rest.begin(), rest.end(), buffer_.begin());
+    have = rest.size();
+  }
+  return 0;
+}
+
+void FileReader::end(pull::FileStatus status, const Entry& entry, const struct stat* after,
+                     std::uint64_t bytes) {
+  pull::EndFile item{status, std::nullopt};
+  if (after != nullptr) {
+    pull::Stat stat = to_stat(*after, context_.devices.ordinal(after->st_dev));
+    stat.size = bytes;
+    if (stat != pull::stat_of(entry)) item.after = stat;
+  }
+  batcher_.add(std::move(item));
+}
+
+}  // namespace bk::agent

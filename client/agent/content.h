@@ -1,0 +1,83 @@
+// File content on its way to the server: chunked, hashed, gathered in batches, sent as far as the server
+// needs it.
+#pragma once
+
+#include "client/agent/line.h"
+#include "client/agent/walker.h"
+#include "common/chunk/chunker.h"
+#include "proto/pull/messages.h"
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bk::agent {
+
+// Collects recipe items into batches of about 1 MiB of content, across files.
+class Batcher {
+ public:
+  // `wait` is called when too much is on its way: it handles at least one message of the server.
+  Batcher(Line& line, std::function<void()> wait) : line_(line), wait_(std::move(wait)) {}
+  void add(pull::RecipeItem item);
+  void add_chunk(std::string_view content);
+  // Sends the recipe of what was collected.
+  void flush();
+  // The server's answer for the oldest open batch.  Throws Protocol when it is not.
+  void answer(const pull::Need& need);
+  [[nodiscard]] bool idle() const { return open_.empty() && items_.empty(); }
+  [[nodiscard]] bool has_items() const { return !items_.empty(); }
+
+ private:
+  struct Open {
+    std::uint64_t batch = 0;
+    std::string content;
+    std::vector<std::uint32_t> lengths;
+  };
+  Line& line_;
+  std::function<void()> wait_;
+  std::vector<pull::RecipeItem> items_;
+  std::size_t item_bytes_ = 0;
+  Open current_;
+  std::deque<Open> open_;
+  std::size_t open_bytes_ = 0;
+  std::uint64_t next_batch_ = 0;
+};
+
+// Reads regular files into a batcher.
+class FileReader {
+ public:
+  FileReader(WalkContext& context, Batcher& batcher, Line& line, const ChunkerParams& params);
+  // Reads `entry` of page `page` through the open file `fd` (empty: not opened yet), reopening it by name in
+  // `directory` when it changed meanwhile.  Everything that can happen to one file ends in an EndFile item.
+  void read(int directory, std::string_view path, const Entry& entry, std::uint64_t page, std::uint64_t index,
+            Fd fd);
+  [[nodiscard]] std::uint64_t files() const { return files_; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  enum class Outcome { Stable, Changed, Unreadable };
+  struct Attempt {
+    Outcome outcome = Outcome::Stable;
+    int error = 0;
+    struct stat after {};
+    std::uint64_t bytes = 0;  // content sent
+  };
+  [[nodiscard]] Attempt read_once(int fd, const struct stat& before, const pull::BeginFile& begin);
+  [[nodiscard]] int send_content(int fd, const struct stat& before, std::uint64_t& sent);
+  [[nodiscard]] int send_sparse(int fd, std::uint64_t size, std::uint64_t& sent);
+  [[nodiscard]] int send_range(int fd, std::uint64_t from, std::uint64_t to, std::uint64_t& sent);
+  void end(pull::FileStatus status, const Entry& entry, const struct stat* after, std::uint64_t bytes);
+  [[nodiscard]] std::vector<Xattr> attributes(int fd, std::string_view path, std::string_view name);
+
+  WalkContext& context_;
+  Batcher& batcher_;
+  Line& line_;
+  Chunker chunker_;
+  std::string buffer_;
+  std::uint64_t files_ = 0, bytes_ = 0;
+};
+
+}  // namespace bk::agent

@@ -1,0 +1,223 @@
+#include "client/agent/line.h"
+
+#include "common/error/error.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+
+namespace bk::agent {
+
+namespace {
+
+constexpr std::size_t kFlushBytes = 32U << 10U;
+constexpr std::size_t kOutboxBytes = 3U << 20U;
+constexpr std::size_t kInboxBytes = 1U << 20U;  // far above what a right server can have on its way
+
+void set_nonblocking(int fd) {
+  const int flags = check_sys(fcntl(fd, F_GETFL), [] { return "asking for a descriptor's flags"; });
+  check_sys(fcntl(fd, F_SETFL, flags | O_NONBLOCK), [] { return "setting a descriptor's flags"; });
+}
+
+enum class Ready { Yes, Woken, Late };
+
+Ready wait_for(int fd, short events, int wake, std::chrono::milliseconds limit) {
+  std::array<pollfd, 2> polled{{{fd, events, 0}, {wake, POLLIN, 0}}};
+  for (;;) {
+    const int count = poll(polled.data(), polled.size(), static_cast<int>(limit.count()));
+    if (count < 0 && errno == EINTR) continue;
+    check_sys(count, [] { return "waiting for the line"; });
+    if (polled[1].revents != 0) return Ready::Woken;
+    return count == 0 ? Ready::Late : Ready::Yes;
+  }
+}
+
+}  // namespace
+
+Line::Line(int in_fd, int out_fd, const Deadlines& deadlines)
+    : in_fd_(in_fd), out_fd_(out_fd), deadlines_(deadlines), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  check_sys(wake_.get(), [] { return "making an eventfd"; });
+  set_nonblocking(out_fd);
+  reader_ = std::thread([this] { read_loop(); });
+  writer_ = std::thread([this] { write_loop(); });
+}
+
+Line::~Line() {
+  const std::uint64_t one = 1;
+  (void)!::write(wake_.get(), &one, sizeof one);
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+    changed_.notify_all();
+  }
+  reader_.join();
+  writer_.join();
+}
+
+void Line::fail(std::exception_ptr error) {
+  const std::lock_guard lock(mutex_);
+  if (!error_) error_ = std::move(error);
+  changed_.notify_all();
+}
+
+void Line::throw_if_failed() {
+  if (error_) std::rethrow_exception(error_);
+}
+
+// Sending.
+
+void Line::send_payload(pull::FrameType type, std::string_view payload) {
+  pull::append_frame(pending_, type, payload);
+  ++frames_sent_;
+  if (pending_.size() >= kFlushBytes) flush();
+}
+
+void Line::send_group(std::uint64_t batch, std::string content) {
+  flush();
+  ++frames_sent_;
+  enqueue({{}, std::move(content), batch});
+}
+
+void Line::flush() {
+  if (pending_.empty()) return;
+  enqueue({std::exchange(pending_, {}), {}, 0});
+}
+
+void Line::enqueue(Parcel parcel) {
+  std::unique_lock lock(mutex_);
+  const bool room =
+      changed_.wait_for(lock, deadlines_.write, [&] { return error_ || outbox_bytes_ < kOutboxBytes; });
+  throw_if_failed();
+  if (!room) throw Error(Kind::Transient, "the server took nothing from the line until the deadline");
+  outbox_bytes_ += parcel.weight();
+  outbox_.push_back(std::move(parcel));
+  changed_.notify_all();
+}
+
+std::optional<Line::Parcel> Line::next_parcel() {
+  std::unique_lock lock(mutex_);
+  std::uint64_t seen = ticks_.load(std::memory_order_relaxed);
+  for (;;) {
+    const auto ready = [&] { return !outbox_.empty() || closing_; };
+    if (changed_.wait_for(lock, deadlines_.keepalive, ready)) break;
+    const std::uint64_t ticks = ticks_.load(std::memory_order_relaxed);
+    if (ticks == seen) continue;  // the caller is not at work: no sign of life for it
+    seen = ticks;
+    Parcel alive;
+    pull::append_frame(alive.bytes, pull::FrameType::KeepAlive, {});
+    return alive;
+  }
+  if (outbox_.empty()) {
+    written_ = true;
+    changed_.notify_all();
+    return std::nullopt;
+  }
+  Parcel parcel = std::move(outbox_.front());
+  outbox_.pop_front();
+  outbox_bytes_ -= parcel.weight();
+  changed_.notify_all();
+  return parcel;
+}
+
+void Line::write_loop() {
+  try {
+    GroupEncoder encoder;
+    while (auto parcel = next_parcel()) {
+      if (!parcel->content.empty()) {
+        const pull::Group group{parcel->batch, encoder.encode(parcel->content)};
+        pull::append_frame(parcel->bytes, pull::FrameType::Group, pull::encode(group));
+      }
+      write_out(parcel->bytes);
+    }
+  } catch (...) {
+    fail(std::current_exception());
+  }
+}
+
+void Line::write_out(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(out_fd_, bytes.data(), bytes.size());
+    if (put > 0) bytes.remove_prefix(static_cast<std::size_t>(put));
+    if (put >= 0 || errno == EINTR) continue;
+    if (errno == EPIPE || errno == ECONNRESET) throw Error(Kind::Transient, "the server closed the line");
+    if (errno != EAGAIN) throw sys_error(errno, "writing to the line");
+    switch (wait_for(out_fd_, POLLOUT, wake_.get(), deadlines_.write)) {
+      case Ready::Yes:
+        break;
+      case Ready::Woken:
+        throw Error(Kind::Cancelled, "the pull was given up");
+      case Ready::Late:
+        throw Error(Kind::Transient, "the server took nothing from the line until the deadline");
+    }
+  }
+}
+
+void Line::finish() {
+  flush();
+  std::unique_lock lock(mutex_);
+  closing_ = true;
+  changed_.notify_all();
+  changed_.wait(lock, [&] { return error_ || written_; });
+  throw_if_failed();
+}
+
+// Receiving.
+
+void Line::read_loop() {
+  try {
+    pull::FrameDecoder decoder;
+    std::array<char, 16384> buffer{};
+    for (;;) {
+      if (wait_for(in_fd_, POLLIN, wake_.get(), std::chrono::milliseconds(-1)) == Ready::Woken) return;
+      const ssize_t got = ::read(in_fd_, buffer.data(), buffer.size());
+      if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+      check_sys(got, [] { return "reading from the line"; });
+      if (got > 0) decoder.feed({buffer.data(), static_cast<std::size_t>(got)});
+      const std::lock_guard lock(mutex_);
+      while (auto frame = decoder.next()) {
+        inbox_bytes_ += frame->payload.size() + sizeof(pull::Frame);
+        inbox_.push_back(std::move(*frame));
+      }
+      if (inbox_bytes_ > kInboxBytes)
+        throw Error(Kind::Protocol, "the server sends more than it was asked for");
+      if (got == 0) at_end_ = true;
+      changed_.notify_all();
+      if (got == 0) return;
+    }
+  } catch (...) {
+    fail(std::current_exception());
+  }
+}
+
+std::optional<pull::Frame> Line::try_receive() {
+  const std::lock_guard lock(mutex_);
+  if (inbox_.empty()) {
+    throw_if_failed();
+    return std::nullopt;
+  }
+  pull::Frame frame = std::move(inbox_.front());
+  inbox_.pop_front();
+  inbox_bytes_ -= frame.payload.size() + sizeof(pull::Frame);
+  return frame;
+}
+
+pull::Frame Line::receive() {
+  flush();
+  {
+    std::unique_lock lock(mutex_);
+    const auto ready = [&] { return !inbox_.empty() || error_ || at_end_; };
+    if (!changed_.wait_for(lock, deadlines_.peer, ready)) {
+      throw Error(Kind::Transient, "no answer of the server until the deadline");
+    }
+    if (inbox_.empty()) {
+      throw_if_failed();
+      throw Error(Kind::Transient, "the server ended the line before the pull was done");
+    }
+  }
+  return *try_receive();
+}
+
+}  // namespace bk::agent

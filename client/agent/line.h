@@ -1,0 +1,86 @@
+// The agent's end of the line: one thread reads frames, one compresses and writes, the caller walks and reads
+// files.
+//
+// Reading never stops while something is written, so the two ends cannot wait for each other.  What the
+// server may have on its way is bounded by what was asked of it (answers only), so the inbox has a hard
+// limit.
+#pragma once
+
+#include "client/agent/tree_server.h"
+#include "common/compress/group.h"
+#include "common/io/fd.h"
+#include "proto/pull/frame.h"
+#include "proto/pull/messages.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+namespace bk::agent {
+
+class Line {
+ public:
+  Line(int in_fd, int out_fd, const Deadlines& deadlines);
+  ~Line();  // stops both threads at once
+
+  template <class Message>
+  void send(pull::FrameType type, const Message& message) {
+    send_payload(type, pull::encode(message));
+  }
+  void send_payload(pull::FrameType type, std::string_view payload);
+  // Compressed by the writing thread.
+  void send_group(std::uint64_t batch, std::string content);
+
+  // A frame that is there already.
+  [[nodiscard]] std::optional<pull::Frame> try_receive();
+  // Hands out everything sent so far and waits.  Throws Transient at the end of the stream and after the
+  // deadline.
+  [[nodiscard]] pull::Frame receive();
+  // Everything is handed to the kernel when it returns.
+  void finish();
+
+  [[nodiscard]] std::uint64_t frames_sent() const { return frames_sent_; }
+  // Says that the caller is at work, so that a sign of life may be sent.
+  void tick() { ticks_.fetch_add(1, std::memory_order_relaxed); }
+
+ private:
+  struct Parcel {
+    std::string bytes;    // whole frames
+    std::string content;  // or: a group to be compressed
+    std::uint64_t batch = 0;
+    [[nodiscard]] std::size_t weight() const { return bytes.size() + content.size(); }
+  };
+  void flush();
+  void enqueue(Parcel parcel);
+  void read_loop();
+  void write_loop();
+  [[nodiscard]] std::optional<Parcel> next_parcel();
+  void write_out(std::string_view bytes);
+  void fail(std::exception_ptr error);
+  void throw_if_failed();  // with the mutex held
+
+  int in_fd_, out_fd_;
+  Deadlines deadlines_;
+  Fd wake_;  // an eventfd: readable when both threads shall end
+  std::string pending_;
+  std::uint64_t frames_sent_ = 0;
+  std::atomic<std::uint64_t> ticks_{0};
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<pull::Frame> inbox_;
+  std::size_t inbox_bytes_ = 0;
+  std::deque<Parcel> outbox_;
+  std::size_t outbox_bytes_ = 0;
+  bool at_end_ = false, closing_ = false, written_ = false;
+  std::exception_ptr error_;
+  std::thread reader_, writer_;
+};
+
+}  // namespace bk::agent

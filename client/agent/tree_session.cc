@@ -1,0 +1,258 @@
+#include "client/agent/tree_session.h"
+
+#include "client/agent/beneath.h"
+#include "common/error/error.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace bk::agent {
+
+namespace {
+
+constexpr std::size_t kPendingDirectories = 2048;
+constexpr std::size_t kPendingBytes = 4U << 20U;
+constexpr std::size_t kOpenPages = 4;
+constexpr std::size_t kReadAhead =
+    16;  // files opened, with their first bytes asked for, before they are read
+constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+
+std::size_t page_weight(const Entry& entry) {
+  std::size_t bytes = entry.name.size() + entry.target.size() + 64;
+  for (const Xattr& attribute : entry.xattrs) bytes += attribute.name.size() + attribute.value.size() + 8;
+  return bytes;
+}
+
+WalkContext& reporting_to(TreeSession& session, WalkContext& context) {
+  context.report = [&session](pull::SkipReason reason, int error, std::string_view path) {
+    session.report(reason, error, path);
+  };
+  return context;
+}
+
+}  // namespace
+
+TreeSession::TreeSession(Line& line, WalkContext& context, const ChunkerParams& params)
+    : line_(line),
+      context_(context),
+      batcher_(line, [this] { receive_one(); }),
+      reader_(context, batcher_, line, params),
+      walker_(reporting_to(*this, context)) {}
+
+void TreeSession::report(pull::SkipReason reason, int error, std::string_view path) {
+  if (++skipped_ > pull::kMaxReports) return;
+  line_.send(pull::FrameType::Skipped, pull::Skipped{reason, static_cast<std::uint32_t>(error),
+                                                     std::string(path.substr(0, pull::kMaxReportPathBytes))});
+}
+
+void TreeSession::run() {
+  for (;;) {
+    while (auto frame = line_.try_receive()) dispatch(*frame);
+    line_.tick();
+    if (step()) continue;
+    if (batcher_.has_items()) {
+      batcher_.flush();  // nothing more to add for now: don't let it wait
+    } else if (walking_ || !pending_.empty() || sending_ || !pages_.empty() || !batcher_.idle()) {
+      receive_one();
+    } else {
+      break;
+    }
+  }
+  send_done();
+}
+
+bool TreeSession::step() { return read_step() || page_step() || walk_step(); }
+
+void TreeSession::send_done() {
+  const WalkCounters& c = context_.counters;
+  line_.send(pull::FrameType::Done, pull::Done{line_.frames_sent(), c.files, c.directories, c.others, c.bytes,
+                                               skipped_, c.vanished, reader_.files(), reader_.bytes()});
+  line_.finish();
+}
+
+// What the server answers.
+
+void TreeSession::receive_one() { dispatch(line_.receive()); }
+
+void TreeSession::dispatch(const pull::Frame& frame) {
+  switch (frame.type) {
+    case pull::FrameType::Verdicts:
+      return on_verdicts(pull::decode_verdicts(frame.payload));
+    case pull::FrameType::Wants:
+      return on_wants(pull::decode_wants(frame.payload));
+    case pull::FrameType::Need:
+      return batcher_.answer(pull::decode_need(frame.payload));
+    default:
+      throw Error(Kind::Protocol,
+                  fmt::format("the server sent {} in the middle of a pull", frame_name(frame.type)));
+  }
+}
+
+void TreeSession::on_verdicts(const pull::Verdicts& message) {
+  const std::size_t count = message.want.size();
+  if (decided_ + count > pending_.size() || count == 0 || pending_[decided_].number != message.first) {
+    throw Error(Kind::Protocol, "the server's Verdicts answer no open directory");
+  }
+  for (std::size_t i = 0; i < count; ++i) pending_[decided_++].want = message.want.test(i);
+}
+
+void TreeSession::on_wants(const pull::Wants& message) {
+  const auto page = std::find_if(pages_.begin(), pages_.end(), [](const Page& p) { return !p.wants; });
+  if (page == pages_.end() || page->number != message.page ||
+      page->entries.size() != message.content.size()) {
+    throw Error(Kind::Protocol, "the server's Wants answer no open page");
+  }
+  for (std::size_t i = 0; i < page->entries.size(); ++i) {
+    if (message.content.test(i) && page->entries[i].type != EntryType::File) {
+      throw Error(Kind::Protocol, "the server wants the content of an entry that has none");
+    }
+  }
+  page->wants = message.content;
+}
+
+// Walking.
+
+bool TreeSession::walk_step() {
+  if (!walking_ || pending_.size() >= kPendingDirectories || pending_bytes_ >= kPendingBytes) return false;
+  auto event = walker_.next();
+  if (!event) {
+    walking_ = false;
+    return true;
+  }
+  if (event->kind == WalkEvent::Kind::Enter) {
+    line_.send(pull::FrameType::Enter, pull::Enter{event->name});
+    return true;
+  }
+  event->leave.number = next_leave_++;
+  line_.send(pull::FrameType::Leave, event->leave);
+  pending_.push_back(
+      {event->leave.number, std::move(event->path), std::move(event->records), event->kept, {}});
+  pending_bytes_ += pending_.back().weight();
+  return true;
+}
+
+// Pages.
+
+bool TreeSession::page_step() {
+  if (!sending_) {
+    if (decided_ == 0) return false;
+    begin_sending();
+    return true;
+  }
+  if (pages_.size() >= kOpenPages) return false;
+  std::vector<Entry> entries;
+  std::size_t bytes = 0;
+  while (entries.size() < pull::kMaxPageEntries && bytes < pull::kTargetPageBytes) {
+    auto entry = next_entry();
+    if (!entry) break;
+    if (!complete_entry(*entry)) continue;
+    bytes += page_weight(*entry);
+    entries.push_back(std::move(*entry));
+  }
+  sending_->ahead = next_entry();
+  send_page(std::move(entries), !sending_->ahead);
+  return true;
+}
+
+void TreeSession::begin_sending() {
+  Pending directory = std::move(pending_.front());
+  pending_.pop_front();
+  --decided_;
+  pending_bytes_ -= directory.weight();
+  if (!*directory.want) return;
+  sending_.emplace();
+  sending_->directory = std::move(directory);
+  const Pending& d = sending_->directory;
+  if (d.kept) {
+    sending_->kept = std::make_unique<pull::ListingReader>(d.records);
+    return;
+  }
+  sending_->fd = open_beneath(context_.root.get(), d.path, kDirectory);
+  sending_->again = std::make_unique<DirectoryScan>(context_, sending_->fd.get(), d.path);
+  if (!sending_->fd || sending_->again->start(false) != 0)
+    report(pull::SkipReason::Unreadable, errno, d.path);
+}
+
+std::optional<Entry> TreeSession::next_entry() {
+  if (sending_->ahead) return std::exchange(sending_->ahead, std::nullopt);
+  if (sending_->again) return sending_->again->next();
+  if (sending_->kept->at_end()) return std::nullopt;
+  return sending_->kept->next();
+}
+
+// Adds what only a look at the entry itself can tell.  False: it is gone.
+bool TreeSession::complete_entry(Entry& entry) {
+  if (entry.type == EntryType::Directory || entry.type == EntryType::File) return true;
+  if (!sending_->fd) sending_->fd = open_beneath(context_.root.get(), sending_->directory.path, kDirectory);
+  const int fd = sending_->fd.get();
+  if (entry.type == EntryType::Symlink) {
+    entry.target = read_link_at(fd, entry.name);
+    entry.size = entry.target.size();
+    if (entry.target.empty() || entry.target.size() > pull::kMaxTargetBytes) {
+      ++context_.counters.vanished;
+      return false;
+    }
+  }
+  XattrResult attributes = read_xattrs_at(fd, entry.name);
+  if (attributes.error != 0 && !means_vanished(attributes.error)) {
+    report(pull::SkipReason::Xattr, attributes.error, join_below(sending_->directory.path, entry.name));
+  }
+  entry.xattrs = std::move(attributes.xattrs);
+  return true;
+}
+
+void TreeSession::send_page(std::vector<Entry> entries, bool last) {
+  pull::PayloadWriter records;
+  for (const Entry& entry : entries) pull::append_record(records, entry);
+  sending_->digest.update(records.view());
+  pull::Entries message;
+  message.page = next_page_++;
+  message.directory = sending_->directory.number;
+  message.last = last;
+  if (last) message.listing = sending_->digest.finish();
+  message.body = page_encoder_.encode(pull::encode_page(entries));
+  line_.send(pull::FrameType::Entries, message);
+  for (Entry& entry : entries) {
+    if (entry.type == EntryType::File) continue;
+    const EntryType type = entry.type;
+    entry = {};
+    entry.type = type;
+  }
+  pages_.push_back({message.page, sending_->directory.path, std::move(entries), {}});
+  if (last) sending_.reset();
+}
+
+// Content.
+
+bool TreeSession::read_step() {
+  if (pages_.empty() || !pages_.front().wants) return false;
+  Page page = std::move(pages_.front());
+  pages_.pop_front();
+  if (page.wants->count() != 0) read_page(page);
+  return true;
+}
+
+void TreeSession::read_page(Page& page) {
+  const Fd directory = open_beneath(context_.root.get(), page.path, kDirectory);
+  std::deque<std::pair<std::size_t, Fd>> ahead;
+  std::size_t next = 0;
+  const auto fill = [&] {
+    for (; next < page.entries.size() && ahead.size() < kReadAhead; ++next) {
+      if (!page.wants->test(next)) continue;
+      struct stat facts {};
+      Fd fd = open_regular(directory.get(), page.entries[next].name.c_str(), facts);
+      if (fd && facts.st_size > 0) posix_fadvise(fd.get(), 0, 256 << 10, POSIX_FADV_WILLNEED);
+      ahead.emplace_back(next, std::move(fd));
+    }
+  };
+  for (fill(); !ahead.empty(); fill()) {
+    auto [index, fd] = std::move(ahead.front());
+    ahead.pop_front();
+    reader_.read(directory.get(), page.path, page.entries[index], page.number, index, std::move(fd));
+  }
+}
+
+}  // namespace bk::agent

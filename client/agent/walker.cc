@@ -1,0 +1,258 @@
+#include "client/agent/walker.h"
+
+#include "client/agent/beneath.h"
+#include "common/digest/sha256.h"
+#include "common/error/error.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace bk::agent {
+
+namespace {
+
+constexpr std::size_t kOpenLevels = 48;          // descriptors that a walk holds at most
+constexpr std::size_t kKeptRecords = 1U << 20U;  // a longer listing is made again when it is wanted
+constexpr std::size_t kKeptNames = 4U
+                                   << 20U;  // names of all levels together, before files' names are dropped
+constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+
+bool is_directory_at(int directory, const NameList::Name& name) {
+  if (name.type != DT_UNKNOWN) return name.type == DT_DIR;
+  struct stat facts {};
+  return fstatat(directory, name.text, &facts, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
+         S_ISDIR(facts.st_mode);
+}
+
+}  // namespace
+
+std::string join_below(std::string_view directory, std::string_view name) {
+  std::string path(directory);
+  if (!path.empty()) path.push_back('/');
+  return path.append(name);
+}
+
+// One directory.
+
+int DirectoryScan::start(bool report) {
+  const int error = names_.read(fd_);
+  if (error != 0 || (context_.exclude.empty() && context_.deny.empty())) return error;
+  names_.filter([&](const NameList::Name& name) { return !hidden(name, report); });
+  return 0;
+}
+
+bool DirectoryScan::hidden(const NameList::Name& name, bool report) {
+  const std::string path = join_below(path_, name.view());
+  if (context_.deny.match(path)) {
+    if (report) context_.report(pull::SkipReason::Denied, 0, path);
+    return true;
+  }
+  return context_.exclude.match(path);
+}
+
+std::optional<Entry> DirectoryScan::next() {
+  while (at_ < names_.size()) {
+    const NameList::Name name = names_[at_++];
+    Entry entry;
+    entry.name = name.view();
+    entry.type = EntryType::Directory;
+    if (name.type == DT_DIR) return entry;
+    struct stat facts {};
+    if (fstatat(fd_, name.text, &facts, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
+      if (means_vanished(errno)) {
+        ++context_.counters.vanished;
+      } else {
+        context_.report(pull::SkipReason::Unreadable, errno, join_below(path_, entry.name));
+      }
+      continue;
+    }
+    if (S_ISDIR(facts.st_mode)) return entry;
+    if (fill_entry(entry, facts, context_.devices.ordinal(facts.st_dev))) return entry;
+    context_.report(pull::SkipReason::Unreadable, ENOTSUP, join_below(path_, entry.name));
+  }
+  return std::nullopt;
+}
+
+// The walk.
+
+struct TreeWalker::Level {
+  std::size_t path_bytes = 0;  // of path_ up to and including this directory
+  Fd fd;
+  struct stat facts {};
+  std::uint64_t device = 0;
+  bool unreadable = false;  // not listed: no right, or an error
+  bool foreign = false;     // not listed: another or a pseudo file system
+  bool all_names = true;    // false: only the subdirectories' names are in `names`
+  NameList names;
+  std::size_t at = 0;
+  std::vector<std::uint32_t> visited;  // indexes into `names` of the subdirectories that were entered
+};
+
+TreeWalker::~TreeWalker() = default;
+
+TreeWalker::TreeWalker(WalkContext& context) : context_(context) {
+  auto level = std::make_unique<Level>();
+  level->fd = open_beneath(context.root.get(), "", kDirectory);
+  check_sys(level->fd.get(), [] { return "opening the root"; });
+  check_sys(fstat(level->fd.get(), &level->facts), [] { return "asking for the root"; });
+  level->device = context.devices.of_directory(level->facts.st_dev, level->fd.get()).ordinal;
+  list_level(*level);
+  stack_.push_back(std::move(level));
+}
+
+void TreeWalker::list_level(Level& level) {
+  DirectoryScan scan(context_, level.fd.get(), path_);
+  const int error = scan.start(true);
+  if (error != 0) {
+    level.unreadable = true;
+    context_.report(pull::SkipReason::Unreadable, error, path_);
+    return;
+  }
+  level.names = std::move(scan.names());
+  keep_within_budget(level);
+}
+
+void TreeWalker::keep_within_budget(Level& level) {
+  if (names_bytes_ + level.names.memory_bytes() > kKeptNames) {
+    level.names.filter([&](const NameList::Name& name) { return is_directory_at(level.fd.get(), name); });
+    level.names.shrink();
+    level.all_names = false;
+  }
+  names_bytes_ += level.names.memory_bytes();
+}
+
+std::string TreeWalker::level_path(std::size_t index) const {
+  return path_.substr(0, stack_[index]->path_bytes);
+}
+
+int TreeWalker::descriptor(Level& level, std::size_t index) {
+  if (!level.fd && !level.unreadable) {
+    level.fd = open_beneath(context_.root.get(), level_path(index), kDirectory);
+    open_from_ = std::min(open_from_, index);
+  }
+  return level.fd.get();
+}
+
+void TreeWalker::close_far_levels() {
+  while (stack_.size() - open_from_ > kOpenLevels) stack_[open_from_++]->fd.reset();
+}
+
+bool TreeWalker::next_subdirectory(Level& level) {
+  while (level.at < level.names.size()) {
+    const NameList::Name name = level.names[level.at];
+    if (name.type == DT_DIR) return true;
+    if (name.type == DT_UNKNOWN && is_directory_at(descriptor(level, stack_.size() - 1), name)) return true;
+    ++level.at;
+  }
+  return false;
+}
+
+std::optional<WalkEvent> TreeWalker::next() {
+  while (!stack_.empty()) {
+    Level& level = *stack_.back();
+    if (!next_subdirectory(level)) return leave_level();
+    const auto index = static_cast<std::uint32_t>(level.at++);
+    const std::string name(level.names[index].view());
+    if (!push(name)) continue;
+    level.visited.push_back(index);
+    WalkEvent event;
+    event.name = name;
+    return event;
+  }
+  return std::nullopt;
+}
+
+bool TreeWalker::push(const std::string& name) {
+  const int parent = descriptor(*stack_.back(), stack_.size() - 1);
+  auto level = std::make_unique<Level>();
+  level->fd = open_subdirectory(parent, name.c_str());
+  const int error = level->fd ? 0 : errno;
+  const int asked = level->fd
+                        ? fstat(level->fd.get(), &level->facts)
+                        : fstatat(parent, name.c_str(), &level->facts, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
+  if (asked != 0 || !S_ISDIR(level->facts.st_mode) || (error != 0 && means_vanished(error))) {
+    ++context_.counters.vanished;
+    return false;
+  }
+  path_ = join_below(path_, name);
+  level->path_bytes = path_.size();
+  if (error != 0) {
+    level->unreadable = true;
+    level->device = context_.devices.ordinal(level->facts.st_dev);
+    context_.report(pull::SkipReason::Unreadable, error, path_);
+  } else {
+    const Devices::Device& device = context_.devices.of_directory(level->facts.st_dev, level->fd.get());
+    level->device = device.ordinal;
+    level->foreign =
+        level->facts.st_dev != stack_.back()->facts.st_dev && (context_.one_file_system || device.pseudo);
+    if (!level->foreign) list_level(*level);
+  }
+  stack_.push_back(std::move(level));
+  close_far_levels();
+  return true;
+}
+
+void TreeWalker::scan_into(Level& level, WalkEvent& event) {
+  const int fd = descriptor(level, stack_.size() - 1);
+  DirectoryScan scan(context_, fd, event.path);
+  const NameList subdirectories = level.names;
+  if (level.all_names) {
+    scan.use(std::move(level.names));
+  } else if (fd < 0 || scan.start(false) != 0) {
+    scan.use(subdirectories);  // it went away: what was walked stands
+  }
+  Sha256 hash;
+  pull::PayloadWriter records;
+  std::size_t visited = 0;
+  while (auto entry = scan.next()) {
+    if (entry->type == EntryType::Directory) {
+      while (visited < level.visited.size() && subdirectories[level.visited[visited]].view() < entry->name)
+        ++visited;
+      if (visited == level.visited.size() || subdirectories[level.visited[visited]].view() != entry->name)
+        continue;
+    } else {
+      ++(entry->type == EntryType::File ? context_.counters.files : context_.counters.others);
+      if (entry->type == EntryType::File) context_.counters.bytes += entry->size;
+    }
+    pull::append_record(records, *entry);
+    ++event.leave.entries;
+    if (records.size() < kKeptRecords) continue;
+    hash.update(records.take());
+    records = {};
+    event.kept = false;
+  }
+  event.leave.listing = hash.update(records.view()).finish();
+  if (event.kept) event.records = records.take();
+}
+
+WalkEvent TreeWalker::leave_level() {
+  Level& level = *stack_.back();
+  WalkEvent event;
+  event.kind = WalkEvent::Kind::Leave;
+  event.path = path_;
+  event.leave.unreadable = level.unreadable;
+  event.leave.stat = to_stat(level.facts, level.device);
+  names_bytes_ -= std::min(names_bytes_, level.names.memory_bytes());
+  if (level.unreadable || level.foreign) {
+    event.leave.listing = Sha256::of({});
+  } else {
+    scan_into(level, event);
+  }
+  const int fd = descriptor(level, stack_.size() - 1);
+  if (fd >= 0) {
+    XattrResult attributes = read_xattrs(fd);
+    if (attributes.error != 0) context_.report(pull::SkipReason::Xattr, attributes.error, path_);
+    event.leave.xattrs = std::move(attributes.xattrs);
+  }
+  ++context_.counters.directories;
+  stack_.pop_back();
+  open_from_ = std::min(open_from_, stack_.empty() ? 0 : stack_.size());
+  path_.resize(stack_.empty() ? 0 : stack_.back()->path_bytes);
+  return event;
+}
+
+}  // namespace bk::agent

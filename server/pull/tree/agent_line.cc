@@ -1,0 +1,117 @@
+#include "server/pull/tree/agent_line.h"
+
+#include "common/error/error.h"
+#include "common/text/escape.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace bk::pull {
+
+namespace {
+
+constexpr std::size_t kReadBytes = 256U << 10U;
+
+// What an agent may say of itself: its Fail cannot make us believe that our own store is damaged.
+Kind kind_of(std::uint8_t byte) {
+  switch (static_cast<Kind>(byte)) {
+    case Kind::Refused:
+      return Kind::Refused;
+    case Kind::Protocol:
+      return Kind::Protocol;
+    default:
+      return Kind::Transient;
+  }
+}
+
+}  // namespace
+
+AgentLine::AgentLine(ByteStream& stream, const PullOptions& options)
+    : stream_(stream),
+      options_(options),
+      end_(std::chrono::steady_clock::now() + options.total),
+      buffer_(kReadBytes) {}
+
+std::string AgentLine::last_words() {
+  std::string words = stream_.take_stderr();
+  words.resize(std::min<std::size_t>(words.size(), 300));
+  return words.empty() ? std::string() : fmt::format("; it said {}", quoted(words));
+}
+
+void AgentLine::broken_off() {
+  std::string status = "was lost";
+  if (const auto code = stream_.exit_status(std::min(options_.idle, Millis(5000)))) {
+    status = fmt::format("ended with status {}", *code);
+  }
+  throw Error(Kind::Transient, fmt::format("the agent {} before the pull was done{}", status, last_words()));
+}
+
+void AgentLine::flush() {
+  if (out_.empty()) return;
+  stream_.write(out_, options_.idle);
+  sent_bytes_ += out_.size();
+  out_.clear();
+}
+
+void AgentLine::fill() {
+  std::size_t got = stream_.try_read(buffer_.data(), buffer_.size());
+  if (got == 0) {
+    got = stream_.read(buffer_.data(), buffer_.size(), options_.idle);
+    if (got == 0) broken_off();
+  }
+  received_bytes_ += got;
+  decoder_.feed({buffer_.data(), got});
+}
+
+Frame AgentLine::receive() {
+  for (;;) {
+    if (std::chrono::steady_clock::now() > end_) {
+      throw Error(Kind::Transient, "the pull took longer than its time limit");
+    }
+    auto frame = decoder_.next();
+    if (!frame) {
+      flush();
+      fill();
+      continue;
+    }
+    if (frame->type == FrameType::KeepAlive) {
+      (void)decode_keep_alive(frame->payload);
+      continue;
+    }
+    ++frames_;
+    if (frame->type == FrameType::Refused) {
+      throw Error(Kind::Refused,
+                  fmt::format("the agent refused: {}", quoted(decode_refused(frame->payload).reason)));
+    }
+    if (frame->type == FrameType::Fail) {
+      const Fail fail = decode_fail(frame->payload);
+      throw Error(kind_of(fail.kind), fmt::format("the agent gave up: {}", quoted(fail.text)));
+    }
+    return std::move(*frame);
+  }
+}
+
+Frame AgentLine::expect(FrameType type) {
+  Frame frame = receive();
+  if (frame.type == type) return frame;
+  throw Error(Kind::Protocol,
+              fmt::format("the agent sent {} where {} belongs", frame_name(frame.type), frame_name(type)));
+}
+
+void AgentLine::expect_end() {
+  if (!decoder_.empty()) throw Error(Kind::Protocol, "the agent sent more after Done");
+  char byte = 0;
+  flush();
+  if (stream_.read(&byte, 1, options_.idle) != 0)
+    throw Error(Kind::Protocol, "the agent sent more after Done");
+  const auto status = stream_.exit_status(options_.idle);
+  if (status == 0) return;
+  throw Error(Kind::Transient,
+              fmt::format("the agent {}{}",
+                          status ? fmt::format("ended with status {}", *status)
+                                 : std::string("was lost after Done, before its exit status came"),
+                          last_words()));
+}
+
+}  // namespace bk::pull

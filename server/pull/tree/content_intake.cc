@@ -1,0 +1,135 @@
+#include "server/pull/tree/content_intake.h"
+
+#include "common/error/error.h"
+
+#include <limits>
+
+namespace bk::pull {
+
+void ContentIntake::recipe(Recipe message) {
+  if (message.batch != next_batch_) throw Error(Kind::Protocol, "Recipe out of order");
+  ++next_batch_;
+  chunks_.clear();
+  for (RecipeItem& item : message.items) {
+    std::visit([this](auto& what) { apply(what); }, item);
+  }
+  if (!chunks_.empty()) ask_for(chunks_);
+}
+
+// Moves (page_, index_) to the next file whose content was asked for; at most kMaxPageEntries steps a page.
+void ContentIntake::find_next_file() {
+  file_page_ = nullptr;
+  for (HeldPage& page : held_.pages) {
+    if (page.number < page_) continue;
+    if (page.number > page_) index_ = 0;
+    page_ = page.number;
+    for (; index_ < page.entries.size(); ++index_) {
+      if (!page.wanted.test(index_)) continue;
+      file_page_ = &page;
+      return;
+    }
+    ++page_;
+    index_ = 0;
+  }
+}
+
+void ContentIntake::apply(BeginFile& item) {
+  if (file_ == nullptr) find_next_file();
+  if (file_page_ == nullptr || item.page != page_ || item.index != index_) {
+    throw Error(Kind::Protocol, "the agent sends a file that was not asked for, or not now");
+  }
+  file_ = &file_page_->entries[index_];
+  file_->content.clear();
+  file_->xattrs = std::move(item.xattrs);
+  file_bytes_ = 0;
+  const std::size_t weight = weight_of(*file_);
+  file_page_->held_bytes += weight;
+  held_.add(weight);
+}
+
+void ContentIntake::add_extent(Extent extent) {
+  if (file_ == nullptr) throw Error(Kind::Protocol, "content outside of a file");
+  if (extent.bytes > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) - file_bytes_) {
+    throw Error(Kind::Protocol, "a file larger than files can be");
+  }
+  file_bytes_ += extent.bytes;
+  file_->content.push_back(std::move(extent));
+}
+
+void ContentIntake::apply(const ChunkItem& item) {
+  if (item.bytes > params_.max_bytes) throw Error(Kind::Protocol, "a chunk larger than agreed");
+  chunks_.push_back({item.id, ObjectKind::Data, item.bytes});
+  add_extent({Extent::Kind::Chunk, item.bytes, item.id, {}});
+  file_page_->batches = next_batch_;
+}
+
+void ContentIntake::apply(const HoleItem& item) { add_extent({Extent::Kind::Hole, item.bytes, {}, {}}); }
+
+void ContentIntake::apply(InlineItem& item) {
+  const std::uint64_t bytes = item.bytes.size();
+  file_page_ != nullptr ? held_.add(bytes) : void();
+  if (file_page_ != nullptr) file_page_->held_bytes += bytes;
+  add_extent({Extent::Kind::Inline, bytes, {}, std::move(item.bytes)});
+}
+
+void ContentIntake::apply(const EndFile& item) {
+  if (file_ == nullptr) throw Error(Kind::Protocol, "the end of a file that did not begin");
+  if (item.after) set_stat(*file_, *item.after);
+  switch (item.status) {
+    case FileStatus::Changed:
+      file_->changed_while_read = true;
+      ++flagged_;
+      [[fallthrough]];
+    case FileStatus::Ok:
+      if (file_bytes_ != file_->size)
+        throw Error(Kind::Protocol, "a file's content is not as long as its size says");
+      break;
+    case FileStatus::Vanished:
+      file_page_->dropped[index_] = true;
+      break;
+    case FileStatus::Unreadable:
+      file_->unreadable = true;
+      file_->content.clear();
+      break;
+  }
+  --file_page_->open_files;
+  file_ = nullptr;
+  ++index_;
+}
+
+void ContentIntake::ask_for(const std::vector<store::ChunkRef>& chunks) {
+  std::vector<ChunkId> ids;
+  ids.reserve(chunks.size());
+  for (const store::ChunkRef& chunk : chunks) ids.push_back(chunk.id);
+  const std::vector<bool> owned = writer_.possession().has(ids);
+  Need need{next_batch_ - 1, {}};
+  Batch batch{need.batch, {}};
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    const bool needed = !owned[i] && coming_.insert(ids[i]).second;
+    need.chunks.push_back(needed);
+    if (needed) batch.needed.push_back(chunks[i]);
+  }
+  line_.send(FrameType::Need, need);
+  open_.push_back(std::move(batch));
+  drop_complete();
+}
+
+void ContentIntake::drop_complete() {
+  while (!open_.empty() && open_.front().needed.empty()) open_.pop_front();
+}
+
+void ContentIntake::group(const Group& message) {
+  if (open_.empty() || open_.front().number != message.batch) {
+    throw Error(Kind::Protocol, "a Group that was not asked for, or not now");
+  }
+  std::uint64_t bytes = 0;
+  for (const store::ChunkRef& chunk : open_.front().needed) bytes += chunk.bytes;
+  if (bytes != message.group.content_bytes)
+    throw Error(Kind::Protocol, "a Group of another length than its chunks");
+  writer_.put_group(message.group, open_.front().needed);
+  for (const store::ChunkRef& chunk : open_.front().needed) coming_.erase(chunk.id);
+  open_.front().needed.clear();
+  drop_complete();
+}
+
+}  // namespace bk::pull

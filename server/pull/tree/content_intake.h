@@ -1,0 +1,58 @@
+// Recipe and Group: the content of wanted files, asked for as far as this client does not own it yet.
+#pragma once
+
+#include "server/pull/tree/agent_line.h"
+#include "server/pull/tree/held.h"
+#include "server/store/store.h"
+
+#include <cstdint>
+#include <deque>
+#include <unordered_set>
+#include <vector>
+
+namespace bk::pull {
+
+class ContentIntake {
+ public:
+  ContentIntake(AgentLine& line, store::Writer& writer, const ChunkerParams& params, Held& held)
+      : line_(line), writer_(writer), params_(params), held_(held) {}
+  void recipe(Recipe message);
+  void group(const Group& message);
+  // How many batches are stored, from the first on.
+  [[nodiscard]] std::uint64_t complete_batches() const {
+    return open_.empty() ? next_batch_ : open_.front().number;
+  }
+  [[nodiscard]] bool idle() const { return open_.empty() && file_ == nullptr; }
+  [[nodiscard]] std::uint64_t flagged() const { return flagged_; }
+
+ private:
+  struct Batch {
+    std::uint64_t number = 0;
+    std::vector<store::ChunkRef> needed;
+  };
+  void apply(BeginFile& item);
+  void apply(const ChunkItem& item);
+  void apply(const HoleItem& item);
+  void apply(InlineItem& item);
+  void apply(const EndFile& item);
+  void add_extent(Extent extent);
+  void ask_for(const std::vector<store::ChunkRef>& chunks);
+  void drop_complete();
+  void find_next_file();
+
+  AgentLine& line_;
+  store::Writer& writer_;
+  ChunkerParams params_;
+  Held& held_;
+  std::deque<Batch> open_;
+  std::unordered_set<ChunkId> coming_;  // asked for, and not here yet
+  std::uint64_t next_batch_ = 0, flagged_ = 0;
+  std::vector<store::ChunkRef> chunks_;  // of the recipe being read
+  // The next wanted file in order, and, while its content comes in, its entry.
+  std::uint64_t page_ = 0, index_ = 0;
+  HeldPage* file_page_ = nullptr;
+  Entry* file_ = nullptr;
+  std::uint64_t file_bytes_ = 0;
+};
+
+}  // namespace bk::pull

@@ -1,0 +1,101 @@
+#include "server/pull/tree/directory_keeper.h"
+
+#include <algorithm>
+
+namespace bk::pull {
+
+DirectoryKeeper::DirectoryKeeper(store::Store& store, store::Writer& writer, Held& held, LinkTable& links)
+    : store_(store), writer_(writer), held_(held), links_(links) {}
+
+void DirectoryKeeper::advance(std::uint64_t complete_batches) {
+  while (!held_.left.empty()) {
+    HeldDirectory& directory = *held_.left.front();
+    while (directory.want && !held_.pages.empty()) {
+      HeldPage& page = held_.pages.front();
+      if (page.directory != &directory || page.open_files > 0 || page.batches > complete_batches) break;
+      store_page(page);
+      held_.bytes -= page.held_bytes;
+      held_.pages.pop_front();
+    }
+    if (directory.want && !directory.stored) return;
+    directory.want ? finish_wanted(directory) : keep_same(directory);
+    held_.bytes -= sizeof(HeldDirectory) + directory.name.size();
+    for (const Xattr& a : directory.leave.xattrs) held_.bytes -= a.name.size() + a.value.size();
+    held_.left.pop_front();
+    ++directories_;
+  }
+}
+
+void DirectoryKeeper::store_page(HeldPage& page) {
+  HeldDirectory& directory = *page.directory;
+  if (!directory.writer) directory.writer = std::make_unique<store::DirectoryWriter>(writer_);
+  for (std::size_t i = 0; i < page.entries.size(); ++i) {
+    if (!page.dropped[i]) store_entry(directory, page.entries[i]);
+  }
+  directory.stored = page.last;
+}
+
+// The walk decides which subdirectories there are: one that a page does not name any more was walked all the
+// same, one that it names and that was not entered came too late for this run.
+void DirectoryKeeper::add_children_before(HeldDirectory& directory, std::string_view name) {
+  for (; directory.next_child < directory.children.size(); ++directory.next_child) {
+    Entry& child = directory.children[directory.next_child];
+    if (!name.empty() && child.name > name) return;
+    directory.writer->add(child);
+  }
+}
+
+void DirectoryKeeper::store_entry(HeldDirectory& directory, const Entry& entry) {
+  add_children_before(directory, entry.name);
+  if (entry.type == EntryType::Directory) return;
+  if (directory.next_child > 0 && directory.children[directory.next_child - 1].name == entry.name) return;
+  if (entry.unreadable || entry.changed_while_read) directory.clean = false;
+  directory.writer->add(entry);
+  if (entry.type == EntryType::File) links_.remember(entry);
+}
+
+void DirectoryKeeper::finish_wanted(HeldDirectory& directory) {
+  add_children_before(directory, {});
+  const auto done = directory.writer->finish();
+  const bool comparable = directory.clean && !directory.leave.unreadable;
+  hand_over(directory, done.node, done.has_subdirectories, comparable ? directory.listing : Digest{});
+}
+
+void DirectoryKeeper::keep_same(HeldDirectory& directory) {
+  if (directory.changed_children) return rewrite_old(directory);
+  hand_over(directory, directory.old->node, directory.old->has_subdirectories, directory.leave.listing);
+}
+
+// Its own entries are as they were, and some subdirectories have new nodes.
+void DirectoryKeeper::rewrite_old(HeldDirectory& directory) {
+  store::DirectoryReader old(store_, directory.old->node);
+  store::DirectoryWriter writer(writer_);
+  std::size_t child = 0;
+  while (auto entry = old.next()) {
+    // The same subdirectories in the same order, or the verdict had been another.
+    writer.add(entry->type == EntryType::Directory ? directory.children.at(child++) : *entry);
+  }
+  const auto done = writer.finish();
+  hand_over(directory, done.node, done.has_subdirectories, directory.leave.listing);
+}
+
+void DirectoryKeeper::hand_over(HeldDirectory& directory, const ChunkId& node, bool has_subdirectories,
+                                const Digest& listing) {
+  Entry entry;
+  entry.name = directory.name;
+  entry.type = EntryType::Directory;
+  set_stat(entry, directory.leave.stat);
+  entry.xattrs = directory.leave.xattrs;
+  entry.node = node;
+  entry.listing = listing;
+  entry.has_subdirectories = has_subdirectories;
+  entry.unreadable = directory.leave.unreadable;
+  if (directory.parent == nullptr) {
+    root_ = std::move(entry);
+    return;
+  }
+  if (!directory.old || *directory.old != entry) directory.parent->changed_children = true;
+  directory.parent->children.push_back(std::move(entry));
+}
+
+}  // namespace bk::pull

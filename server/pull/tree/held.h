@@ -1,0 +1,73 @@
+// What the server holds between the moment a directory is named and the moment its node is stored.
+#pragma once
+
+#include "common/digest/sha256.h"
+#include "common/tree/entry.h"
+#include "proto/pull/messages.h"
+#include "server/pull/tree/old_directory.h"
+#include "server/store/tree.h"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bk::pull {
+
+struct HeldDirectory {
+  HeldDirectory* parent = nullptr;  // left later than this one, so it lives longer
+  std::string name;
+  std::optional<Entry> old;  // the directory of that path in the previous snapshot
+
+  // While it is open: its subdirectories against the old ones.
+  std::optional<OldDirectory> old_subdirectories;
+  std::string last_child;
+  bool other_children = false;    // not the subdirectories that it had
+  bool changed_children = false;  // one of them has another entry than before
+  std::vector<Entry> children;    // finished ones, in name order
+
+  // Once it was left.
+  Leave leave;
+  bool want = true;
+
+  // While its pages come in.
+  std::optional<OldDirectory> old_entries;
+  std::string last_name;
+  Sha256 records;
+  std::uint64_t entries = 0;
+  bool all_pages = false;
+
+  // While it is stored.
+  std::unique_ptr<store::DirectoryWriter> writer;
+  std::size_t next_child = 0;
+  bool clean = true;  // nothing in it must be looked at again in the next run
+  bool stored = false;
+  Digest listing;
+};
+
+struct HeldPage {
+  std::uint64_t number = 0;
+  HeldDirectory* directory = nullptr;
+  bool last = false;
+  std::vector<Entry> entries;
+  Bitmap wanted;
+  std::vector<bool> dropped;   // vanished while it was read
+  std::size_t open_files = 0;  // wanted, and not ended
+  std::uint64_t batches = 0;   // complete when so many batches are
+  std::size_t held_bytes = 0;
+};
+
+struct Held {
+  std::deque<std::unique_ptr<HeldDirectory>> left;  // in the order of their Leave
+  std::deque<HeldPage> pages;                       // in the order of their arrival
+  std::size_t bytes = 0;
+  // Counts; more than kMaxHeldBytes throws Protocol.
+  void add(std::size_t more);
+};
+
+// About what an entry costs while it is held.
+[[nodiscard]] std::size_t weight_of(const Entry& entry);
+
+}  // namespace bk::pull

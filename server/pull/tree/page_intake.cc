@@ -1,0 +1,85 @@
+#include "server/pull/tree/page_intake.h"
+
+#include "common/error/error.h"
+#include "proto/pull/listing.h"
+
+#include <algorithm>
+
+namespace bk::pull {
+
+// Pages come for the wanted directories in the order of their Leave, all pages of one after another.
+HeldDirectory& PageIntake::directory_of(const Entries& message) {
+  if (message.page != next_page_) throw Error(Kind::Protocol, "Entries out of order");
+  const auto at =
+      std::lower_bound(held_.left.begin(), held_.left.end(), receiving_,
+                       [](const auto& d, std::uint64_t number) { return d->leave.number < number; });
+  const auto due = std::find_if(at, held_.left.end(), [](const auto& d) { return d->want && !d->all_pages; });
+  if (due == held_.left.end() || (*due)->leave.number != message.directory) {
+    throw Error(Kind::Protocol, "Entries of a directory that was not asked for, or not now");
+  }
+  receiving_ = message.directory;
+  return **due;
+}
+
+void PageIntake::check_page(HeldDirectory& directory, const Entries& message,
+                            const std::vector<Entry>& page) {
+  if (page.empty() && !(message.last && directory.entries == 0))
+    throw Error(Kind::Protocol, "an empty page of entries");
+  if (!page.empty() && !directory.last_name.empty() && page.front().name <= directory.last_name) {
+    throw Error(Kind::Protocol, "the agent's pages are not in order");
+  }
+  PayloadWriter records;
+  for (const Entry& entry : page) append_record(records, entry);
+  directory.records.update(records.view());
+  directory.entries += page.size();
+  if (!page.empty()) directory.last_name = page.back().name;
+  if (!message.last) return;
+  directory.all_pages = true;
+  directory.listing = directory.records.finish();
+  if (directory.listing != message.listing) throw Error(Kind::Protocol, "a listing differs from its digest");
+}
+
+bool PageIntake::want_content(HeldDirectory& directory, Entry& entry) {
+  if (entry.type == EntryType::Directory) return false;
+  std::optional<Entry> old;
+  if (directory.old_entries) old = directory.old_entries->take(entry.name);
+  if (entry.type != EntryType::File) return false;
+  if (old && same_content(*old, entry)) {
+    entry.content = std::move(old->content);
+    entry.xattrs = std::move(old->xattrs);
+    return false;
+  }
+  return entry.links < 2 || !links_.fill(entry);
+}
+
+void PageIntake::entries(const Entries& message) {
+  HeldDirectory& directory = directory_of(message);
+  HeldPage page;
+  page.number = next_page_++;
+  page.directory = &directory;
+  page.last = message.last;
+  try {
+    page.entries =
+        decode_page(decoder_.decode(message.body.codec, message.body.bytes, message.body.content_bytes));
+  } catch (const Error& error) {
+    throw Error(Kind::Protocol, error.what());  // a damaged body is the agent's fault, not our store's
+  }
+  check_page(directory, message, page.entries);
+  if (directory.old && !directory.old_entries)
+    directory.old_entries.emplace(store_, directory.old->node, false);
+  Wants wants{page.number, {}};
+  for (Entry& entry : page.entries) {
+    wants.content.push_back(want_content(directory, entry));
+    page.held_bytes += weight_of(entry);
+  }
+  if (page.last) directory.old_entries.reset();
+  entries_ += page.entries.size();
+  held_.add(page.held_bytes);
+  page.wanted = wants.content;
+  page.dropped.resize(page.entries.size());
+  page.open_files = page.wanted.count();
+  line_.send(FrameType::Wants, wants);
+  held_.pages.push_back(std::move(page));
+}
+
+}  // namespace bk::pull

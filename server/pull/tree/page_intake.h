@@ -1,0 +1,35 @@
+// Entries: the pages of wanted directories, each compared with the previous tree; says whose content is
+// wanted.
+#pragma once
+
+#include "common/compress/group.h"
+#include "server/pull/tree/agent_line.h"
+#include "server/pull/tree/held.h"
+#include "server/pull/tree/link_table.h"
+#include "server/store/store.h"
+
+namespace bk::pull {
+
+class PageIntake {
+ public:
+  PageIntake(AgentLine& line, store::Store& store, Held& held, LinkTable& links)
+      : line_(line), store_(store), held_(held), links_(links) {}
+  void entries(const Entries& message);
+  [[nodiscard]] std::uint64_t count() const { return entries_; }
+
+ private:
+  [[nodiscard]] HeldDirectory& directory_of(const Entries& message);
+  void check_page(HeldDirectory& directory, const Entries& message, const std::vector<Entry>& page);
+  [[nodiscard]] bool want_content(HeldDirectory& directory, Entry& entry);
+
+  AgentLine& line_;
+  store::Store& store_;
+  Held& held_;
+  LinkTable& links_;
+  GroupDecoder decoder_;
+  std::uint64_t next_page_ = 0, entries_ = 0;
+  std::uint64_t receiving_ =
+      0;  // Leave number of the wanted directory whose pages come in, or the next one's lower bound
+};
+
+}  // namespace bk::pull

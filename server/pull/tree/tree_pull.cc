@@ -1,0 +1,142 @@
+#include "server/pull/tree_pull.h"
+
+#include "common/error/error.h"
+#include "common/text/escape.h"
+#include "server/pull/tree/agent_line.h"
+#include "server/pull/tree/content_intake.h"
+#include "server/pull/tree/directory_keeper.h"
+#include "server/pull/tree/link_table.h"
+#include "server/pull/tree/page_intake.h"
+#include "server/pull/tree/walk_intake.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+namespace bk::pull {
+
+namespace {
+
+constexpr std::uint64_t kProgressFrames = 256;
+
+class Pull {
+ public:
+  Pull(AgentLine& line, store::Store& store, store::Writer& writer, std::optional<Entry> old_root,
+       const PullOptions& options)
+      : line_(line),
+        options_(options),
+        walk_(line, store, held_, std::move(old_root)),
+        pages_(line, store, held_, links_),
+        content_(line, writer, store.chunker(), held_),
+        keeper_(store, writer, held_, links_) {}
+
+  PullReport run() {
+    for (;;) {
+      Frame frame = line_.receive();
+      if (frame.type == FrameType::Done) return finish(decode_done(frame.payload));
+      handle(frame);
+      keeper_.advance(content_.complete_batches());
+      if (options_.progress && line_.frames() % kProgressFrames == 0) {
+        options_.progress({keeper_.directories(), pages_.count(), line_.received_bytes()});
+      }
+    }
+  }
+
+ private:
+  void handle(const Frame& frame) {
+    switch (frame.type) {
+      case FrameType::Enter:
+        return walk_.enter(decode_enter(frame.payload));
+      case FrameType::Leave:
+        return walk_.leave(decode_leave(frame.payload));
+      case FrameType::Entries:
+        return pages_.entries(decode_entries(frame.payload));
+      case FrameType::Recipe:
+        return content_.recipe(decode_recipe(frame.payload));
+      case FrameType::Group:
+        return content_.group(decode_group(frame.payload));
+      case FrameType::Skipped:
+        return skipped(decode_skipped(frame.payload));
+      default:
+        throw Error(Kind::Protocol,
+                    fmt::format("the agent sent {} in the middle of a pull", frame_name(frame.type)));
+    }
+  }
+
+  void skipped(const Skipped& message) {
+    if (report_.skipped.size() == kMaxReports)
+      throw Error(Kind::Protocol, "the agent sends too many Skipped");
+    std::string reason = skip_reason_word(message.reason);
+    if (const char* name = strerrorname_np(static_cast<int>(message.error));
+        message.error != 0 && name != nullptr) {
+      reason += fmt::format(":{}", name);
+    }
+    report_.skipped.push_back(
+        fmt::format("{} {}", reason, percent_encode(message.path.empty() ? "." : message.path)));
+  }
+
+  PullReport finish(const Done& done) {
+    if (!walk_.finished() || !content_.idle() || !held_.pages.empty() || !keeper_.root()) {
+      throw Error(Kind::Protocol, "the agent says that it is done, and it is not");
+    }
+    if (done.frames + 1 != line_.frames() || done.skipped < report_.skipped.size()) {
+      throw Error(Kind::Protocol, "the agent's counts differ from what came");
+    }
+    line_.expect_end();
+    report_.root = *keeper_.root();
+    report_.files = done.files;
+    report_.directories = done.directories;
+    report_.others = done.others;
+    report_.bytes = done.bytes;
+    report_.skipped_count = done.skipped;
+    report_.flagged = content_.flagged();
+    report_.vanished = done.vanished;
+    report_.same_directories = walk_.same();
+    report_.wanted_directories = walk_.wanted();
+    report_.read_files = done.read_files;
+    report_.read_bytes = done.read_bytes;
+    report_.received_bytes = line_.received_bytes();
+    report_.sent_bytes = line_.sent_bytes();
+    return std::move(report_);
+  }
+
+  AgentLine& line_;
+  const PullOptions& options_;
+  Held held_;
+  LinkTable links_;
+  WalkIntake walk_;
+  PageIntake pages_;
+  ContentIntake content_;
+  DirectoryKeeper keeper_;
+  PullReport report_;
+};
+
+std::string greet(AgentLine& line, const store::Store& store, const std::string& root) {
+  line.send(FrameType::Hello, Hello{kVersion, {}, store.chunker(), kIdAlgorithmSha256, kDomainPlain});
+  line.send(FrameType::Open, Open{root});
+  AgentHello hello = decode_agent_hello(line.expect(FrameType::AgentHello).payload);
+  if (hello.version != kVersion) {
+    throw Error(Kind::Protocol,
+                fmt::format("the agent speaks version {} of the tree protocol", hello.version));
+  }
+  if (!hello.features.empty()) throw Error(Kind::Protocol, "the agent uses a feature that was not offered");
+  (void)decode_opened(line.expect(FrameType::Opened).payload);
+  return hello.program;
+}
+
+}  // namespace
+
+PullReport pull_tree(ByteStream& stream, store::Store& store, store::Writer& writer,
+                     const std::optional<store::SnapshotRecord>& previous, const std::string& root,
+                     const PullOptions& options) {
+  AgentLine line(stream, options);
+  std::optional<Entry> old_root;
+  if (previous && previous->root.type == EntryType::Directory) old_root = previous->root;
+  const std::string agent = greet(line, store, root);
+  Pull pull(line, store, writer, std::move(old_root), options);
+  PullReport report = pull.run();
+  report.agent = agent;
+  return report;
+}
+
+}  // namespace bk::pull

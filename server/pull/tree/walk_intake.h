@@ -1,0 +1,35 @@
+// Enter and Leave: follows the agent's walk in step with the previous tree and says which listings are
+// wanted.
+#pragma once
+
+#include "server/pull/tree/agent_line.h"
+#include "server/pull/tree/held.h"
+#include "server/store/store.h"
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace bk::pull {
+
+class WalkIntake {
+ public:
+  WalkIntake(AgentLine& line, store::Store& store, Held& held, std::optional<Entry> old_root);
+  void enter(const Enter& message);
+  void leave(Leave message);
+  [[nodiscard]] bool finished() const { return stack_.empty(); }
+  [[nodiscard]] std::uint64_t same() const { return same_; }
+  [[nodiscard]] std::uint64_t wanted() const { return wanted_; }
+
+ private:
+  void open(std::unique_ptr<HeldDirectory> directory);
+  [[nodiscard]] bool decide_want(HeldDirectory& directory);
+
+  AgentLine& line_;
+  store::Store& store_;
+  Held& held_;
+  std::vector<std::unique_ptr<HeldDirectory>> stack_;
+  std::uint64_t next_leave_ = 0, same_ = 0, wanted_ = 0;
+};
+
+}  // namespace bk::pull

@@ -1,0 +1,63 @@
+// The bytes of every message of the tree protocol, version 1, for ever.  BK_ACCEPT=1 rewrites them (and the
+// fuzz seeds made from them) and skips.
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/text/escape.h"
+#include "tests/support/pull_samples.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace bk::test {
+namespace {
+
+std::string golden_file(const std::string& name) {
+  return std::string(BK_SOURCE) + "/tests/golden/pull/" + name + ".hex";
+}
+std::string seed_file(const std::string& fuzz, const std::string& name) {
+  return std::string(BK_SOURCE) + "/tests/fuzz/corpus/" + fuzz + "/" + name;
+}
+
+void accept() {
+  std::string stream;
+  for (const PullSample& sample : pull_samples()) {
+    replace_durably(golden_file(sample.name), hex_encode(sample.payload) + "\n", 0644);
+    replace_durably(seed_file("pull_message_fuzz", sample.name),
+                    std::string(1, static_cast<char>(sample.type)) + sample.payload, 0644);
+    pull::append_frame(stream, sample.type, sample.payload);
+  }
+  replace_durably(seed_file("pull_frame_fuzz", "one-of-each"), stream, 0644);
+}
+
+TEST(PullGolden, EveryMessageKeepsItsBytes) {
+  if (std::getenv("BK_ACCEPT") != nullptr) {
+    accept();
+    GTEST_SKIP() << "rewritten";
+  }
+  for (const PullSample& sample : pull_samples()) {
+    EXPECT_EQ(hex_encode(sample.payload) + "\n", read_file(golden_file(sample.name))) << sample.name;
+    EXPECT_EQ(read_file(seed_file("pull_message_fuzz", sample.name)).substr(1), sample.payload)
+        << sample.name;
+  }
+}
+
+TEST(PullGolden, EveryMessageSurvivesDecodingAndEncoding) {
+  for (const PullSample& sample : pull_samples())
+    EXPECT_EQ(recode(sample.type, sample.payload), sample.payload) << sample.name;
+}
+
+TEST(PullGolden, NoMessageSurvivesLosingOrGainingBytes) {
+  for (const PullSample& sample : pull_samples()) {
+    for (std::size_t size = 0; size < sample.payload.size(); ++size) {
+      // A group's and a page's body may end anywhere: its own length is inside.
+      if (sample.type == pull::FrameType::KeepAlive) continue;
+      EXPECT_THROW((void)recode(sample.type, sample.payload.substr(0, size)), Error)
+          << sample.name << " " << size;
+    }
+    EXPECT_THROW((void)recode(sample.type, sample.payload + "x"), Error) << sample.name;
+  }
+}
+
+}  // namespace
+}  // namespace bk::test

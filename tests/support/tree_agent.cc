@@ -1,0 +1,37 @@
+// The serving side of the tree protocol as a process of its own, for tests: serves the given roots on stdin
+// and stdout.   tree_agent [--exclude PATTERN | --deny PATTERN | --one-fs | --keepalive-ms N] ROOT...
+#include "client/agent/tree_server.h"
+#include "common/error/error.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+int main(int argc, char** argv) {
+  bk::agent::TreeRoots roots;
+  bk::agent::TreeRoot rules;
+  bk::agent::Deadlines deadlines;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--exclude") {
+      rules.exclude.emplace_back(argv[++i]);
+    } else if (argument == "--deny") {
+      rules.deny.emplace_back(argv[++i]);
+    } else if (argument == "--one-fs") {
+      rules.one_file_system = true;
+    } else if (argument == "--keepalive-ms") {
+      deadlines.keepalive = std::chrono::milliseconds(std::stoi(argv[++i]));
+    } else {
+      rules.path = argument;
+      roots.push_back(rules);
+    }
+  }
+  try {
+    (void)bk::agent::serve_tree(roots, STDIN_FILENO, STDOUT_FILENO, deadlines);
+    return bk::kExitDone;
+  } catch (const bk::Error& error) {
+    (void)std::fprintf(stderr, "tree_agent: %s\n", error.what());
+    return bk::exit_status(error.kind());
+  }
+}
