@@ -61,9 +61,9 @@ void fill_context(Line& line, const TreeRoot& root, WalkContext& context) {
   context.root = open_root(root.path);
   if (!context.root) {
     const int error = errno;
-    const char* why = error == ELOOP     ? "a component of it is a symbolic link; name the real path"
-                      : error == ENOTDIR ? "it is not a directory"
-                                         : std::strerror(error);
+    const std::string why = error == ELOOP     ? "a component of it is a symbolic link; name the real path"
+                            : error == ENOTDIR ? "it is not a directory"
+                                               : system_words(error);
     refuse(line, fmt::format("{} cannot be opened: {}", quoted(root.path), why));
   }
   context.exclude = Patterns(root.exclude);

@@ -15,10 +15,12 @@ void Error::add_context(std::string_view doing) {
   text_ = std::move(text);
 }
 
+std::string system_words(int code) { return std::generic_category().message(code); }
+
 Error sys_error(int code, std::string_view doing) {
   std::string text(doing);
   text += ": ";
-  text += std::generic_category().message(code);
+  text += system_words(code);
   Error error(Kind::Io, text);
   error.errno_ = code;
   return error;

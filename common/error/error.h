@@ -47,6 +47,9 @@ class Error : public std::runtime_error {
 // An Error of Kind::Io with the system's words for `code` behind `doing`.
 [[nodiscard]] Error sys_error(int code, std::string_view doing);
 
+// The system's words for an errno; for places that do not throw.
+[[nodiscard]] std::string system_words(int code);
+
 // Passes the result of a system call through, or throws Kind::Io.
 //
 // `describe` is called after errno was saved: building the text first could overwrite errno.
