@@ -170,27 +170,28 @@ void TreeWriter::make_special(const Entry& entry) {
   set_metadata_at(here(), entry, report_, where);
 }
 
-bool TreeWriter::link(const std::string& existing, const Entry& entry) {
-  check_name(entry, shown(""));
+int TreeWriter::find_parent(const std::string& path, Fd& parent, std::string& name) const {
   // Component by component: no path limit, and no symlink on the way.
-  Fd walked;
   std::size_t begin = 0;
-  int code = 0;
-  for (std::size_t slash = existing.find('/'); slash != std::string::npos;
-       slash = existing.find('/', begin)) {
-    const std::string part = existing.substr(begin, slash - begin);
-    Fd next(::openat(walked ? walked.get() : destination_fd_, part.c_str(),
+  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', begin)) {
+    const std::string part = path.substr(begin, slash - begin);
+    Fd next(::openat(parent ? parent.get() : destination_fd_, part.c_str(),
                      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!next) {
-      code = errno;
-      break;
-    }
-    walked = std::move(next);
+    if (!next) return errno;
+    parent = std::move(next);
     begin = slash + 1;
   }
+  name = path.substr(begin);
+  return 0;
+}
+
+bool TreeWriter::link(const std::string& existing, const Entry& entry) {
+  check_name(entry, shown(""));
+  Fd parent;
+  std::string name;
+  int code = find_parent(existing, parent, name);
   if (code == 0) {
-    const std::string name = existing.substr(begin);
-    if (::linkat(walked ? walked.get() : destination_fd_, name.c_str(), here(), entry.name.c_str(), 0) == 0)
+    if (::linkat(parent ? parent.get() : destination_fd_, name.c_str(), here(), entry.name.c_str(), 0) == 0)
       return true;
     code = errno;
   }
@@ -198,6 +199,14 @@ bool TreeWriter::link(const std::string& existing, const Entry& entry) {
     throw sys_error(code, "linking " + quoted(shown(entry.name)));
   report_.add("hard link not made, copied instead", std::generic_category().message(code), shown(entry.name));
   return false;
+}
+
+void TreeWriter::remove(const std::string& existing) {
+  Fd parent;
+  std::string name;
+  int code = find_parent(existing, parent, name);
+  if (code == 0 && ::unlinkat(parent ? parent.get() : destination_fd_, name.c_str(), 0) != 0) code = errno;
+  if (code != 0 && code != ENOENT) throw sys_error(code, "removing " + quoted(join_path(shown_, existing)));
 }
 
 void TreeWriter::sync() {

@@ -68,6 +68,8 @@ class TreeWriter {
   // Makes `entry` another name of what this object made at `existing` (a path() of an earlier entry).  False
   // when the system refuses: the caller writes a copy, and the report says so.
   [[nodiscard]] bool link(const std::string& existing, const Entry& entry);
+  // Removes a name that this object made; a missing one is fine.
+  void remove(const std::string& existing);
   // Of an entry of this name in the current directory, below the destination.
   [[nodiscard]] std::string path_of(const std::string& name) const;
   // Everything written below the destination is durable when it returns.
@@ -83,6 +85,8 @@ class TreeWriter {
   };
   [[nodiscard]] int here() const;
   [[nodiscard]] std::string shown(const std::string& name) const;
+  // Opens the folder of a path below the destination; 0 or errno.  `parent` stays empty for the destination.
+  [[nodiscard]] int find_parent(const std::string& path, Fd& parent, std::string& name) const;
   void reopen_parent(const Fd& child, Level& parent) const;
 
   int destination_fd_;

@@ -1,0 +1,34 @@
+#include "common/error/error.h"
+#include "common/io/crash.h"
+#include "common/io/file.h"
+#include "server/bkdb/commands.h"
+#include "server/views/views.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace bk::bkdb {
+
+// Index, catalog and views, from the store alone (I3).  Each step is finished before the next begins, and
+// every one can be repeated.
+int run_build(Session& session, const Words& words) {
+  if (!words.empty()) throw Error(Kind::Usage, "build takes no words: it makes everything anew");
+  store::Store& store = session.store();
+  const bool progress = ::isatty(STDERR_FILENO) == 1;
+  store.rebuild_index([&](std::uint64_t done, std::uint64_t all) {
+    if (progress && all > 0) std::fputs(fmt::format("\rindex: {}%", done * 100 / all).c_str(), stderr);
+  });
+  if (progress) std::fputs("\n", stderr);
+  crash_point("bkdb.build_index");
+  const std::string& home = session.place().home;
+  server::Catalog catalog(join_path(home, "catalog.db"));
+  server::rebuild_catalog(catalog, store);
+  crash_point("bkdb.build_catalog");
+  const std::vector<store::SnapshotRecord> records = store.snapshots();
+  server::rebuild_views(home, records);
+  crash_point("bkdb.build_views");
+  print(fmt::format("built: index, catalog of {} snapshots, views\n", catalog.size()));
+  return kExitDone;
+}
+
+}  // namespace bk::bkdb

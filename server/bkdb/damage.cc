@@ -1,0 +1,31 @@
+#include "server/bkdb/damage.h"
+
+#include "common/error/error.h"
+#include "common/text/escape.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace bk::bkdb {
+namespace {
+
+void tell(const std::string& path, const std::string& text) {
+  std::fputs(fmt::format("bkdb: {}: {}\n", quoted(path), text).c_str(), stderr);
+}
+
+}  // namespace
+
+void Findings::damage(const std::string& path, const std::string& text) {
+  ++damaged;
+  tell(path, "damaged: " + text);
+}
+
+void Findings::leave_out(const std::string& path, const std::string& text) {
+  ++left_out;
+  tell(path, text);
+}
+
+int Findings::status() const { return damaged > 0 ? kExitCorrupt : left_out > 0 ? kExitPartial : kExitDone; }
+
+}  // namespace bk::bkdb

@@ -1,0 +1,29 @@
+// One snapshot, or parts of it, recreated on the local file system.
+//
+// Content is read in windows in the disk's order and written where it belongs, so memory is bounded by a list
+// of chunks and the tables of hard links.  A file whose stored bytes are damaged is removed again and named;
+// the rest goes on.
+#pragma once
+
+#include "common/restore/tree_writer.h"
+#include "server/bkdb/damage.h"
+#include "server/store/store.h"
+
+#include <string>
+#include <vector>
+
+namespace bk::bkdb {
+
+struct TreeExport {
+  int destination_fd = -1;         // an open directory; `entry` must not exist in it
+  std::string destination;         // its path, for messages
+  std::string entry;               // the name of the tree's root, or of the archive file
+  std::vector<std::string> parts;  // clean relative paths; empty: everything
+};
+
+// Writes; nothing is synced.  Returns the parts that the snapshot does not have.  What the system refused of
+// metadata is added to `report`, damage and flagged files to `findings`.
+std::vector<std::string> export_tree(store::Store& store, const store::SnapshotRecord& snapshot,
+                                     const TreeExport& task, RestoreReport& report, Findings& findings);
+
+}  // namespace bk::bkdb

@@ -1,0 +1,40 @@
+#include "common/error/error.h"
+#include "common/text/escape.h"
+#include "server/bkdb/commands.h"
+
+#include <array>
+#include <utility>
+
+namespace bk::bkdb {
+namespace {
+
+using Command = int (*)(Session&, const Words&);
+constexpr std::array<std::pair<const char*, Command>, 8> kCommands = {{
+    {"ls", run_ls},
+    {"files", run_files},
+    {"cat", run_cat},
+    {"find", run_find},
+    {"stats", run_stats},
+    {"export", run_export},
+    {"verify", run_verify},
+    {"build", run_build},
+}};
+
+}  // namespace
+
+int run(const Options& options, const char* argv0) {
+  if (options.words().empty()) {
+    print(options.help_text());
+    return kExitDone;
+  }
+  const std::string& name = options.words().front();
+  for (const auto& [known, command] : kCommands) {
+    if (name != known) continue;
+    Session session(options, argv0);
+    return command(session, Words(options.words().begin() + 1, options.words().end()));
+  }
+  throw Error(Kind::Usage, "unknown command " + quoted(name) +
+                               "; there are ls, files, cat, find, stats, export, verify, build; see --help");
+}
+
+}  // namespace bk::bkdb

@@ -1,0 +1,136 @@
+#include "server/bkdb/session.h"
+
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/path/names.h"
+#include "common/text/escape.h"
+#include "server/bkdb/data_index.h"
+#include "server/config/config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <numeric>
+
+namespace bk::bkdb {
+namespace {
+
+std::string start_folder(const Options& options) {
+  const std::optional<std::string> given = options.get("directory");
+  if (!given) return current_folder();
+  if (!is_directory(*given)) throw Error(Kind::Usage, "-C " + quoted(*given) + ": no such folder");
+  if (given->find("..") == std::string::npos) return clean_absolute(*given);
+  const std::unique_ptr<char, void (*)(void*)> resolved(::realpath(given->c_str(), nullptr), &::free);
+  if (!resolved) throw sys_error(errno, "finding " + quoted(*given));
+  return resolved.get();
+}
+
+std::string name_option(const Options& options, const std::string& option, const std::string& from_place) {
+  const std::optional<std::string> given = options.get(option);
+  if (!given) return from_place;
+  require_safe_name(option, *given);
+  if (!from_place.empty() && from_place != *given)
+    throw Error(Kind::Usage,
+                fmt::format("--{} {} contradicts the folder, which is that of {}; use -C with a home", option,
+                            *given, quoted(from_place)));
+  return *given;
+}
+
+}  // namespace
+
+void declare_options(Options& options) {
+  options.usage("bkdb [options] ls|verify|stats [data_idx] [datetime_range]")
+      .usage("bkdb [options] files data_idx [datetime_range] [PATH]")
+      .usage("bkdb [options] cat data_idx [datetime_range] PATH")
+      .usage("bkdb [options] find PATTERN [data_idx] [datetime_range]")
+      .usage("bkdb [options] export DEST|- [data_idx] [datetime_range]")
+      .usage("bkdb [options] build");
+  add_home(options);
+  options.value("directory,C", "DIR", "act as if started in this folder")
+      .value("client", "NAME", "only this client")
+      .value("method", "NAME", "only this transfer method: git, rsync, sftp")
+      .values("path", "PATH", "export: only this part (repeatable)")
+      .flag("force", "export: into a folder that is not empty; build: git views that exist, too")
+      .flag("structure", "verify: do not read contents")
+      .flag("local", "show and read times in the local zone instead of UTC")
+      .flag("json", "machine-readable output with exact times and paths")
+      .positionals(0, 64)
+      .footer(
+          "data_idx: 0,2 as ls numbers the sources.  datetime_range: =T  >T[,N]  <T[,N]  >T,<T\n"
+          "with T = [[YYYY-]MM-]DD[ hh[:mm[:ss]]].  Quote it: the shell knows < and > too.");
+}
+
+Session::Session(const Options& options, const char* argv0)
+    : options_(options), zone_(options.has("local") ? Zone::Local : Zone::Utc) {
+  std::optional<std::string> home = options.get("home");
+  if (home) home = clean_absolute(*home);
+  place_ = find_place(start_folder(options), home, [&] { return find_home(options, argv0); });
+  place_.filter.client = name_option(options, "client", place_.filter.client);
+  place_.filter.method = name_option(options, "method", place_.filter.method);
+  const bool configured = path_exists(join_path(place_.home, "backupconfig.toml"));
+  store_directory_ = configured ? server::load_config(place_.home).store : join_path(place_.home, "store");
+}
+
+store::Store& Session::store() {
+  if (!store_) {
+    if (!is_directory(store_directory_))
+      throw Error(Kind::NotFound, "there is no store at " + quoted(store_directory_) +
+                                      " yet: nothing was backed up, or -C or --home name another place");
+    store_ = store::Store::open(store_directory_);
+  }
+  return *store_;
+}
+
+const std::vector<Source>& Session::sources() {
+  if (!sources_) sources_ = group_sources(store().snapshots(place_.filter.client), place_.filter);
+  return *sources_;
+}
+
+std::vector<Selected> Session::select(const std::vector<std::string>& words, Default without_range) {
+  const std::vector<Source>& all = sources();
+  std::vector<std::size_t> indices(all.size());
+  std::iota(indices.begin(), indices.end(), std::size_t{0});
+  std::optional<TimeRange> range;
+  if (words.size() > 2) warn("words behind data_idx and datetime_range are ignored");
+  for (std::size_t i = 0; i < words.size() && i < 2; ++i) {
+    const std::string& word = words[i];
+    if (is_time_range(word))
+      range = parse_time_range(word, SystemClock().now(), zone_);
+    else
+      indices = parse_data_index(word, all.size());
+  }
+  std::vector<Selected> out;
+  for (const std::size_t index : indices) {
+    std::vector<Timestamp> times;
+    for (const store::SnapshotRecord& snapshot : all[index].snapshots) times.push_back(snapshot.began);
+    Selected chosen{index, {}};
+    if (range) {
+      chosen.snapshots = bkdb::select(*range, times);
+    } else {
+      for (std::size_t at = times.size(); at > 0; --at) chosen.snapshots.push_back(at - 1);
+      if (without_range == Default::Newest) chosen.snapshots.resize(1);
+    }
+    out.push_back(std::move(chosen));
+  }
+  return out;
+}
+
+std::vector<Selected> Session::select_some(const std::vector<std::string>& words, Default without_range) {
+  std::vector<Selected> chosen = select(words, without_range);
+  std::erase_if(chosen, [](const Selected& one) { return one.snapshots.empty(); });
+  if (chosen.empty())
+    throw Error(Kind::NotFound, sources().empty() ? "no snapshots here: " + quoted(place_.base_path)
+                                                  : "no snapshot matches; \"bkdb ls\" shows what there is");
+  return chosen;
+}
+
+void print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
+    throw sys_error(errno, "writing standard output");
+}
+
+void warn(std::string_view text) { std::fputs(fmt::format("bkdb: {}\n", text).c_str(), stderr); }
+
+}  // namespace bk::bkdb

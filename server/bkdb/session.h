@@ -1,0 +1,61 @@
+// What every command of bkdb works on: the place, the store, the sources with their numbers, and the
+// selection.
+#pragma once
+
+#include "common/options/options.h"
+#include "server/bkdb/layout.h"
+#include "server/bkdb/place.h"
+#include "server/bkdb/time_range.h"
+#include "server/store/store.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bk::bkdb {
+
+// The options that all programs' mains would declare; also read by the manual page check.
+void declare_options(Options& options);
+
+class Session {
+ public:
+  // Reads the place and the options; opens nothing.  `argv0` as find_home() wants it.  Throws Usage, Config.
+  Session(const Options& options, const char* argv0);
+
+  [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] const Place& place() const { return place_; }
+  [[nodiscard]] Zone zone() const { return zone_; }
+  [[nodiscard]] bool json() const { return options_.has("json"); }
+  [[nodiscard]] const std::string& store_directory() const { return store_directory_; }
+
+  // Opened at the first call.  Throws NotFound when there is no store yet.
+  [[nodiscard]] store::Store& store();
+  // Of this place, numbered.  From the store's own records, the truth: they are complete also when the
+  // catalog is missing, behind or damaged.
+  [[nodiscard]] const std::vector<Source>& sources();
+
+  enum class Default { Newest, All };
+  // `words` are data_idx and datetime_range in any order; of several of a kind the last counts.  Without a
+  // range: the newest of each source, or all of them, newest first.
+  [[nodiscard]] std::vector<Selected> select(const std::vector<std::string>& words, Default without_range);
+  // As select(), but throws NotFound when nothing at all is selected.
+  [[nodiscard]] std::vector<Selected> select_some(const std::vector<std::string>& words,
+                                                  Default without_range);
+
+ private:
+  const Options& options_;
+  Place place_;
+  Zone zone_ = Zone::Utc;
+  std::string store_directory_;
+  std::unique_ptr<store::Store> store_;
+  std::optional<std::vector<Source>> sources_;
+};
+
+// Standard output; throws Io as soon as it is closed or full.
+void print(std::string_view text);
+// One line on standard error with the program's name.
+void warn(std::string_view text);
+
+}  // namespace bk::bkdb

@@ -1,0 +1,139 @@
+#include "server/bkdb/verify.h"
+
+#include "server/bkdb/walk.h"
+#include "server/bkdb/window.h"
+#include "server/store/tree.h"
+
+#include <unordered_map>
+#include <unordered_set>
+
+namespace bk::bkdb {
+namespace {
+
+constexpr std::size_t kRemembered = 1U << 20U;  // 32 bytes each, and the set's overhead: below 64 MiB
+
+struct Bad {
+  std::unordered_map<ChunkId, std::string> chunks;       // damaged content, and why
+  std::unordered_map<ChunkId, std::string> directories;  // nodes that cannot be read (fully)
+  bool any_list = false;                                 // a file's chunk list cannot be read
+  [[nodiscard]] bool any() const { return !chunks.empty() || !directories.empty() || any_list; }
+};
+
+// First walk: everything once.
+class Reader final : public Visitor {
+ public:
+  Reader(store::Store& store, bool content, VerifyTotals& totals, Bad& bad)
+      : store_(store), content_(content), totals_(totals), bad_(bad) {}
+
+  bool enter(const std::string&, const Entry& directory) override {
+    if (!seen_directories_.insert(directory.node).second) return false;
+    nodes_.push_back(directory.node);
+    ++totals_.directories;
+    return true;
+  }
+  void leave(const std::string&, const Entry&) override { nodes_.pop_back(); }
+  void damaged(const std::string&, const Error& error) override {
+    bad_.directories[nodes_.back()] = error.what();
+  }
+
+  void entry(const std::string&, const Entry& entry) override {
+    if (entry.type != EntryType::File || entry.unreadable) return;
+    ++totals_.files;
+    std::uint64_t length = 0;
+    try {
+      store::for_each_extent(store_, entry, [&](const Extent& extent) {
+        length += extent.bytes;
+        if (extent.kind == Extent::Kind::Chunk && content_) add(extent);
+      });
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Corrupt) throw;
+      bad_.any_list = true;
+    }
+    if (length != entry.size) bad_.any_list = true;
+  }
+
+  void flush() {
+    window_.flush(
+        store_,
+        [&](std::uint64_t, const ChunkId&, std::string_view content) {
+          ++totals_.chunks;
+          totals_.bytes += content.size();
+        },
+        [&](std::uint64_t, const ChunkId& id, const Error& error) { bad_.chunks[id] = error.what(); });
+  }
+
+ private:
+  void add(const Extent& extent) {
+    // Bounded: forgetting costs reading again, never a chunk that was not read.
+    if (seen_chunks_.size() >= kRemembered) seen_chunks_.clear();
+    if (!seen_chunks_.insert(extent.id).second) return;
+    window_.add(extent.id, extent.bytes, 0);
+    if (window_.full()) flush();
+  }
+
+  store::Store& store_;
+  bool content_;
+  VerifyTotals& totals_;
+  Bad& bad_;
+  std::unordered_set<ChunkId> seen_directories_, seen_chunks_;
+  std::vector<ChunkId> nodes_;
+  ChunkWindow window_;
+};
+
+// Second walk: every path of one snapshot that names something damaged.
+class Namer final : public Visitor {
+ public:
+  Namer(store::Store& store, const Bad& bad, const store::SnapshotRecord& snapshot, const Problem& problem)
+      : store_(store), bad_(bad), snapshot_(snapshot), problem_(problem) {}
+  bool enter(const std::string&, const Entry&) override { return true; }
+  void leave(const std::string&, const Entry&) override {}
+  void damaged(const std::string& path, const Error& error) override {
+    problem_(snapshot_, path, std::string("this folder cannot be read completely: ") + error.what());
+  }
+  void entry(const std::string& path, const Entry& entry) override {
+    if (entry.type != EntryType::File || entry.unreadable) return;
+    std::uint64_t length = 0;
+    std::string reason;
+    try {
+      store::for_each_extent(store_, entry, [&](const Extent& extent) {
+        length += extent.bytes;
+        if (!reason.empty() || extent.kind != Extent::Kind::Chunk) return;
+        if (const auto bad = bad_.chunks.find(extent.id); bad != bad_.chunks.end()) reason = bad->second;
+      });
+      if (reason.empty() && length != entry.size)
+        reason = "its recorded content has another length than its size";
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Corrupt) throw;
+      reason = error.what();
+    }
+    if (!reason.empty()) problem_(snapshot_, path, reason);
+  }
+
+ private:
+  store::Store& store_;
+  const Bad& bad_;
+  const store::SnapshotRecord& snapshot_;
+  const Problem& problem_;
+};
+
+}  // namespace
+
+VerifyTotals verify_snapshots(store::Store& store, const std::vector<const store::SnapshotRecord*>& snapshots,
+                              bool content, const Problem& problem) {
+  VerifyTotals totals;
+  Bad bad;
+  Reader reader(store, content, totals, bad);
+  for (const store::SnapshotRecord* snapshot : snapshots) {
+    ++totals.snapshots;
+    (void)walk(store, snapshot->root, {}, reader);
+  }
+  reader.flush();
+  if (!bad.any()) return totals;
+  for (const store::SnapshotRecord* snapshot : snapshots) {
+    Namer namer(store, bad, *snapshot, problem);
+    (void)walk(store, snapshot->root, {}, namer);
+  }
+  return totals;
+}
+
+}  // namespace bk::bkdb

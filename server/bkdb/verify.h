@@ -1,0 +1,31 @@
+// Reads and hashes what snapshots hold, and says which snapshots and paths suffer from what is damaged.
+//
+// Every stored byte that a selected snapshot needs is read once or a few times, however many snapshots share
+// it: directories met before are not walked again, and the last million chunks found good are not read again.
+// Only when something is damaged, a second walk without content finds every path that names it.  Memory: some
+// tens of megabytes, and one record for each distinct directory node.
+#pragma once
+
+#include "server/store/store.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace bk::bkdb {
+
+struct VerifyTotals {
+  std::uint64_t snapshots = 0, directories = 0, files = 0, chunks = 0, bytes = 0;
+};
+
+// `problem` gets the snapshot, the path within its source ("" for the root) and the reason; the same path is
+// reported once for each snapshot.
+using Problem = std::function<void(const store::SnapshotRecord& snapshot, const std::string& path,
+                                   const std::string& reason)>;
+
+// `content` false: walks directories and chunk lists only.
+VerifyTotals verify_snapshots(store::Store& store, const std::vector<const store::SnapshotRecord*>& snapshots,
+                              bool content, const Problem& problem);
+
+}  // namespace bk::bkdb
