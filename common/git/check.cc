@@ -5,6 +5,9 @@
 namespace bk::git {
 namespace {
 
+// A pack that claims more is refused before memory is taken for it.
+constexpr std::size_t kMaxPackObjects = 5000000;
+
 Kind kind_of(int code, int error_class) {
   switch (code) {
     case GIT_ELOCKED:
@@ -25,6 +28,8 @@ Kind kind_of(int code, int error_class) {
     case GIT_ERROR_OBJECT:
     case GIT_ERROR_TREE:
     case GIT_ERROR_INDEXER:
+    case GIT_ERROR_REFERENCE:  // an empty or cut ref file
+    case GIT_ERROR_REPOSITORY:
       return Kind::Corrupt;
     case GIT_ERROR_NET:
     case GIT_ERROR_SSH:
@@ -46,6 +51,7 @@ void ensure_started() {
     (void)git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
     // Each object is read once: the cache (256 MiB by default) would only grow.
     (void)git_libgit2_opts(GIT_OPT_ENABLE_CACHING, 0);
+    (void)git_libgit2_opts(GIT_OPT_SET_PACK_MAX_OBJECTS, kMaxPackObjects);
     return code;
   }();
   check_git(started, [] { return "starting libgit2"; });

@@ -25,7 +25,7 @@ using TreeObject = Handle<git_tree, git_tree_free>;
 using Reference = Handle<git_reference, git_reference_free>;
 using Config = Handle<git_config, git_config_free>;
 
-git_oid raw(const Oid& oid) {
+git_oid raw_oid(const Oid& oid) {
   git_oid out;
   std::memcpy(out.id, oid.bytes.data(), oid.bytes.size());
   return out;
@@ -40,6 +40,13 @@ Oid oid_of(const git_oid& from) {
 std::string in(std::string_view doing, std::string_view what, const std::string& path) {
   return std::string(doing) + " " + std::string(what) + " in " + quoted(path);
 }
+
+// libgit2 syncs what it writes while one lives.  Only around refs: objects are synced all at once before.
+class SyncedWrites {
+ public:
+  SyncedWrites() { (void)git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1); }
+  ~SyncedWrites() { (void)git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 0); }
+};
 
 bool is_hex_name(const std::string& name, std::size_t digits) {
   return name.size() == digits && name.find_first_not_of("0123456789abcdef") == std::string::npos;
@@ -71,6 +78,7 @@ Repository::Repository(const std::string& path) : path_(path), impl_(std::make_u
   check_git(git_repository_open_bare(Out(impl_->repo), path.c_str()), doing);
   check_git(git_repository_odb(Out(impl_->odb), impl_->repo.get()), doing);
 }
+git_repository* Repository::raw() const { return impl_->repo.get(); }
 Repository::~Repository() = default;
 Repository::Repository(Repository&&) noexcept = default;
 
@@ -104,8 +112,9 @@ std::optional<Oid> Repository::ref(const std::string& name) const {
 
 bool Repository::set_ref(const std::string& name, const Oid& to, const std::optional<Oid>& expected) {
   sync_written();  // the objects first: a ref whose objects are lost is a broken repository
-  const git_oid target = raw(to);
-  const git_oid before = expected ? raw(*expected) : git_oid{};
+  const git_oid target = raw_oid(to);
+  const SyncedWrites synced;
+  const git_oid before = expected ? raw_oid(*expected) : git_oid{};
   Reference made;
   const int code =
       expected ? git_reference_create_matching(Out(made), impl_->repo.get(), name.c_str(), &target, 1,
@@ -119,21 +128,33 @@ bool Repository::set_ref(const std::string& name, const Oid& to, const std::opti
 
 void Repository::force_ref(const std::string& name, const Oid& to) {
   sync_written();
-  const git_oid target = raw(to);
-  Reference made;
-  check_git(git_reference_create(Out(made), impl_->repo.get(), name.c_str(), &target, 1, nullptr),
-            [&] { return in("moving", name, path_); });
+  const git_oid target = raw_oid(to);
+  const SyncedWrites synced;
+  const auto move = [&] {
+    Reference made;
+    return git_reference_create(Out(made), impl_->repo.get(), name.c_str(), &target, 1, nullptr);
+  };
+  int code = move();
+  if (code < 0 && code != GIT_ELOCKED) {
+    delete_ref(name);  // a file that holds no ref stands in the way
+    code = move();
+  }
+  check_git(code, [&] { return in("moving", name, path_); });
   sync_ref(name);
 }
 
 void Repository::delete_ref(const std::string& name) {
   const int code = git_reference_remove(impl_->repo.get(), name.c_str());
-  if (code != GIT_ENOTFOUND) check_git(code, [&] { return in("deleting", name, path_); });
+  if (code < 0 && code != GIT_ENOTFOUND) {
+    const Error error = git_failure(code, in("deleting", name, path_));
+    if (error.kind() != Kind::Corrupt) throw error;
+    remove_durably(path_ + "/" + name);  // an empty or cut file
+  }
   sync();
 }
 
 Commit Repository::commit(const Oid& oid) const {
-  const git_oid id = raw(oid);
+  const git_oid id = raw_oid(oid);
   CommitObject found;
   check_git(git_commit_lookup(Out(found), impl_->repo.get(), &id),
             [&] { return in("reading commit", oid.hex(), path_); });
@@ -146,7 +167,7 @@ Commit Repository::commit(const Oid& oid) const {
 }
 
 std::vector<TreeEntry> Repository::tree(const Oid& oid) const {
-  const git_oid id = raw(oid);
+  const git_oid id = raw_oid(oid);
   TreeObject found;
   check_git(git_tree_lookup(Out(found), impl_->repo.get(), &id),
             [&] { return in("reading tree", oid.hex(), path_); });
@@ -162,7 +183,7 @@ std::vector<TreeEntry> Repository::tree(const Oid& oid) const {
 }
 
 std::uint64_t Repository::object_bytes(const Oid& oid) const {
-  const git_oid id = raw(oid);
+  const git_oid id = raw_oid(oid);
   std::size_t bytes = 0;
   git_object_t type{};
   check_git(git_odb_read_header(&bytes, &type, impl_->odb.get(), &id),
@@ -173,7 +194,7 @@ std::uint64_t Repository::object_bytes(const Oid& oid) const {
 std::string Repository::blob(const Oid& oid, std::uint64_t limit_bytes) const {
   if (object_bytes(oid) > limit_bytes)
     throw Error(Kind::Protocol, "longer than " + std::to_string(limit_bytes) + " bytes");
-  const git_oid id = raw(oid);
+  const git_oid id = raw_oid(oid);
   OdbObject found;
   const auto doing = [&] { return in("reading blob", oid.hex(), path_); };
   check_git(git_odb_read(Out(found), impl_->odb.get(), &id), doing);
@@ -183,7 +204,7 @@ std::string Repository::blob(const Oid& oid, std::uint64_t limit_bytes) const {
 }
 
 bool Repository::is_readable(const Oid& oid) const {
-  const git_oid id = raw(oid);
+  const git_oid id = raw_oid(oid);
   OdbObject found;
   return git_odb_read(Out(found), impl_->odb.get(), &id) == 0;
 }

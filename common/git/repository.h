@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+struct git_repository;
+
 namespace bk::git {
 
 inline constexpr std::uint32_t kModeFile = 0100644;
@@ -60,11 +62,21 @@ class Repository {
 
   [[nodiscard]] Commit commit(const Oid& oid) const;
   [[nodiscard]] std::vector<TreeEntry> tree(const Oid& oid) const;
+  // As tree(), but throws Protocol when it has more than `limit` entries.
+  [[nodiscard]] std::vector<TreeEntry> tree(const Oid& oid, std::size_t limit) const;
   // Throws Protocol when it is longer than `limit_bytes`, without reading it.
   [[nodiscard]] std::string blob(const Oid& oid, std::uint64_t limit_bytes) const;
   [[nodiscard]] std::uint64_t object_bytes(const Oid& oid) const;
   // Reads the object in full: false when it is missing or damaged.
   [[nodiscard]] bool is_readable(const Oid& oid) const;
+
+  // Commits reachable from `tip` and not from `after`, parents before children.  More than `limit`: Protocol.
+  [[nodiscard]] std::vector<Oid> commits_between(const std::optional<Oid>& after, const Oid& tip,
+                                                 std::size_t limit) const;
+  // True when `tip` is `ancestor` or comes after it.
+  [[nodiscard]] bool descends_from(const Oid& tip, const Oid& ancestor) const;
+  // How many commits `tip` has, itself included, counting no further than `limit`.
+  [[nodiscard]] std::size_t count_commits(const Oid& tip, std::size_t limit) const;
 
   [[nodiscard]] Oid write_blob(std::string_view bytes);
   // Entries in any order; names must differ.
@@ -82,6 +94,8 @@ class Repository {
 
   void set_config(const std::string& key, const std::string& value);
   [[nodiscard]] const std::string& path() const { return path_; }
+  // For common/git itself.
+  [[nodiscard]] git_repository* raw() const;
 
  private:
   struct Impl;
