@@ -203,8 +203,8 @@ PushAnswer Remote::push(Repository& from, const std::string& local, const std::s
   (void)git_remote_disconnect(remote.get());
   if (code == GIT_ENONFASTFORWARD)
     return {Result::Behind, "the far side has commits that we lack", Kind::Transient};
-  if (code < 0 || job.conversation.broke()) {
-    const Error error = impl_->failure(job, code < 0 ? code : -1, "pushing");
+  if (code < 0) {
+    const Error error = impl_->failure(job, code, "pushing");
     return {Result::Unknown, error.what(), error.kind()};
   }
   if (job.refusal) {

@@ -26,7 +26,6 @@ class Conversation {
 
   // What our side of the transport threw, if anything did.
   void rethrow() { guard_.rethrow(); }
-  [[nodiscard]] bool broke() const { return guard_.failed(); }
   // Known after the git_remote was disconnected; nothing when the far side was killed or the line broke.
   [[nodiscard]] std::optional<int> exit_status() const { return status_; }
   [[nodiscard]] const std::string& far_errors() const { return errors_; }
