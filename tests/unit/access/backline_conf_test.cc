@@ -1,0 +1,89 @@
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "server/access/client_rules.h"
+
+#include <gtest/gtest.h>
+
+namespace bk::server {
+namespace {
+
+const std::string kKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICU/iDvoPwEbyCB1uMfUF4XcUbpOFuAKekg8qQxd5RAx";
+
+std::string refusal(const std::string& text) {
+  try {
+    (void)parse_backline_conf(text);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::Config);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(BacklineConf, AClientIsReadWhole) {
+  const BacklineConf conf =
+      parse_backline_conf("# note\n[client web1]\naddress = b@web1:2222\nhostkey = " + kKey +
+                          " root@web1\nusers = ann bob@host\nconcurrency = 3\n");
+  const ClientRules* web1 = conf.find("web1");
+  ASSERT_NE(web1, nullptr);
+  EXPECT_EQ(*web1, (ClientRules{"web1", "b@web1:2222", kKey, {"ann", "bob@host"}, 3}));
+  EXPECT_EQ(conf.find("web2"), nullptr);
+}
+
+TEST(BacklineConf, OnlyItsOwnNameOrAListedUserMayAskForAClient) {
+  const BacklineConf conf = parse_backline_conf("[client web1]\nusers = ann\n");
+  EXPECT_TRUE(conf.may_ask("web1", "web1"));
+  EXPECT_TRUE(conf.may_ask("ann", "web1"));
+  EXPECT_FALSE(conf.may_ask("bob", "web1"));
+  EXPECT_FALSE(conf.may_ask("ann", "web2"));
+  EXPECT_TRUE(conf.may_ask("web3", "web3")) << "a client without a section may still ask for itself";
+}
+
+TEST(BacklineConf, MistakesAreNamedByLine) {
+  EXPECT_EQ(refusal("[client web1]\nadress = x\n"),
+            "backline.conf:2: unknown key \"adress\"; did you mean \"address\"?");
+  EXPECT_EQ(refusal("[clients]\n"),
+            "backline.conf:1: unknown section \"clients\"; there are [client NAME] and [keep …]");
+  EXPECT_EQ(refusal("[client ../x]\n"), "backline.conf:1: \"../x\" is no client name");
+  EXPECT_EQ(refusal("[client a]\n[client a]\n"), "backline.conf:2: [client a] comes twice");
+  EXPECT_EQ(refusal("[client a]\nusers = x\nusers = y\n"),
+            "backline.conf:3: \"users\" comes twice in one section");
+  EXPECT_EQ(refusal("[client a]\nusers =\n"), "backline.conf:2: \"users\" has no value");
+  EXPECT_EQ(refusal("[client a]\nconcurrency = 0\n"), "backline.conf:2: \"0\" is no number from 1 to 64");
+  EXPECT_EQ(refusal("[client a]\nhostkey = rubbish\n").substr(0, 17), "backline.conf:2: ");
+  EXPECT_EQ(refusal("users = x\n"), "backline.conf:1: \"users\" stands before the first [section]");
+  EXPECT_EQ(refusal("[client a]\nx\x01y\n"), "backline.conf:2: a control byte");
+}
+
+TEST(BacklineConf, AnAddressThatSshCouldTakeForAnOptionIsRefused) {
+  for (const char* bad :
+       {"-oProxyCommand=id@h", "b@-oProxyCommand=id", "b@h:0", "b@h:99999", "b@h;id", "web1", "b@h/x"})
+    EXPECT_NE(refusal(std::string("[client a]\naddress = ") + bad + "\n"), "accepted") << bad;
+}
+
+TEST(BacklineConf, WhatThisVersionDoesNotCarryOutIsRefusedAndNotIgnored) {
+  for (const char* text :
+       {"[client a]\nquota = 10G\n", "[client a]\nbandwidth = 1M\n", "[client a]\nrestore = yes\n",
+        "[keep]\ndaily = 7\n", "[keep a:wiki:/srv/wiki]\nwithin = 30d\n"})
+    EXPECT_NE(refusal(text).find("is not carried out by this version yet"), std::string::npos) << text;
+}
+
+TEST(BacklineConf, AKeepSectionIsCheckedBeforeItIsRefused) {
+  EXPECT_EQ(refusal("[keep]\ndialy = 7\n"), "backline.conf:2: unknown key \"dialy\" in a [keep] section");
+  EXPECT_EQ(refusal("[keep]\ndaily = many\n"), "backline.conf:2: \"many\" is no number from 0 to 10000");
+  EXPECT_EQ(refusal("[keep]\nwithin = 30\n"),
+            "backline.conf:2: \"30\" is no span such as 30d, 8w, 12m or 2y");
+  EXPECT_EQ(refusal("[keep a:wiki:srv]\n"), "backline.conf:1: \"srv\" is no clean absolute path");
+  EXPECT_EQ(refusal("[keep a:../b]\n"), "backline.conf:1: \"../b\" is no module name");
+}
+
+TEST(BacklineConf, TheExampleOfTheFormatPageIsRead) {
+  const std::string page = read_file(std::string(BK_SOURCE_DIR) + "/docs/formats/backline-conf.md");
+  const std::size_t begin = page.find("```ini\n") + 7;
+  const BacklineConf conf = parse_backline_conf(page.substr(begin, page.find("```", begin) - begin));
+  ASSERT_NE(conf.find("web1"), nullptr);
+  EXPECT_EQ(conf.find("web1")->address, "backupclient@web1.example.org");
+  EXPECT_EQ(conf.find("db1")->concurrency, 2);
+}
+
+}  // namespace
+}  // namespace bk::server
