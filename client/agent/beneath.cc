@@ -13,6 +13,8 @@ namespace bk::agent {
 namespace {
 
 constexpr std::size_t kMaxPiece = 4000;  // below PATH_MAX, with its NUL
+constexpr int kPassage =
+    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;  // openat2 takes no other flag with O_PATH
 constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 // Root reads without touching access times; anybody else may do so only for own files, which is not worth
@@ -53,7 +55,7 @@ Fd open_beneath(int root, std::string_view relative, int flags) {
     const std::string_view piece = first_piece(relative);
     relative.remove_prefix(piece.size());
     if (!relative.empty()) relative.remove_prefix(1);
-    at = open_piece(at ? at.get() : root, std::string(piece), relative.empty() ? flags : O_PATH | kDirectory);
+    at = open_piece(at ? at.get() : root, std::string(piece), relative.empty() ? flags : kPassage);
     if (!at) return at;
   }
   return at;

@@ -198,12 +198,21 @@ bool TreeWalker::push(const std::string& name) {
 
 void TreeWalker::scan_into(Level& level, WalkEvent& event) {
   const int fd = descriptor(level, stack_.size() - 1);
+  const int lost = fd < 0 ? errno : 0;
   DirectoryScan scan(context_, fd, event.path);
   const NameList subdirectories = level.names;
-  if (level.all_names) {
+  if (lost == 0 && level.all_names) {
     scan.use(std::move(level.names));
-  } else if (fd < 0 || scan.start(false) != 0) {
-    scan.use(subdirectories);  // it went away: what was walked stands
+  } else if (lost != 0 || scan.start(false) != 0) {
+    // It went away while its subdirectories were walked: these stand.
+    if (lost == 0 || means_vanished(lost)) {
+      ++context_.counters.vanished;
+    } else {
+      context_.report(pull::SkipReason::Unreadable, lost, event.path);
+    }
+    NameList walked = subdirectories;
+    walked.filter([](const NameList::Name& name) { return name.type == DT_DIR; });
+    scan.use(std::move(walked));
   }
   Sha256 hash;
   pull::PayloadWriter records;

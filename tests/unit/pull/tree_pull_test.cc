@@ -1,0 +1,126 @@
+// The tree method end to end: a real agent process, a real store, and the tree read back and compared.
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "tests/support/pull_world.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace bk::test {
+namespace {
+
+void put(const std::string& path, const std::string& bytes) {
+  const Fd fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  write_all(fd.get(), bytes);
+}
+
+// Bytes that no compression makes shorter.
+std::string noise(std::size_t size) {
+  std::string bytes;
+  for (std::uint32_t x = 1; bytes.size() < size;) {
+    x = x * 1664525U + 1013904223U;
+    bytes.push_back(static_cast<char>(x >> 24U));
+  }
+  return bytes;
+}
+
+void change_torture_tree(const std::string& top) {
+  put(top + "/contents/random-1", "another");
+  put(top + "/contents/new", "new");
+  ASSERT_EQ(::unlink((top + "/contents/copy-2").c_str()), 0);
+  ASSERT_EQ(::rename((top + "/names/sorted").c_str(), (top + "/names/resorted").c_str()), 0);
+  ASSERT_EQ(::rmdir((top + "/empty").c_str()), 0);
+  put(top + "/empty", "a file where a directory was");
+  ASSERT_EQ(::chmod((top + "/wide/00007-xxxxxxx").c_str(), 0600), 0);
+}
+
+// One test, because making the tree is what takes time.
+TEST(TreePull, EverythingATreeCanHoldComesBackExactlyThenUnchangedThenChanged) {
+  PullWorld world;
+  run_tool({"python3", BK_SOURCE "/tests/support/torture_tree.py", world.source()});
+  const auto first = world.pull();
+  EXPECT_EQ(first.skipped_count, 0U) << (first.skipped.empty() ? "" : first.skipped.front());
+  EXPECT_EQ(first.flagged, 0U);
+  EXPECT_LT(first.received_bytes, 20U << 20U);  // the holes cost nothing
+  EXPECT_EQ(world.differences("first"), "");
+
+  const std::uint64_t before = world.store_bytes();
+  const auto second = world.pull();
+  EXPECT_EQ(second.root.node, first.root.node);
+  EXPECT_EQ(second.read_files, 0U);
+  EXPECT_EQ(second.wanted_directories, 0U);
+  EXPECT_EQ(second.files, first.files);
+  EXPECT_LT(second.received_bytes, 120 * second.directories);
+  EXPECT_LT(world.store_bytes() - before, 4096U);
+
+  change_torture_tree(world.source());
+  const auto third = world.pull();
+  EXPECT_LE(third.read_files, 20U);
+  EXPECT_LT(third.received_bytes, 400'000U);
+  EXPECT_EQ(world.differences("third"), "");
+}
+
+TEST(TreePull, ContentThatTheClientOwnsDoesNotTravelAgain) {
+  PullWorld world;
+  ensure_directory(world.source());
+  const std::string content = noise(1'000'000);
+  put(world.source() + "/a", content);
+  const auto first = world.pull();
+  EXPECT_GT(first.received_bytes, content.size());
+  ASSERT_EQ(::rename((world.source() + "/a").c_str(), (world.source() + "/moved").c_str()), 0);
+  put(world.source() + "/grown", content + "more");
+  const auto second = world.pull();
+  EXPECT_LT(second.received_bytes, content.size() / 10);
+  EXPECT_EQ(world.differences(), "");
+}
+
+TEST(TreePull, WhatAnotherClientStoredStillHasToBeSent) {
+  PullWorld world;
+  ensure_directory(world.source());
+  const std::string content = noise(300'000);
+  put(world.source() + "/shared", content);
+  (void)world.pull();
+  AgentProcess agent({world.source()});
+  const auto writer = world.writer("web2");
+  const auto report = pull::pull_tree(agent.stream(), world.store(), *writer, {}, world.source());
+  EXPECT_GT(report.received_bytes, content.size());
+  EXPECT_LT(writer->totals().stored_bytes, 10'000U);  // and is stored once all the same
+}
+
+TEST(TreePull, ARootThatIsNotConsentedIsRefused) {
+  PullWorld world;
+  ensure_directory(world.source());
+  AgentProcess agent({world.source() + "/other"});
+  const auto writer = world.writer();
+  try {
+    (void)world.pull_from(agent.stream(), *writer);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::Refused);
+  }
+}
+
+TEST(TreePull, ARootThroughASymlinkIsRefused) {
+  PullWorld world;
+  ensure_directory(world.file("real"));
+  ASSERT_EQ(::symlink("real", world.source().c_str()), 0);
+  EXPECT_THROW((void)world.pull(), Error);
+}
+
+TEST(TreePull, ExcludedEntriesAreLeftOutAndDeniedOnesAreListed) {
+  PullWorld world;
+  ensure_directory(world.source() + "/cache");
+  ensure_directory(world.source() + "/keys");
+  for (const char* name : {"/a.o", "/a.c", "/cache/x", "/keys/id"}) put(world.source() + name, name);
+  const auto report = world.pull({"--exclude", "*.o", "--exclude", "/cache", "--deny", "keys"});
+  EXPECT_EQ(report.files, 1U);
+  EXPECT_EQ(report.skipped, std::vector<std::string>{"denied keys"});
+  EXPECT_EQ(world.pull({"--exclude", "*.o", "--exclude", "/cache", "--deny", "keys"}).skipped.size(), 1U);
+}
+
+}  // namespace
+}  // namespace bk::test
