@@ -11,11 +11,13 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 namespace bk::store {
 namespace {
 
+constexpr std::uint64_t kWorthARun = 4U << 20U;    // bytes of a journal: read and decoded in about 20 ms
 constexpr std::size_t kEntriesPerRun = 1U << 18U;  // 8 MiB of memory while rebuilding
 
 std::string index_header(const StoreId& store) {
@@ -116,12 +118,24 @@ bool Index::contains(const Key& key) const {
 
 void Index::refresh() {
   bool reloaded = false;
+  std::map<std::uint64_t, std::uint64_t> upto;
   live_.refresh([&](std::uint64_t number) {
-    if (!reloaded) runs_.reload();
+    if (!reloaded) {
+      runs_.reload();
+      upto = runs_.covered();
+    }
     reloaded = true;
-    const std::vector<std::uint64_t> covered = runs_.packs();
-    return std::binary_search(covered.begin(), covered.end(), number);
+    const auto known = upto.find(number);
+    return known == upto.end() ? 0 : known->second;
   });
+}
+
+void Index::cover(std::uint64_t number) {
+  refresh();
+  const LiveJournals::Uncovered news = live_.uncovered(number);
+  if (news.bytes < kWorthARun) return;
+  runs_.add_located(live_.entries(number), {{number, news.end}});
+  live_.covered(number);
 }
 
 void Index::index_packs(const std::vector<std::uint64_t>& numbers, const Progress& progress) {
@@ -130,11 +144,11 @@ void Index::index_packs(const std::vector<std::uint64_t>& numbers, const Progres
     for (const std::uint64_t number : numbers) all += size_of(layout_.pack(number));
   }
   std::vector<IndexEntry> entries;
-  std::vector<std::uint64_t> packs;
+  std::vector<Coverage> packs;
   for (const std::uint64_t number : numbers) {
     const Fd fd = open_file(layout_.pack(number), O_RDONLY);
     done += scan_pack(fd.get(), {store_, number}, [&](const IndexEntry& entry) { entries.push_back(entry); });
-    packs.push_back(number);
+    packs.push_back({number, kWholePack});
     if (progress) progress(std::min(done, all), all);
     if (entries.size() < kEntriesPerRun && number != numbers.back()) continue;
     runs_.add_located(std::exchange(entries, {}), std::exchange(packs, {}));
@@ -145,10 +159,11 @@ void Index::index_packs(const std::vector<std::uint64_t>& numbers, const Progres
 bool Index::reconcile() {
   const FileLock lock = FileLock::exclusive(layout_.index_lock());
   runs_.reload();
-  const std::vector<std::uint64_t> covered = runs_.packs();
+  const std::map<std::uint64_t, std::uint64_t> covered = runs_.covered();
   std::vector<std::uint64_t> missing;
   for (const std::uint64_t number : all_packs(layout_)) {
-    if (!std::binary_search(covered.begin(), covered.end(), number)) missing.push_back(number);
+    const auto known = covered.find(number);
+    if (known == covered.end() || known->second != kWholePack) missing.push_back(number);
   }
   index_packs(missing, {});
   return !missing.empty();
@@ -156,9 +171,10 @@ bool Index::reconcile() {
 
 void Index::retire(std::uint64_t number) {
   refresh();
-  const std::vector<std::uint64_t> covered = runs_.packs();
-  if (std::binary_search(covered.begin(), covered.end(), number)) return;
-  runs_.add_located(live_.entries(number), {number});
+  const std::map<std::uint64_t, std::uint64_t> covered = runs_.covered();
+  const auto known = covered.find(number);
+  if (known != covered.end() && known->second == kWholePack) return;
+  runs_.add_located(live_.entries(number), {{number, kWholePack}});
   live_.forget(number);
 }
 
@@ -183,6 +199,7 @@ void Index::rebuild_locked(const Progress& progress) {
   remove_tree(layout_.index + "/possession");
   ensure_directory(layout_.runs());
   runs_ = RunSet(layout_.runs(), store_, kLocatedBytes);
+  live_.clear();
   index_packs(all_packs(layout_), progress);
   crash_point("store.rebuild-packs");
   replace_durably(layout_.index_header(), index_header(store_));

@@ -30,6 +30,9 @@ class Index {
   void reload_runs() { runs_.reload(); }
   // Looks for packs that no run covers and indexes them; true when it found any.
   bool reconcile();
+  // Puts a journal's entries into a run once they are worth one, so that opening never reads much of a
+  // journal. Everything in it is durable already.
+  void cover(std::uint64_t number);
   // Makes the entries of a sealed journal durable.
   void retire(std::uint64_t number);
   // Merges runs when nobody else is at it.

@@ -20,14 +20,15 @@ void insert(std::unordered_multimap<Key, Location>& into, std::uint64_t number, 
 
 }  // namespace
 
-LiveJournals::View* LiveJournals::open(std::uint64_t number) {
+LiveJournals::View* LiveJournals::open(std::uint64_t number, const Covered& covered) {
   if (const auto known = views_.find(number); known != views_.end()) return &known->second;
   try {
-    View& view = views_[number];
+    View view;
     view.fd = open_file(layout_.journal(number), O_RDONLY | O_NOFOLLOW);
-    return &view;
+    const std::uint64_t upto = covered ? covered(number) : 0;
+    if (upto > view.end && upto != kWholePack) view.begin = view.end = view.synced_end = view.group_end = upto;
+    return &(views_[number] = std::move(view));
   } catch (const Error& error) {
-    views_.erase(number);
     if (error.sys_errno() == ENOENT) return nullptr;  // became a pack
     throw;
   }
@@ -42,6 +43,7 @@ void LiveJournals::read_on(std::uint64_t number, View& view) {
     while (const std::optional<ScannedRecord> record = scan.next(true)) {
       view.end = record->end;
       if (record->head.type != RecordType::Group) continue;
+      view.group_end = record->end;
       try {
         insert(view.chunks, number, record->offset, chunks_of(view.fd.get(), *record, decoder_));
       } catch (const Error& error) {
@@ -51,26 +53,39 @@ void LiveJournals::read_on(std::uint64_t number, View& view) {
   } while (!scan.reason().empty() && scan.skip_to_next());
 }
 
-void LiveJournals::refresh(const std::function<bool(std::uint64_t)>& gone) {
+void LiveJournals::refresh(const Covered& covered) {
   const std::vector<std::uint64_t> there = list_packs(layout_.journals());
   for (const std::uint64_t number : there) {
-    if (View* const view = open(number)) read_on(number, *view);
+    if (View* const view = open(number, covered)) read_on(number, *view);
   }
   const std::set<std::uint64_t> names(there.begin(), there.end());
   for (auto it = views_.begin(); it != views_.end();) {
-    if (!names.contains(it->first)) read_on(it->first, it->second);
-    it = !names.contains(it->first) && gone(it->first) ? views_.erase(it) : std::next(it);
+    const bool left = !names.contains(it->first);
+    if (left) read_on(it->first, it->second);
+    it = left && covered(it->first) == kWholePack ? views_.erase(it) : std::next(it);
   }
+}
+
+LiveJournals::Uncovered LiveJournals::uncovered(std::uint64_t number) const {
+  const auto known = views_.find(number);
+  if (known == views_.end()) return {};
+  return {known->second.group_end - known->second.begin, known->second.group_end};
+}
+
+void LiveJournals::covered(std::uint64_t number) {
+  View& view = views_.at(number);
+  view.begin = view.group_end;
+  view.chunks.clear();
 }
 
 void LiveJournals::note(std::uint64_t number, std::uint64_t offset, std::uint64_t end,
                         const std::vector<ChunkRef>& chunks) {
-  View* const view = open(number);
+  View* const view = open(number, {});
   if (view == nullptr || view->end > offset) return;
   if (view->end < offset) read_on(number, *view);
   if (view->end >= end) return;
   insert(view->chunks, number, offset, chunks);
-  view->end = end;
+  view->end = view->group_end = end;
 }
 
 void LiveJournals::find(const Key& key, const std::function<void(const Location&)>& sink) const {

@@ -4,6 +4,7 @@
 #include "common/io/fd.h"
 #include "server/store/layout.h"
 #include "server/store/location.h"
+#include "server/store/run.h"
 #include "server/store/scan.h"
 
 #include <functional>
@@ -17,8 +18,10 @@ class LiveJournals {
  public:
   LiveJournals(const Layout& layout, const StoreId& store) : layout_(layout), store_(store) {}
   // Reads on where the last call stopped: only whole records whose payload matches its digest count.
-  // `gone` is asked for a journal that has left the folder: true lets go of its entries.
-  void refresh(const std::function<bool(std::uint64_t)>& gone);
+  // `covered` says up to where the runs know a journal: asked when one is first seen, and when it has left
+  // the folder; kWholePack then lets go of its entries.
+  using Covered = std::function<std::uint64_t(std::uint64_t)>;
+  void refresh(const Covered& covered);
   // What this process itself appended, so that it need not be read again.
   void note(std::uint64_t number, std::uint64_t offset, std::uint64_t end,
             const std::vector<ChunkRef>& chunks);
@@ -26,6 +29,15 @@ class LiveJournals {
   // All entries of one journal.
   [[nodiscard]] std::vector<IndexEntry> entries(std::uint64_t number) const;
   void forget(std::uint64_t number) { views_.erase(number); }
+  // How many bytes of a journal only this memory knows, and where their last group ends.  Not where the file ends:
+  // a mark behind the last group may be lost in a power cut, and coverage must never reach beyond the file.
+  struct Uncovered {
+    std::uint64_t bytes = 0, end = 0;
+  };
+  [[nodiscard]] Uncovered uncovered(std::uint64_t number) const;
+  void clear() { views_.clear(); }
+  // The entries are in a run now.
+  void covered(std::uint64_t number);
   // Makes everything seen so far durable, since what a snapshot names may stand in another writer's journal.
   void sync_others(std::uint64_t own);
   [[nodiscard]] bool has(std::uint64_t number) const { return views_.contains(number); }
@@ -33,11 +45,12 @@ class LiveJournals {
  private:
   struct View {
     Fd fd;  // kept open from the first look on, so that a failed write-back is reported to us, too
-    std::uint64_t end = kPackHeaderBytes, synced_end = kPackHeaderBytes;
+    std::uint64_t begin = kPackHeaderBytes, end = kPackHeaderBytes, synced_end = kPackHeaderBytes;
+    std::uint64_t group_end = kPackHeaderBytes;
     std::unordered_multimap<Key, Location> chunks;
   };
   void read_on(std::uint64_t number, View& view);
-  [[nodiscard]] View* open(std::uint64_t number);
+  [[nodiscard]] View* open(std::uint64_t number, const Covered& covered);
 
   Layout layout_;
   StoreId store_;

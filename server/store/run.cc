@@ -64,11 +64,11 @@ Run::Run(const std::string& path, const StoreId& store, std::uint32_t record_byt
     if (prefix_bits_ > kMaxPrefixBits || count_ > UINT32_MAX || packs > UINT32_MAX)
       ByteReader::fail("impossible counts");
     const std::uint64_t fences = ((std::uint64_t{1} << prefix_bits_) + 1) * 4;
-    if (all.size() != kHeaderBytes + count_ * record_bytes + fences + packs * 8 + 32)
+    if (all.size() != kHeaderBytes + count_ * record_bytes + fences + packs * 16 + 32)
       ByteReader::fail("the file has another length than it states");
     records_ = all.substr(kHeaderBytes, count_ * record_bytes);
     fences_ = all.substr(kHeaderBytes + records_.size(), fences);
-    packs_ = all.substr(kHeaderBytes + records_.size() + fences, packs * 8);
+    packs_ = all.substr(kHeaderBytes + records_.size() + fences, packs * 16);
   } catch (Error& error) {
     error.add_context("opening " + quoted(path));
     throw;
@@ -97,19 +97,19 @@ std::pair<std::uint64_t, std::uint64_t> Run::find(const Key& key) const {
   return {low, high};
 }
 
-std::uint64_t Run::pack(std::uint64_t slot) const {
+Coverage Run::coverage(std::uint64_t slot) const {
   if (slot >= pack_count()) throw Error(Kind::Corrupt, quoted(path_) + " names a pack that it does not list");
-  return load<std::uint64_t>(packs_, slot * 8);
+  return {load<std::uint64_t>(packs_, slot * 16), load<std::uint64_t>(packs_, slot * 16 + 8)};
 }
 
 Location Run::location(std::uint64_t i) const {
   const std::string_view r = record(i);
-  return {pack(load<std::uint32_t>(r, 16)), load<std::uint32_t>(r, 20), load<std::uint16_t>(r, 24),
+  return {coverage(load<std::uint32_t>(r, 16)).pack, load<std::uint32_t>(r, 20), load<std::uint16_t>(r, 24),
           static_cast<ObjectKind>(r[26])};
 }
 
 RunWriter::RunWriter(const std::string& folder, const StoreId& store, std::uint32_t record_bytes,
-                     std::uint64_t most, std::vector<std::uint64_t> packs)
+                     std::uint64_t most, std::vector<Coverage> packs)
     : path_(folder + "/" + pack_name(new_number()).substr(0, 16) + ".run"),
       temporary_(path_ + ".tmp"),
       store_(store),
@@ -186,20 +186,22 @@ struct Cursor {
     record = run->record(at++);
     if (record.size() > kKeyOnlyBytes) {
       const auto slot = load<std::uint32_t>(record, 16);
-      (void)run->pack(slot);  // in range
+      (void)run->coverage(slot);  // in range
       std::memcpy(record.data() + 16, &slots[slot], 4);
     }
     return true;
   }
 };
 
-std::vector<std::uint64_t> join_packs(std::vector<Cursor>& cursors) {
-  std::vector<std::uint64_t> packs;
+std::vector<Coverage> join_packs(std::vector<Cursor>& cursors) {
+  std::vector<Coverage> packs;
   std::map<std::uint64_t, std::uint32_t> slot_of;
   for (Cursor& cursor : cursors) {
     for (std::uint64_t i = 0; i < cursor.run->pack_count(); ++i) {
-      const auto [it, fresh] = slot_of.emplace(cursor.run->pack(i), packs.size());
-      if (fresh) packs.push_back(it->first);
+      const Coverage part = cursor.run->coverage(i);
+      const auto [it, fresh] = slot_of.emplace(part.pack, packs.size());
+      if (fresh) packs.push_back(part);
+      packs[it->second].upto = std::max(packs[it->second].upto, part.upto);
       cursor.slots.push_back(it->second);
     }
   }

@@ -1,8 +1,8 @@
 // Immutable sorted files of fixed-size records: 16 bytes of key and a value.  The index and the possession of
 // a client are sets of them (docs/formats/store.md, "Index").  Everything in them can be rebuilt.
 //
-//   header (64) | records, sorted | fences: u32 per prefix, one more | pack numbers: u64 | SHA-256 of all
-//   that
+//   header (64) | records, sorted | fences: u32 per prefix, one more | packs: u64 number, u64 covered |
+//   SHA-256 of all that
 //
 // A look-up reads one fence pair and about one page of records: keys are digests, so prefixes spread evenly.
 #pragma once
@@ -25,6 +25,12 @@ inline constexpr std::uint32_t kKeyOnlyBytes = 16;  // possession
 inline constexpr std::uint32_t kLocatedBytes =
     28;  // index: key, u32 pack slot, u32 offset, u16 position, kind, 0
 
+// A pack or journal whose records below `upto` are in the index.  A finished pack is covered to kWholePack.
+struct Coverage {
+  std::uint64_t pack = 0, upto = 0;
+};
+inline constexpr std::uint64_t kWholePack = UINT64_MAX;
+
 class Run {
  public:
   // Throws Corrupt when the file is not a run of this store and record size, or its length is wrong.
@@ -36,8 +42,8 @@ class Run {
   // The half-open range of records that begin with `key`.
   [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> find(const Key& key) const;
   // Packs that this run covers; a located record names one by its slot.
-  [[nodiscard]] std::uint64_t pack(std::uint64_t slot) const;  // throws Corrupt
-  [[nodiscard]] std::uint64_t pack_count() const { return packs_.size() / 8; }
+  [[nodiscard]] Coverage coverage(std::uint64_t slot) const;  // throws Corrupt
+  [[nodiscard]] std::uint64_t pack_count() const { return packs_.size() / 16; }
   [[nodiscard]] Location location(std::uint64_t i) const;
   [[nodiscard]] const std::string& path() const { return path_; }
   // Reads the whole file and compares its digest.
@@ -57,7 +63,7 @@ class RunWriter {
  public:
   // `most` records will come at most.
   RunWriter(const std::string& folder, const StoreId& store, std::uint32_t record_bytes, std::uint64_t most,
-            std::vector<std::uint64_t> packs);
+            std::vector<Coverage> packs);
   ~RunWriter();
   RunWriter(const RunWriter&) = delete;
   RunWriter& operator=(const RunWriter&) = delete;
@@ -75,7 +81,7 @@ class RunWriter {
   unsigned prefix_bits_;
   std::uint64_t count_ = 0;
   std::vector<std::uint32_t> fences_;
-  std::vector<std::uint64_t> packs_;
+  std::vector<Coverage> packs_;
   std::string buffer_, last_;
   bool finished_ = false;
 };

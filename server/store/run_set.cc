@@ -55,13 +55,11 @@ void RunSet::find(const Key& key, const std::function<void(const Run&, std::uint
   }
 }
 
-void RunSet::add_located(std::vector<IndexEntry> entries, std::vector<std::uint64_t> packs) {
+void RunSet::add_located(std::vector<IndexEntry> entries, std::vector<Coverage> packs) {
   std::sort(entries.begin(), entries.end());
   std::map<std::uint64_t, std::uint32_t> slots;
-  for (const std::uint64_t pack : packs) slots.emplace(pack, slots.size());
-  packs.clear();
-  packs.resize(slots.size());
-  for (const auto& [pack, slot] : slots) packs[slot] = pack;
+  for (const Coverage& pack : packs) slots.emplace(pack.pack, slots.size());
+  BK_CHECK(slots.size() == packs.size());
   RunWriter writer(folder_, store_, record_bytes_, entries.size(), std::move(packs));
   for (const IndexEntry& entry : entries) writer.add(write_located(entry, slots.at(entry.where.pack)));
   take_up(writer.finish());
@@ -91,12 +89,15 @@ void RunSet::merge() {
   }
 }
 
-std::vector<std::uint64_t> RunSet::packs() const {
-  std::vector<std::uint64_t> out;
+std::map<std::uint64_t, std::uint64_t> RunSet::covered() const {
+  std::map<std::uint64_t, std::uint64_t> out;
   for (const auto& run : runs_) {
-    for (std::uint64_t i = 0; i < run->pack_count(); ++i) out.push_back(run->pack(i));
+    for (std::uint64_t i = 0; i < run->pack_count(); ++i) {
+      const Coverage part = run->coverage(i);
+      std::uint64_t& upto = out[part.pack];
+      upto = std::max(upto, part.upto);
+    }
   }
-  std::sort(out.begin(), out.end());
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include "server/store/run.h"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,12 +22,13 @@ class RunSet {
   [[nodiscard]] bool contains(const Key& key) const;
   void find(const Key& key, const std::function<void(const Run&, std::uint64_t)>& sink) const;
   // Sorts, writes a run durably and takes it up.
-  void add_located(std::vector<IndexEntry> entries, std::vector<std::uint64_t> packs);
+  void add_located(std::vector<IndexEntry> entries, std::vector<Coverage> packs);
   void add_keys(std::vector<Key> keys);
   // Merges runs of like size while there are eight or more of them: every record is rewritten about
   // log8(records) times.  The caller holds the index lock.
   void merge();
-  [[nodiscard]] std::vector<std::uint64_t> packs() const;  // covered by any run, sorted
+  // How far each pack is covered by all runs together.
+  [[nodiscard]] std::map<std::uint64_t, std::uint64_t> covered() const;
   [[nodiscard]] const std::vector<std::unique_ptr<Run>>& runs() const { return runs_; }
 
  private:

@@ -30,7 +30,7 @@ std::string twenty_digits(std::uint64_t number) {
 }
 
 std::string hash_of(const std::string& previous, std::string_view line) {
-  return Sha256::of(previous + " " + std::string(line)).hex();
+  return Sha256::of(previous + " " + std::string(line)).hex();  // the line up to its hash
 }
 
 }  // namespace
@@ -79,7 +79,7 @@ std::vector<SnapshotLog::Line> SnapshotLog::lines() const {
               row.substr(kHashAt, 64)};
     line.kind.erase(line.kind.find_last_not_of(' ') + 1);
     const bool whole = row.back() == '\n' && row.substr(0, 20) == twenty_digits(line.number);
-    if (!whole || line.hash != hash_of(previous, std::string_view(row).substr(0, kHashAt - 1)))
+    if (!whole || line.hash != hash_of(previous, std::string_view(row).substr(0, kHashAt)))
       throw corrupt("the chain of hashes is broken here");
     if (line.kind != "snapshot" && line.kind != "removal") throw corrupt("unknown kind of entry");
     previous = line.hash;
@@ -130,9 +130,9 @@ std::optional<SnapshotRecord> SnapshotLog::newest(const std::string& module, con
 
 void SnapshotLog::append_line(std::uint64_t number, const std::string& kind, const std::string& object,
                               const std::string& source, const std::string& previous) {
-  std::string row =
-      twenty_digits(number) + " " + kind + std::string(8 - kind.size(), ' ') + " " + object + " " + source;
-  row += " " + hash_of(previous, row) + "\n";
+  std::string row = twenty_digits(number) + " " + kind + std::string(8 - kind.size(), ' ') + " ";
+  row += object + " " + source + " ";
+  row += hash_of(previous, row) + "\n";
   const std::string path = folder_ + "/journal";
   const Fd fd = open_file(path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
   if (number == 1) write_all(fd.get(), kFirstLine);

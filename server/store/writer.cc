@@ -182,6 +182,7 @@ SnapshotRecord WriterImpl::commit(SnapshotRecord record) {
   sync();
   SnapshotRecord done = SnapshotLog(store_.layout(), store_.id(), client_).append(std::move(record));
   possession_.fold();
+  if (journal_) store_.index().cover(journal_->number());
   store_.index().merge_if_idle();
   return done;
 }

@@ -1,0 +1,177 @@
+#include "tests/unit/store/store_fixture.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <set>
+
+namespace bk::store {
+namespace {
+
+using namespace test;  // NOLINT: builders
+
+// Runs `body` in a child; the status as waitpid gives it.
+int in_child(const std::function<void()>& body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    try {
+      body();
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return status;
+}
+
+std::map<std::string, std::string> files_of(int round) {
+  return {{"same", noise(20000, 1)}, {"changed", noise(20000, 100 + static_cast<std::uint64_t>(round))}};
+}
+
+// Every snapshot reads back whole, and the structure is sound.
+void expect_whole(Store& store) {
+  EXPECT_EQ(problems(store), std::vector<std::string>{});
+  for (const SnapshotRecord& snapshot : store.snapshots()) {
+    DirectoryReader reader(store, snapshot.root.node);
+    while (const auto entry = reader.next()) EXPECT_EQ(content_of(store, *entry).size(), entry->size);
+  }
+}
+
+TEST_F(StoreTest, AKillAtAnyDurableStepLeavesAWholeStore) {
+  const std::string log = home() + "/steps";
+  const auto round = [&](int number) { (void)commit(*open(), "web1", files_of(number)); };
+  ASSERT_EQ(in_child([&] {
+              (void)::setenv("BACKLINE_CRASH_LOG", log.c_str(), 1);
+              round(0);
+              round(1);
+              open()->rebuild_index({});
+              round(2);
+            }),
+            0);
+  std::set<std::string> steps;
+  const std::string passed = read_file(log);
+  for (std::size_t at = 0; at < passed.size(); at = passed.find('\n', at) + 1)
+    steps.insert(passed.substr(at, passed.find('\n', at) - at));
+  EXPECT_GE(steps.size(), 8U);
+  int number = 10;
+  for (const std::string& step : steps) {
+    remove_tree(home() + "/store");
+    remove_tree(home() + "/index");
+    if (step != "store.created") round(0);
+    const std::size_t before = step == "store.created" ? 0 : 1;
+    const int status = in_child([&] {
+      (void)::setenv("BACKLINE_CRASH_AT", step.c_str(), 1);
+      round(++number);
+      open()->rebuild_index({});
+      round(++number);
+    });
+    EXPECT_TRUE(WIFSIGNALED(status) || step == "store.journal-made") << step;
+    auto store = open();
+    expect_whole(*store);
+    const std::size_t survived = store->snapshots().size();
+    EXPECT_GE(survived, before) << step;
+    EXPECT_EQ(commit(*store, "web1", files_of(99)).sequence, survived + 1) << step;
+    expect_whole(*open());
+  }
+}
+
+TEST_F(StoreTest, WhatAKilledWriterStoredIsPossessedAndNotStoredAgain) {
+  const std::string content = noise(1500000, 7);
+  const int status = in_child([&] {
+    auto store = open();
+    auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+    GroupEncoder encoder;
+    const ChunkRef chunk{chunk_id(ObjectKind::Data, content), ObjectKind::Data,
+                         static_cast<std::uint32_t>(content.size())};
+    writer->put_group(encoder.encode(content), {&chunk, 1});
+    (void)::kill(::getpid(), SIGKILL);
+  });
+  ASSERT_TRUE(WIFSIGNALED(status));
+  auto store = open();
+  auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+  const ChunkId ids[] = {chunk_id(ObjectKind::Data, content)};
+  EXPECT_TRUE(writer->possession().has(ids)[0]);
+  EXPECT_EQ(store->read(ObjectKind::Data, ids[0]), content);
+  (void)writer->put(ObjectKind::Data, content);
+  EXPECT_EQ(writer->totals().new_chunks, 0U);
+}
+
+TEST_F(StoreTest, AnInterruptedCommitIsTakenUpByTheNextOpening) {
+  (void)commit(*open(), "web1", files_of(0));
+  ASSERT_TRUE(WIFSIGNALED(in_child([&] {
+    (void)::setenv("BACKLINE_CRASH_AT", "store.snapshot-object", 1);
+    (void)commit(*open(), "web1", files_of(1));
+  })));
+  const auto snapshots = open()->snapshots();
+  ASSERT_EQ(snapshots.size(), 2U);
+  EXPECT_EQ(snapshots[1].sequence, 2U);
+}
+
+TEST_F(StoreTest, TwoProcessesWriteAtOnceAndALaterOneSharesTheirPacks) {
+  (void)open();
+  std::vector<pid_t> children;
+  for (int p = 0; p < 2; ++p) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      try {
+        auto store = open();
+        auto writer = store->writer("web" + std::to_string(p), "wiki", "rsync", "/srv");
+        for (int i = 0; i < 40; ++i) {
+          std::map<std::string, std::string> files;
+          for (int f = 0; f < 20; ++f)
+            files["f" + std::to_string(f)] =
+                noise(5000, static_cast<std::uint64_t>(1000 + p * 7 + i * 31 + f));
+          (void)writer->commit(snapshot_of(*writer, files, "web" + std::to_string(p)));
+        }
+      } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        ::_exit(1);
+      }
+      ::_exit(0);
+    }
+    children.push_back(child);
+  }
+  for (const pid_t child : children) {
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+  }
+  auto store = open();
+  expect_whole(*store);
+  EXPECT_EQ(store->snapshots().size(), 80U);
+  const std::size_t journals = files_in(home() + "/store/journal").size();
+  EXPECT_LE(journals, 2U);
+  (void)commit(*store, "web3", files_of(1));
+  EXPECT_EQ(files_in(home() + "/store/journal").size(), journals);
+}
+
+TEST_F(StoreTest, AFullJournalBecomesASealedPack) {
+  auto store = open();
+  auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+  std::vector<ChunkId> ids;
+  for (int i = 0; i < 180; ++i)
+    ids.push_back(writer->put(ObjectKind::Data, noise(200000, 50 + static_cast<std::uint64_t>(i))));
+  writer->sync();
+  EXPECT_EQ(files_in(home() + "/store/packs").size(), 1U);
+  writer.reset();
+  remove_tree(home() + "/index");
+  store = open();
+  EXPECT_EQ(problems(*store), std::vector<std::string>{});
+  std::size_t seen = 0;
+  store->read_many(ObjectKind::Data, ids, [&](std::size_t i, std::string_view content) {
+    seen += content == noise(200000, 50 + i) ? 1 : 0;
+  });
+  EXPECT_EQ(seen, ids.size());
+  const std::string pack = files_in(home() + "/store/packs").at(0);
+  ASSERT_EQ(::truncate(pack.c_str(), static_cast<off_t>(read_file(pack).size() - 132)), 0);
+  EXPECT_FALSE(problems(*store).empty());
+}
+
+}  // namespace
+}  // namespace bk::store
