@@ -28,6 +28,7 @@ Kind kind_of(int code, int error_class) {
     case GIT_ERROR_OBJECT:
     case GIT_ERROR_TREE:
     case GIT_ERROR_INDEXER:
+    case GIT_ERROR_CONFIG:
     case GIT_ERROR_REFERENCE:  // an empty or cut ref file
     case GIT_ERROR_REPOSITORY:
       return Kind::Corrupt;
