@@ -207,7 +207,10 @@ Sftp::~Sftp() = default;
 
 Sftp::Stat Sftp::stat(const std::string& path) {
   return impl_->guarded(impl_->session->idle, [&](Watchdog&) {
-    const Attributes found(sftp_stat(impl_->sftp.get(), path.c_str()));
+    // By handle: the agent serves no look at a path, which would tell what else lies on the client.
+    const SftpFile file(sftp_open(impl_->sftp.get(), path.c_str(), O_RDONLY, 0));
+    if (!file) throw impl_->failed(path, "opening");
+    const Attributes found(sftp_fstat(file.get()));
     if (!found) throw impl_->failed(path, "looking at");
     return Stat{found->size, found->type == SSH_FILEXFER_TYPE_REGULAR};
   });

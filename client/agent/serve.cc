@@ -1,0 +1,167 @@
+#include "client/agent/serve.h"
+
+#include "client/agent/confine.h"
+#include "client/agent/tree_server.h"
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/process/process.h"
+#include "common/text/escape.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <optional>
+#include <string_view>
+
+namespace bk::agent {
+namespace {
+
+constexpr int kMostAlternates = 16;
+
+// Starts a program on our own descriptors, confined, and waits for it.
+int run_confined(Command command, const std::optional<Confinement>& confinement) {
+  command.stdin_fd = STDIN_FILENO;
+  command.stdout_fd = STDOUT_FILENO;
+  command.stderr_fd = STDERR_FILENO;
+  command.before_exec = [&confinement] {
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return -1;
+    return confinement ? confinement->enter() : 0;
+  };
+  return start(command).wait();
+}
+
+std::string find_program(std::initializer_list<const char*> candidates, const std::string& what) {
+  for (const char* candidate : candidates) {
+    if (::access(candidate, X_OK) == 0) return candidate;
+  }
+  throw Error(Kind::Refused, what + " is not installed on this client");
+}
+
+// -- git
+
+// What a repository borrows objects from.  A path outside consent is refused rather than served as a hole.
+void allow_alternates(const Consent& consent, const std::string& objects, Confinement* confinement,
+                      int& left) {
+  const std::optional<std::string> text = try_read_file(join_path(objects, "info/alternates"), 1U << 20U);
+  if (!text) return;
+  for (std::size_t begin = 0; begin < text->size();) {
+    const std::size_t end = std::min(text->find('\n', begin), text->size());
+    std::string line = text->substr(begin, end - begin);
+    begin = end + 1;
+    if (line.empty() || line.front() == '#') continue;
+    if (--left < 0) throw Error(Kind::Refused, "repository borrows from too many others");
+    if (!line.starts_with('/')) line = join_path(objects, line);
+    const std::unique_ptr<char, void (*)(void*)> real(::realpath(line.c_str(), nullptr), &::free);
+    const std::string borrowed = real ? real.get() : line;
+    if (!real || !may_read_repository(consent, parent_of(borrowed)))
+      throw Error(Kind::Refused, "the repository borrows objects from " + quoted(line) +
+                                     ", which this client does not consent to; add it to [consent." +
+                                     consent.server + "] repositories");
+    if (confinement != nullptr) confinement->allow_reading(borrowed);
+    allow_alternates(consent, borrowed, confinement, left);
+  }
+}
+
+std::vector<std::string> git_environment() {
+  std::vector<std::string> out = base_environment("/nonexistent");
+  for (const char* variable :
+       {"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_ATTR_NOSYSTEM=1", "GIT_NO_LAZY_FETCH=1",
+        "GIT_NO_REPLACE_OBJECTS=1", "GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0"})
+    out.emplace_back(variable);
+  // sshd passes it on when it was told to; git's protocol works without.
+  const char* protocol = std::getenv("GIT_PROTOCOL");
+  const std::string_view wanted = protocol != nullptr ? protocol : "";
+  if (wanted == "version=1" || wanted == "version=2") out.push_back("GIT_PROTOCOL=" + std::string(wanted));
+  return out;
+}
+
+int serve_git(const Consent& consent, const std::string& path) {
+  if (!may_read_repository(consent, path))
+    throw Error(Kind::Refused, "no consent to read repository " + quoted(path));
+  const std::string git = find_program({"/usr/bin/git", "/usr/local/bin/git", "/bin/git"}, "git");
+  std::optional<Confinement> confinement;
+  if (!consent.unconfined || landlock_version() != 0) {
+    confinement.emplace();
+    confinement->allow_libraries();
+    confinement->allow_system(git);
+    confinement->allow_reading(path);
+  }
+  int left = kMostAlternates;
+  allow_alternates(consent, join_path(path, "objects"), confinement ? &*confinement : nullptr, left);
+  Command command;
+  // hideRefs: a branch that the repository hides from clones is to be backed up all the same.
+  command.argv = {git,
+                  "-c",
+                  "safe.directory=" + path,
+                  "-c",
+                  "transfer.hideRefs=!refs",
+                  "-c",
+                  "core.hooksPath=/dev/null",
+                  "-c",
+                  "gc.auto=0",
+                  "upload-pack",
+                  "--strict",
+                  "--timeout=3600",
+                  path};
+  command.environment = git_environment();
+  return run_confined(std::move(command), confinement);
+}
+
+// -- sftp
+
+int serve_sftp(const Consent& consent) {
+  if (consent.archives.empty()) throw Error(Kind::Refused, "no consent to read any archive");
+  const std::string server = find_program({"/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server",
+                                           "/usr/lib/ssh/sftp-server", "/usr/libexec/sftp-server"},
+                                          "sftp-server");
+  std::optional<Confinement> confinement;
+  if (!consent.unconfined || landlock_version() != 0) {
+    confinement.emplace();
+    confinement->allow_libraries();
+    confinement->allow_system(server);
+    // sftp-server ends at once when it cannot look its own user up.
+    for (const char* path : {"/etc/passwd", "/etc/nsswitch.conf"}) confinement->allow_system(path);
+    for (const std::string& path : consent.archives) {
+      if (path_exists(path)) confinement->allow_reading(path);
+    }
+  }
+  Command command;
+  // Read-only, and only what reading a file needs: looking at paths (stat, realpath) would tell what else is
+  // there, and Landlock does not govern it.
+  command.argv = {server, "-R", "-p", "open,close,read,fstat,limits"};
+  command.environment = base_environment("/nonexistent");
+  return run_confined(std::move(command), confinement);
+}
+
+// -- tree
+
+int serve_tree_to(const Consent& consent, const Log& log) {
+  const ServeResult result = serve_tree(consent.roots, STDIN_FILENO, STDOUT_FILENO);
+  log.line(fmt::format("{}: tree {}: {} folders, {} files, {} read with {} bytes, {} skipped", consent.server,
+                       quoted(result.root), result.directories, result.files, result.read_files,
+                       result.read_bytes, result.skipped));
+  return kExitDone;
+}
+
+}  // namespace
+
+int serve(const Consent& consent, const AgentCommand& command, const Log& log) {
+  if (command.verb == AgentCommand::Verb::Tree) {
+    log.line(consent.server + ": tree begins");
+    return serve_tree_to(consent, log);
+  }
+  const std::string what =
+      command.verb == AgentCommand::Verb::Git ? "git " + quoted(command.path) : std::string("sftp");
+  log.line(consent.server + ": " + what + " begins");
+  const int status =
+      command.verb == AgentCommand::Verb::Git ? serve_git(consent, command.path) : serve_sftp(consent);
+  log.line(fmt::format("{}: {} ended with status {}", consent.server, what, status));
+  return status;
+}
+
+}  // namespace bk::agent
