@@ -11,7 +11,7 @@ namespace bk::server {
 namespace {
 
 // Bounds memory: a batch is at most this and one commit's file more.
-constexpr std::size_t kMaxRequests = 1000;
+constexpr std::size_t kMaxRequests = 5000;
 constexpr std::size_t kMaxBytes = 8U << 20U;
 constexpr std::size_t kMaxCommits = 4096;
 // JSON readers and people's scripts hold larger numbers as floating point.

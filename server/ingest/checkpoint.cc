@@ -37,13 +37,13 @@ void run_git(const std::string& path, std::vector<std::string> words) {
   command.directory = path;
   const Captured result = run_captured(command, std::chrono::minutes(10));
   if (result.timed_out || result.status != 0)
-    throw Error(Kind::Io, "git " + words.front() + " in " + quoted(path) + ": " +
+    throw Error(Kind::Io, "git " + words.back() + " in " + quoted(path) + ": " +
                               (result.timed_out ? "took too long" : quoted(result.err.substr(0, 300))));
 }
 
 // What is not reachable goes with it: nobody reads or pushes, the caller made sure.
 void pack(const std::string& path) {
-  run_git(path, {"repack", "-a", "-d", "-q", "--no-write-bitmap-index"});
+  run_git(path, {"-c", "pack.threads=1", "repack", "-a", "-d", "-q", "--no-write-bitmap-index"});
   run_git(path, {"prune", "--expire=now"});
   crash_point("ingest.packed");
 }

@@ -249,7 +249,7 @@ TEST(Ingest, LongBranchesBecomeCheckpointsAndNothingUnconfirmedIsLost) {
   const Installation at;
   at.push({request(1)});
   (void)at.run();
-  for (std::size_t i = 0; i <= kVeryLongBranch; ++i) at.push({});
+  at.push_empty(kVeryLongBranch + 1);
   const std::size_t before = git::Repository(at.path()).loose_objects();
   EXPECT_GT(before, 0U);
   (void)at.run();
@@ -270,7 +270,7 @@ TEST(Ingest, NothingIsCutWhileAReceiptWaitsOrSomebodyReads) {
   const Installation at;
   at.push({request(1)});
   (void)at.run();
-  for (std::size_t i = 0; i <= kLongBranch; ++i) at.push({});
+  at.push_empty(kLongBranch + 1);
   (void)at.run();
   EXPECT_FALSE(
       git::Repository(at.path()).commit(*git::Repository(at.path()).ref(kRequestsRef)).parents.empty());

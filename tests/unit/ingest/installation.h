@@ -68,6 +68,18 @@ class Installation {
       files.emplace_back("RQ" + proto::request_stem(r.module, r.name), proto::write_request(r));
     return commit(files, confirms);
   }
+  // So many pushes that ask for nothing, with one move of the ref.
+  void push_empty(std::size_t count, const std::string& confirms = "none") const {
+    git::Repository repository(path());
+    const std::optional<git::Oid> before = repository.ref(server::kRequestsRef);
+    std::optional<git::Oid> tip = before;
+    const git::Oid tree = repository.write_tree({});
+    for (std::size_t i = 0; i < count; ++i)
+      tip = repository.write_commit(tree, tip ? std::vector<git::Oid>{*tip} : std::vector<git::Oid>{},
+                                    {"web1", "web1@localhost", 1700000000},
+                                    "requests\n\nreceipts: " + confirms + "\n");
+    EXPECT_TRUE(repository.set_ref(server::kRequestsRef, *tip, before));
+  }
   server::IngestReport run() const { return server::ingest(home(), path(), FixedClock()); }
 
   [[nodiscard]] std::vector<proto::Receipt> receipts() const {
