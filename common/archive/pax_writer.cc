@@ -35,6 +35,18 @@ unsigned type_bits(EntryType type) {
   throw Error(Kind::Usage, "an archive cannot hold a socket");
 }
 
+// libarchive 3.6.2 writes seconds and nanoseconds side by side, so -5 s + 0.25 s would become "-5.25", and a
+// reader takes that as written.  Counted towards zero the text is right.  Only the last second before 1970
+// has no such form ("-0.75" would lose its sign): there the fraction is dropped.
+void set_time(archive_entry* out, Timestamp time) {
+  if (time.seconds < 0 && time.nanoseconds > 0) {
+    const bool has_form = time.seconds < -1;
+    time.seconds += has_form ? 1 : 0;
+    time.nanoseconds = has_form ? 1'000'000'000 - time.nanoseconds : 0;
+  }
+  archive_entry_set_mtime(out, static_cast<time_t>(time.seconds), static_cast<long>(time.nanoseconds));
+}
+
 // libarchive wants the stretches that hold data; what lies between is a hole.
 void set_holes(struct archive_entry* out, const Entry& entry) {
   bool any = false;
@@ -99,8 +111,7 @@ void PaxWriter::begin(const std::string& path, const Entry& entry, const std::st
   archive_entry_set_mode(e, static_cast<__LA_MODE_T>(type_bits(entry.type) | entry.mode));
   archive_entry_set_uid(e, entry.uid);
   archive_entry_set_gid(e, entry.gid);
-  archive_entry_set_mtime(e, static_cast<time_t>(entry.mtime.seconds),
-                          static_cast<long>(entry.mtime.nanoseconds));
+  set_time(e, entry.mtime);
   archive_entry_set_size(e, 0);
   if (!hard_link_to.empty()) {
     archive_entry_copy_hardlink(e, hard_link_to.c_str());
