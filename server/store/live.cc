@@ -26,7 +26,8 @@ LiveJournals::View* LiveJournals::open(std::uint64_t number, const Covered& cove
     View view;
     view.fd = open_file(layout_.journal(number), O_RDONLY | O_NOFOLLOW);
     const std::uint64_t upto = covered ? covered(number) : 0;
-    if (upto > view.end && upto != kWholePack) view.begin = view.end = view.synced_end = view.group_end = upto;
+    if (upto > view.end && upto != kWholePack)
+      view.begin = view.end = view.synced_end = view.group_end = upto;
     return &(views_[number] = std::move(view));
   } catch (const Error& error) {
     if (error.sys_errno() == ENOENT) return nullptr;  // became a pack

@@ -29,8 +29,9 @@ class LiveJournals {
   // All entries of one journal.
   [[nodiscard]] std::vector<IndexEntry> entries(std::uint64_t number) const;
   void forget(std::uint64_t number) { views_.erase(number); }
-  // How many bytes of a journal only this memory knows, and where their last group ends.  Not where the file ends:
-  // a mark behind the last group may be lost in a power cut, and coverage must never reach beyond the file.
+  // How many bytes of a journal only this memory knows, and where their last group ends.  Not where the file
+  // ends: a mark behind the last group may be lost in a power cut, and coverage must never reach beyond the
+  // file.
   struct Uncovered {
     std::uint64_t bytes = 0, end = 0;
   };

@@ -82,6 +82,8 @@ std::string read_name(ByteReader& in, std::string_view previous, bool first) {
   const std::size_t shared = static_cast<std::size_t>(in.varint(previous.size()));
   std::string name(previous.substr(0, shared));
   name += in.text(kMaxName);
+  if (name.size() > shared && shared < previous.size() && name[shared] == previous[shared])
+    ByteReader::fail("a name shares more with its neighbour than stated");
   if (!is_component(name)) ByteReader::fail("a bad name in a node");
   if (!first && name <= previous) ByteReader::fail("names out of order in a node");
   return name;

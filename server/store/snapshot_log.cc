@@ -194,15 +194,34 @@ void SnapshotLog::repair() {
   if (lock) repair_locked();
 }
 
+// Of the newest record of a source that can be read.
+std::optional<Timestamp> SnapshotLog::newest_began(const std::vector<Line>& known,
+                                                   const std::string& source) const {
+  for (auto line = known.rbegin(); line != known.rend(); ++line) {
+    if (line->kind != "snapshot" || line->source != source) continue;
+    try {
+      return load(*line).began;
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Corrupt) throw;
+    }
+  }
+  return std::nullopt;
+}
+
 SnapshotRecord SnapshotLog::append(SnapshotRecord record) {
   BK_CHECK(record.client == client_ && record.sequence == 0 && record.previous.empty());
   ensure_directory(folder_);
   const FileLock lock = FileLock::exclusive(folder_ + "/lock");
   repair_locked();
   const std::vector<Line> known = lines();
-  const std::optional<SnapshotRecord> before = newest(record.module, record.method, record.name);
-  record.sequence = before ? before->sequence + 1 : 1;
-  if (before && record.began <= before->began) record.began = before->began.plus(std::chrono::nanoseconds(1));
+  const std::string source = source_of(record.module, record.method, record.name);
+  // Counted and not read from the newest record: a damaged one must not end the source's backups.
+  record.sequence =
+      1 + static_cast<std::uint64_t>(std::count_if(known.begin(), known.end(), [&](const Line& line) {
+        return line.kind == "snapshot" && line.source == source;
+      }));
+  const std::optional<Timestamp> before = newest_began(known, source);
+  if (before && record.began <= *before) record.began = before->plus(std::chrono::nanoseconds(1));
   record.ended = std::max(record.ended, record.began);
   record.previous = known.empty() ? "none" : known.back().hash;
   const std::string text = write_snapshot(record);
@@ -212,8 +231,7 @@ SnapshotRecord SnapshotLog::append(SnapshotRecord record) {
   if (!create_durably(object_path(number), text))
     throw Error(Kind::Corrupt, quoted(object_path(number)) + " exists although the journal does not know it");
   crash_point("store.snapshot-object");
-  append_line(number, "snapshot", record.id, source_of(record.module, record.method, record.name),
-              known.empty() ? first_hash() : record.previous);
+  append_line(number, "snapshot", record.id, source, known.empty() ? first_hash() : record.previous);
   return record;
 }
 
@@ -240,7 +258,8 @@ void SnapshotLog::check(const std::function<void(const std::string&)>& report) c
     }
   }
   for (const std::string& name : list_directory(folder_)) {
-    if (!expected.contains(name) && !removed.contains(name))
+    // A temporary file is what a killed writer left, and nothing that counts.
+    if (!expected.contains(name) && name.find(".snapshot.tmp") == std::string::npos)
       report(quoted(folder_ + "/" + name) + " is not in the journal");
   }
 }

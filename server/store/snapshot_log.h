@@ -50,6 +50,8 @@ class SnapshotLog {
   [[nodiscard]] std::string object_path(std::uint64_t number) const;
   [[nodiscard]] std::string first_hash() const;
   [[nodiscard]] bool needs_repair() const;
+  [[nodiscard]] std::optional<Timestamp> newest_began(const std::vector<Line>& known,
+                                                      const std::string& source) const;
   void repair_locked();
   [[nodiscard]] bool adopt_next();
   void append_line(std::uint64_t number, const std::string& kind, const std::string& object,

@@ -21,8 +21,19 @@ constexpr std::size_t kRootExtents = 64;
 ClientPossession::Walk walk_snapshots(StoreImpl& store, const std::string& client) {
   return [&store, client](const std::function<void(const ChunkId&)>& sink) {
     std::unordered_set<ChunkId> visited;
-    for (const SnapshotRecord& snapshot : store.snapshots(client))
-      for_each_reachable(store, snapshot.root, visited, [&](ObjectKind, const ChunkId& id) { sink(id); });
+    const auto tolerant = [](const auto& body) {
+      try {
+        body();
+      } catch (const Error& error) {
+        if (error.kind() != Kind::Corrupt) throw;  // what cannot be read is sent again, and so healed
+      }
+    };
+    std::vector<SnapshotRecord> snapshots;
+    tolerant([&] { snapshots = store.snapshots(client); });
+    for (const SnapshotRecord& snapshot : snapshots)
+      tolerant([&] {
+        for_each_reachable(store, snapshot.root, visited, [&](ObjectKind, const ChunkId& id) { sink(id); });
+      });
   };
 }
 

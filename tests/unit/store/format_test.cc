@@ -1,0 +1,89 @@
+// The worked examples of the format pages, read from the pages themselves.
+#include "common/io/file.h"
+#include "common/text/escape.h"
+#include "server/store/layout.h"
+#include "server/store/node.h"
+#include "server/store/record.h"
+#include "server/store/snapshot.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace bk::store {
+namespace {
+
+// The text between "```<tag>" and "```" on a page.
+std::string block(const std::string& page, const std::string& tag) {
+  const std::string text = read_file(std::string(BK_SOURCE_DIR) + "/docs/formats/" + page);
+  const std::string open = "```" + tag + "\n";
+  const std::size_t begin = text.find(open);
+  EXPECT_NE(begin, std::string::npos) << page << " has no block " << tag;
+  if (begin == std::string::npos) return {};
+  return text.substr(begin + open.size(), text.find("```", begin + 3) - begin - open.size());
+}
+
+std::string bytes_of(std::string hex) {
+  std::erase_if(hex, [](char c) { return c == ' ' || c == '\n'; });
+  return hex_decode(hex).value_or("");
+}
+
+TEST(StoreFormat, TheHeaderOnItsPageParses) {
+  const std::string text = block("store.md", "bk-store");
+  const StoreHeader header = parse_header(text);
+  EXPECT_EQ(header.chunker, ChunkerParams{});
+  EXPECT_EQ(write_header(header), text);
+}
+
+TEST(StoreFormat, ThePackOnItsPageParses) {
+  const std::string bytes = bytes_of(block("store.md", "hex"));
+  PackRef pack{parse_header(block("store.md", "bk-store")).id, 0x0123456789abcdefU};
+  check_pack_header(bytes.substr(0, kPackHeaderBytes), pack);
+  const std::string record = bytes.substr(kPackHeaderBytes);
+  const RecordSizes sizes = parse_record_sizes(record);
+  ASSERT_EQ(sizes.all_bytes(), record.size());
+  const RecordHead head = parse_record_head(record.substr(0, sizes.head_bytes()), {pack, kPackHeaderBytes});
+  EXPECT_EQ(write_record_head(head, {pack, kPackHeaderBytes}), record.substr(0, sizes.head_bytes()));
+  const std::string content = record.substr(sizes.head_bytes());
+  EXPECT_EQ(shorten(Sha256::of(content)), head.payload_digest);
+  std::vector<std::string> chunks;
+  for_each_chunk(head, content,
+                 [&](std::size_t, const ChunkRef&, std::string_view chunk) { chunks.emplace_back(chunk); });
+  EXPECT_EQ(chunks, (std::vector<std::string>{"hello, world\n", "hello\n"}));
+}
+
+TEST(StoreFormat, ThePageOfADirectoryOnItsPageParses) {
+  const std::string bytes = bytes_of(block("tree.md", "hex"));
+  EXPECT_EQ(chunk_id(ObjectKind::Tree, bytes).hex(),
+            "1d7a9addbfcec70b15a94ca52887cda363ad61c080238677c180eb6c71f247ed");
+  const std::vector<Entry> entries = decode_page(bytes);
+  ASSERT_EQ(entries.size(), 3U);
+  EXPECT_EQ(entries[0].name, "README");
+  EXPECT_EQ(entries[0].content.at(0).id, chunk_id(ObjectKind::Data, "hello, world\n"));
+  EXPECT_EQ(entries[1].target, "README");
+  EXPECT_EQ(entries[2].node, chunk_id(ObjectKind::Tree, encode_page({})));
+  EXPECT_EQ(encode_page(entries), bytes);
+}
+
+TEST(StoreFormat, TheSnapshotOnItsPageParses) {
+  const std::string text = block("snapshot.md", "bk-snapshot");
+  const SnapshotRecord record = parse_snapshot(text);
+  EXPECT_EQ(record.name, "/srv/caf\xc3\xa9");
+  EXPECT_EQ(record.skipped.at(0), "unreadable private/key%0A");
+  EXPECT_EQ(record.id, Sha256::of(text).hex());
+  EXPECT_EQ(write_snapshot(record), text);
+}
+
+TEST(StoreFormat, AFileAsRootKeepsItsExtents) {
+  SnapshotRecord record = parse_snapshot(block("snapshot.md", "bk-snapshot"));
+  record.root = {};
+  record.root.size = 30;
+  record.root.content = {{Extent::Kind::Chunk, 10, Sha256::of("a"), {}},
+                         {Extent::Kind::Hole, 10, {}, {}},
+                         {Extent::Kind::Inline, 2, {}, std::string(" \0", 2)},
+                         {Extent::Kind::List, 8, Sha256::of("b"), {}}};
+  EXPECT_EQ(parse_snapshot(write_snapshot(record)).root, record.root);
+}
+
+}  // namespace
+}  // namespace bk::store
