@@ -33,6 +33,11 @@ void crash_point(const char* step) noexcept {
   if (++passed == at) (void)::kill(::getpid(), SIGKILL);
 }
 
+void crash_with_child(int status) noexcept {
+  constexpr int kKilled = 128 + SIGKILL;
+  if (status == kKilled && std::getenv("BACKLINE_CRASH_AT") != nullptr) (void)::kill(::getpid(), SIGKILL);
+}
+
 }  // namespace bk
 
 #endif

@@ -12,8 +12,12 @@ namespace bk {
 
 #ifdef BK_CRASH_POINTS
 void crash_point(const char* step) noexcept;
+// A child ended with this status: when a crash point killed it, the machine was meant to be lost, so we go
+// too.
+void crash_with_child(int status) noexcept;
 #else
 inline void crash_point(const char*) noexcept {}
+inline void crash_with_child(int) noexcept {}
 #endif
 
 }  // namespace bk

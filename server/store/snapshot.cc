@@ -137,6 +137,7 @@ std::string write_snapshot(const SnapshotRecord& record) {
   doc.add("began", to_text(record.began)).add("ended", to_text(record.ended));
   doc.add_if("by", record.by);
   for (const std::string& request : record.requests) doc.add("request", request);
+  doc.add_if("archive-sha256", record.archive_sha256);
   write_root(record.root, doc);
   doc.add("files", record.files).add("directories", record.directories).add("others", record.others);
   doc.add("bytes", record.bytes);
@@ -148,39 +149,15 @@ std::string write_snapshot(const SnapshotRecord& record) {
 
 SnapshotRecord parse_snapshot(std::string_view text) {
   const Document doc = Document::parse(text, "bk-snapshot");
-  doc.allow_only({"client",
-                  "module",
-                  "method",
-                  "name",
-                  "sequence",
-                  "began",
-                  "ended",
-                  "by",
-                  "request",
-                  "root-type",
-                  "root-mode",
-                  "root-uid",
-                  "root-gid",
-                  "root-size",
-                  "root-mtime",
-                  "root-ctime",
-                  "root-device",
-                  "root-inode",
-                  "root-links",
-                  "root-xattr",
-                  "root-node",
-                  "root-listing",
-                  "root-subdirectories",
-                  "root-extent",
-                  "root-changed",
-                  "root-unreadable",
-                  "files",
-                  "directories",
-                  "others",
-                  "bytes",
-                  "skipped",
-                  "skipped-count",
-                  "previous"});
+  doc.allow_only({"client",        "module",         "method",          "name",
+                  "sequence",      "began",          "ended",           "by",
+                  "request",       "archive-sha256", "root-type",       "root-mode",
+                  "root-uid",      "root-gid",       "root-size",       "root-mtime",
+                  "root-ctime",    "root-device",    "root-inode",      "root-links",
+                  "root-xattr",    "root-node",      "root-listing",    "root-subdirectories",
+                  "root-extent",   "root-changed",   "root-unreadable", "files",
+                  "directories",   "others",         "bytes",           "skipped",
+                  "skipped-count", "previous"});
   SnapshotRecord out;
   out.id = Sha256::of(text).hex();
   out.client = safe(doc, "client");
@@ -193,6 +170,8 @@ SnapshotRecord parse_snapshot(std::string_view text) {
   out.ended = time_of(doc, "ended");
   out.by = doc.find("by").value_or("");
   out.requests = doc.all("request");
+  out.archive_sha256 = doc.find("archive-sha256").value_or("");
+  if (!out.archive_sha256.empty()) (void)digest_of("archive-sha256", out.archive_sha256);
   out.root = parse_root(doc);
   out.files = doc.get_number("files");
   out.directories = doc.get_number("directories");

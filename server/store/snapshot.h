@@ -25,6 +25,7 @@ struct SnapshotRecord {
   Timestamp ended;
   std::string by;                     // the pushing key's user
   std::vector<std::string> requests;  // request ids that this snapshot answers
+  std::string archive_sha256;         // method sftp: the client's digest of the archive, hex; else empty
   Entry root;                         // a directory (tree, git) or a file (archive), with an empty name
   // What the backup covered, in the client's own logical numbers.
   std::uint64_t files = 0, directories = 0, others = 0, bytes = 0;

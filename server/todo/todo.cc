@@ -241,6 +241,12 @@ bool TodoList::claim(const std::string& client, const std::string& stem) {
   return true;
 }
 
+std::optional<TodoItem> TodoList::working(const std::string& client, const std::string& stem) const {
+  const std::optional<std::string> text = try_read_file(path(client, "P" + stem), kMaxTodoBytes);
+  if (!text) return std::nullopt;
+  return parse_todo(*text);
+}
+
 // New content under the same name; the caller holds the lock.
 void TodoList::write_in_place(const std::string& client, const std::string& file, const TodoItem& item) {
   const std::string staging = path(client, kIncomplete);

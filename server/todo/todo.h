@@ -64,6 +64,8 @@ class TodoList {
   void recover(const std::string& client);
   // C -> P.  False when it is not there any more, or a P of that stem is at work.
   [[nodiscard]] bool claim(const std::string& client, const std::string& stem);
+  // The item in state P; nothing when there is none.  Throws Protocol when it cannot be parsed.
+  [[nodiscard]] std::optional<TodoItem> working(const std::string& client, const std::string& stem) const;
   // P -> C; `item` holds the counted attempt.  A C of that stem is joined.
   void put_back(const std::string& client, const std::string& stem, const TodoItem& item);
   // P -> F<stem>.<id>, and the outcome of every id is kept for ever; only after the receipt is durable (I2).

@@ -1,0 +1,56 @@
+// bk_pull: one pull, in a process of its own; started by do_backup.
+#include "common/error/error.h"
+#include "common/log/log.h"
+#include "common/options/options.h"
+#include "common/path/names.h"
+#include "server/backup/verdict.h"
+#include "server/backup/work.h"
+#include "server/ingest/ingest.h"
+
+#include <unistd.h>
+
+#include <iostream>
+
+namespace {
+
+using namespace bk;
+
+int ingest(const server::ServerConfig& config, const Log& log) {
+  std::vector<std::string> problems;
+  const server::IngestReport report = server::ingest_all(config.home, SystemClock(), problems);
+  for (const std::string& notice : report.notices) log.notice(notice);
+  for (const std::string& problem : problems) {
+    log.notice(problem);
+    std::cerr << "do_backup: " << problem << std::endl;
+  }
+  return problems.empty() ? kExitDone : kExitTryLater;
+}
+
+int run(const Options& options, const char* argv0) {
+  const server::ServerConfig config = server::load_config(find_home(options, argv0));
+  const SystemClock clock;
+  const Log log(config.home, "do_backup", clock);
+  if (options.has("ingest")) return ingest(config, log);
+  if (options.words().size() != 2) throw Error(Kind::Usage, "expected CLIENT and REQUEST");
+  const std::string& client = options.words()[0];
+  require_safe_name("client", client);
+  // Signs of life for do_backup; a full pipe has enough of them.
+  const auto alive = [] { (void)!::write(STDOUT_FILENO, ".", 1); };
+  const auto say = [](const std::string& line) { std::cerr << "do_backup: " << line << std::endl; };
+  const server::Worker worker{config, program_directory(), clock, log, alive, say};
+  if (const auto why = options.get("failed"))
+    return server::give_up(worker, client, options.words()[1], *why);
+  return server::work_off(worker, client, options.words()[1]);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bk::Options options("bk_pull", "work off one claimed request; started by do_backup");
+  options.usage("bk_pull [options] CLIENT REQUEST")
+      .usage("bk_pull [--home DIR] --ingest")
+      .value("failed", "WHY", "do not pull: count a failed attempt, for this reason")
+      .flag("ingest", "only take new requests out of the control repositories");
+  bk::add_home(options).positionals(0, 2);
+  return bk::run_program(options, argc, argv, [&] { return run(options, argv[0]); });
+}

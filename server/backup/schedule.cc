@@ -1,0 +1,74 @@
+#include "server/backup/schedule.h"
+
+#include "common/error/error.h"
+#include "common/path/names.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace bk::server {
+namespace {
+
+bool is_due(const TodoList::Named& item, bool at_once, Timestamp now) {
+  return item.state == 'P' || at_once || !item.item.not_before || *item.item.not_before <= now;
+}
+
+}  // namespace
+
+bool Selection::covers(const TodoList::Named& item) const {
+  return (client.empty() || item.client == client) && (module.empty() || item.item.request.module == module);
+}
+
+Selection parse_selection(const std::string& text) {
+  Selection out;
+  out.at_once = true;
+  const std::size_t colon = text.find(':');
+  out.client = text.substr(0, colon);
+  require_safe_name("client", out.client);
+  if (colon != std::string::npos) {
+    out.module = text.substr(colon + 1);
+    require_safe_name("module", out.module);
+  }
+  return out;
+}
+
+std::string try_key(const TodoList::Named& item) { return item.client + "/" + item.item.request.id; }
+
+std::optional<std::size_t> choose_next(const std::vector<TodoList::Named>& items,
+                                       const std::set<Busy>& running, const std::set<std::string>& tried,
+                                       const Slots& slots, const Selection& selection, Timestamp now) {
+  if (running.size() >= slots.all) return std::nullopt;
+  std::map<std::string, std::size_t> at_work;
+  for (const Busy& busy : running) ++at_work[busy.client];
+  std::set<Busy> working;  // stems in state P: their C waits
+  for (const TodoList::Named& item : items) {
+    if (item.state == 'P') working.insert({item.client, item.stem});
+  }
+  std::optional<std::size_t> best;
+  const auto rank = [&](std::size_t i) {
+    return std::tuple(items[i].state == 'P' ? 0 : 1, at_work[items[i].client], items[i].item.taken);
+  };
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const TodoList::Named& item = items[i];
+    const Busy busy{item.client, item.stem};
+    if (running.contains(busy) || tried.contains(try_key(item)) || !selection.covers(item)) continue;
+    if (item.state == 'C' && working.contains(busy)) continue;
+    if (!is_due(item, selection.at_once, now) || at_work[item.client] >= slots.of_client(item.client))
+      continue;
+    if (!best || rank(i) < rank(*best)) best = i;
+  }
+  return best;
+}
+
+std::optional<Timestamp> next_due(const std::vector<TodoList::Named>& items, const Selection& selection,
+                                  Timestamp now) {
+  std::optional<Timestamp> out;
+  for (const TodoList::Named& item : items) {
+    if (!selection.covers(item) || item.state != 'C') continue;
+    const Timestamp due = std::max(item.item.not_before.value_or(now), now);
+    if (!out || due < *out) out = due;
+  }
+  return out;
+}
+
+}  // namespace bk::server

@@ -1,0 +1,50 @@
+// Which request is next.  Pure.
+#pragma once
+
+#include "common/time/time.h"
+#include "server/todo/todo.h"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace bk::server {
+
+struct Slots {
+  std::size_t all = 4;
+  std::function<std::size_t(const std::string& client)> of_client;  // at once from this client
+};
+
+// What this run wants: everything, or only one client (and module).  `at_once` ignores not-before times.
+struct Selection {
+  std::string client, module;  // empty: all
+  bool at_once = false;
+  [[nodiscard]] bool covers(const TodoList::Named& item) const;
+};
+// "CLIENT" or "CLIENT:MODULE"; throws Usage.
+[[nodiscard]] Selection parse_selection(const std::string& text);
+
+struct Busy {
+  std::string client, stem;
+  auto operator<=>(const Busy&) const = default;
+};
+
+// The position of the item to start now, or nothing.  A P that nobody works on is resumed before any C; then
+// the client with the fewest running pulls is served first, and of that client the oldest request.  `tried`
+// holds what this run shall not start again.
+[[nodiscard]] std::optional<std::size_t> choose_next(const std::vector<TodoList::Named>& items,
+                                                     const std::set<Busy>& running,
+                                                     const std::set<std::string>& tried, const Slots& slots,
+                                                     const Selection& selection, Timestamp now);
+
+// What `tried` holds for an item: its client and newest request.
+[[nodiscard]] std::string try_key(const TodoList::Named& item);
+
+// When the next waiting request becomes due; nothing when none waits.
+[[nodiscard]] std::optional<Timestamp> next_due(const std::vector<TodoList::Named>& items,
+                                                const Selection& selection, Timestamp now);
+
+}  // namespace bk::server

@@ -1,0 +1,267 @@
+#include "server/backup/supervisor.h"
+
+#include "common/error/error.h"
+#include "common/io/crash.h"
+#include "common/io/file.h"
+#include "common/process/process.h"
+#include "common/text/escape.h"
+#include "server/access/client_rules.h"
+#include "server/backup/events.h"
+#include "server/backup/verdict.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <list>
+
+namespace bk::server {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+constexpr std::size_t kDefaultOfClient = 2;  // [client NAME] concurrency says otherwise
+constexpr seconds kSettleLimit{120};         // writing down a failure: local work only
+constexpr seconds kIngestLimit{1800};
+constexpr seconds kIngestEvery{300};  // with --watch; hooks ingest at once, when they run
+constexpr seconds kGrace{10};
+
+struct Running {
+  TodoList::Named item;
+  Child child;
+  Fd signs;  // the worker's standard output
+  steady_clock::time_point started, alive;
+};
+
+class Supervisor {
+ public:
+  Supervisor(const ServerConfig& config, const RunOptions& options, const Clock& clock, const Log& log)
+      : config_(config), options_(options), clock_(clock), log_(log), todo_(config.home + "/TODO") {}
+
+  int run() {
+    ingest();
+    for (const std::string& client : todo_.clients()) todo_.recover(client);
+    todo_.expire(clock_.now().plus(-config_.keep_finished));
+    rescan();
+    while (!stopping_) {
+      start_what_is_due();
+      if (running_.empty() && !options_.watch) break;
+      sleep_and_look();
+    }
+    stop_workers();
+    return options_.watch ? kExitDone : worst_;
+  }
+
+ private:
+  void note(int status) { worst_ = worse_status(worst_, status); }
+
+  Command worker_command(std::vector<std::string> words) const {
+    Command command;
+    command.argv = {options_.programs + "/bk_pull", "--home", config_.home};
+    command.argv.insert(command.argv.end(), words.begin(), words.end());
+    command.environment = base_environment(config_.home);
+    command.stderr_fd = STDERR_FILENO;
+    // No worker outlives us: the next do_backup would start the same pull beside it.
+    command.before_exec = [parent = ::getpid()] {
+      return ::prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || ::getppid() != parent ? 1 : 0;
+    };
+    return command;
+  }
+
+  // A helper that only works on our own disk; its status counts.
+  void run_helper(std::vector<std::string> words, seconds limit, const std::string& what) {
+    Child child = start(worker_command(std::move(words)));
+    const std::optional<int> status = child.wait_for(limit);
+    if (!status) child.stop(milliseconds(0));
+    crash_with_child(status.value_or(0));
+    note(status.value_or(kExitTryLater));
+    if (!status || *status > 128) complain(what + (status ? " was killed" : " did not end in time"));
+  }
+
+  void complain(const std::string& text) {
+    log_.notice(text);
+    options_.say(text);
+    note(kExitTryLater);
+  }
+
+  void ingest() {
+    last_ingest_ = steady_clock::now();
+    run_helper({"--ingest"}, kIngestLimit, "ingesting the control repositories");
+  }
+
+  void rescan() {
+    std::vector<std::string> problems;
+    items_ = todo_.pending(problems);
+    for (const std::string& problem : problems) {
+      log_.notice(problem);
+      options_.say(problem);
+      note(kExitCorrupt);
+    }
+    read_rules();
+    if (options_.watch) events_.watch_folders(config_.home + "/TODO");
+    stale_ = false;
+    scanned_ = steady_clock::now();
+  }
+
+  void read_rules() {
+    try {
+      rules_ = load_backline_conf(config_.home);
+    } catch (const Error& error) {
+      complain(error.what());  // every pull will say so, too
+    }
+  }
+
+  [[nodiscard]] Slots slots() const {
+    return {config_.limits.concurrency, [this](const std::string& client) {
+              const ClientRules* rules = rules_.find(client);
+              return rules != nullptr && rules->concurrency ? static_cast<std::size_t>(*rules->concurrency)
+                                                            : kDefaultOfClient;
+            }};
+  }
+  [[nodiscard]] std::set<Busy> busy() const {
+    std::set<Busy> out;
+    for (const Running& r : running_) out.insert({r.item.client, r.item.stem});
+    return out;
+  }
+
+  void start_what_is_due() {
+    for (;;) {
+      while (const auto next = choose_next(items_, busy(), tried_, slots(), options_.selection, clock_.now()))
+        begin(items_[*next]);
+      // What was put back, or came, since the last look.  Looking costs a walk over the list: not too often.
+      const bool idle = running_.empty();
+      const auto now = steady_clock::now();
+      if (!stale_ || (!idle && now - scanned_ < seconds(1)) || running_.size() >= config_.limits.concurrency)
+        return;
+      rescan();
+    }
+  }
+
+  void begin(TodoList::Named& item) {
+    tried_.insert(try_key(item));
+    if (item.state == 'C' && !todo_.claim(item.client, item.stem)) {
+      stale_ = true;
+      return;
+    }
+    item.state = 'P';
+    auto [read_end, write_end] = signs_pipe();
+    Command command = worker_command({"--", item.client, item.stem});
+    command.stdout_fd = write_end.get();
+    const auto now = steady_clock::now();
+    running_.push_back({item, start(command), std::move(read_end), now, now});
+  }
+
+  static std::pair<Fd, Fd> signs_pipe() {
+    std::array<int, 2> ends{};
+    check_sys(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK), [] { return "making a pipe"; });
+    return {Fd(ends[0]), Fd(ends[1])};
+  }
+
+  [[nodiscard]] milliseconds how_long() const {
+    milliseconds limit = running_.empty() ? milliseconds(60000) : milliseconds(1000);
+    if (options_.watch && running_.empty()) {
+      const Timestamp now = clock_.now();
+      if (const std::optional<Timestamp> due = next_due(items_, options_.selection, now))
+        limit = std::clamp(milliseconds((due->seconds - now.seconds) * 1000), milliseconds(500), limit);
+    }
+    return limit;
+  }
+
+  void sleep_and_look() {
+    std::vector<int> signs;
+    for (const Running& r : running_) signs.push_back(r.signs.get());
+    const Events::Woken woken = events_.wait(signs, how_long());
+    stopping_ = woken.stop;
+    const auto now = steady_clock::now();
+    auto it = running_.begin();
+    for (std::size_t i = 0; it != running_.end(); ++i) {
+      if (std::binary_search(woken.alive.begin(), woken.alive.end(), i)) it->alive = now;
+      it = look_after(*it, now) ? running_.erase(it) : std::next(it);
+    }
+    if (woken.requests) stale_ = true;
+    if (options_.watch) keep_watching(now);
+  }
+
+  void keep_watching(steady_clock::time_point now) {
+    if (now - last_ingest_ >= kIngestEvery) ingest();
+    // An item that could not even be put back is tried again after a while, not at once.
+    if (now - tried_since_ >= seconds(60)) {
+      tried_.clear();
+      tried_since_ = now;
+      stale_ = true;
+    } else {
+      std::set<std::string> waiting;  // what was put back may be tried when it is due
+      for (const TodoList::Named& item : items_) {
+        if (item.state == 'C') waiting.insert(try_key(item));
+      }
+      std::erase_if(tried_, [&](const std::string& key) { return waiting.contains(key); });
+    }
+  }
+
+  // True when the worker is gone.
+  bool look_after(Running& r, steady_clock::time_point now) {
+    std::optional<int> status = r.child.wait_for(milliseconds(0));
+    std::string why;
+    if (!status && now - r.started > config_.limits.pull_timeout) {
+      why = "the pull lasted longer than limits.pull_timeout";
+    } else if (!status && now - r.alive > config_.limits.idle_timeout + kGrace) {
+      why = "the pull made no progress for limits.idle_timeout";
+    }
+    if (!status && why.empty()) return false;
+    if (!status) r.child.stop(milliseconds(0));
+    if (status && *status > 128) why = "the worker was killed by signal " + std::to_string(*status - 128);
+    if (status) crash_with_child(*status);
+    if (why.empty()) {
+      note(*status);
+    } else if (todo_.working(r.item.client, r.item.stem)) {
+      run_helper({"--failed", why, "--", r.item.client, r.item.stem}, kSettleLimit,
+                 "ending a pull of " + r.item.client);
+    }
+    stale_ = true;
+    return true;
+  }
+
+  void stop_workers() {
+    if (running_.empty()) return;
+    const auto end = steady_clock::now() + kGrace;
+    for (Running& r : running_) {
+      const auto left = std::chrono::duration_cast<milliseconds>(end - steady_clock::now());
+      if (const std::optional<int> status = r.child.wait_for(std::max(left, milliseconds(0)))) note(*status);
+      r.child.stop(milliseconds(0));  // its P file is resumed by the next run
+    }
+    note(kExitTryLater);
+  }
+
+  const ServerConfig& config_;
+  const RunOptions& options_;
+  const Clock& clock_;
+  const Log& log_;
+  TodoList todo_;
+  Events events_;
+  BacklineConf rules_;
+  std::vector<TodoList::Named> items_;
+  std::list<Running> running_;
+  std::set<std::string> tried_;
+  steady_clock::time_point last_ingest_, scanned_, tried_since_ = steady_clock::now();
+  bool stopping_ = false;
+  bool stale_ = false;  // items_ are not what the disk holds any more
+  int worst_ = kExitDone;
+};
+
+}  // namespace
+
+std::optional<FileLock> try_run_lock(const std::string& home) {
+  ensure_directory(home + "/TODO");
+  return FileLock::try_exclusive(home + "/TODO/.lock");
+}
+
+int run_backups(const ServerConfig& config, const RunOptions& options, const Clock& clock, const Log& log) {
+  return Supervisor(config, options, clock, log).run();
+}
+
+}  // namespace bk::server

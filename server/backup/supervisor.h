@@ -1,0 +1,36 @@
+// do_backup itself: one process that starts one worker process (bk_pull) per pull and watches over them.
+//
+// It holds TODO/.lock for as long as it lives, so two never work at once.  It opens no repository and no
+// store: whatever a pull leaks, breaks or hangs in goes with its own process.  A worker that lasts longer
+// than limits.pull_timeout, or shows no sign of life for limits.idle_timeout, is killed and its attempt
+// counted; nobody else waits for it.
+#pragma once
+
+#include "common/io/lock.h"
+#include "common/log/log.h"
+#include "common/time/time.h"
+#include "server/backup/schedule.h"
+#include "server/config/config.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace bk::server {
+
+// The lock of a whole run; nothing while another do_backup is at work.
+[[nodiscard]] std::optional<FileLock> try_run_lock(const std::string& home);
+
+struct RunOptions {
+  Selection selection;
+  bool watch = false;    // stay, and react to new requests and due retries
+  std::string programs;  // folder of bk_pull
+  std::function<void(const std::string&)> say = [](const std::string&) {};  // one line for people
+};
+
+// Ingests, resumes what a crash interrupted, then works until nothing due is left; with `watch` until SIGTERM
+// or SIGINT.  Returns the worst status of the run.  The caller holds the run lock.  After SIGTERM workers get
+// ten seconds to end; what they leave is resumed by the next run.
+int run_backups(const ServerConfig& config, const RunOptions& options, const Clock& clock, const Log& log);
+
+}  // namespace bk::server

@@ -1,0 +1,34 @@
+// What a failed attempt means for its request.  Pure.
+#pragma once
+
+#include "common/error/error.h"
+#include "common/time/time.h"
+#include "server/config/config.h"
+#include "server/todo/todo_item.h"
+
+#include <optional>
+#include <string>
+
+namespace bk::server {
+
+struct Verdict {
+  // Set: the request ends with this.  Otherwise it goes back to the list as `item`.
+  std::optional<Finished> end;
+  TodoItem item;        // attempts, not_before and last_error brought up to date
+  bool notice = false;  // people should hear of it
+  int status = 0;       // what do_backup returns for it
+};
+
+// Refused (policy, consent, another host key) ends at once: trying again cannot help.  No space left is
+// nobody's fault and is not counted: it waits.  Everything else is tried again after 1, 5, 15, 60 minutes and
+// has failed after limits.attempts.
+[[nodiscard]] Verdict judge_failure(const TodoItem& item, const Error& error, const Limits& limits,
+                                    Timestamp now);
+
+inline constexpr const char* kWaitingForSpace = "waiting: space: ";
+
+// The worse of two exit statuses (DESIGN 2): done, partial, try later, refused, the peer, our own disk,
+// configuration, damaged data.
+[[nodiscard]] int worse_status(int a, int b);
+
+}  // namespace bk::server

@@ -1,0 +1,204 @@
+#include "server/backup/work.h"
+
+#include "common/io/crash.h"
+#include "common/text/escape.h"
+#include "server/access/client_rules.h"
+#include "server/backup/verdict.h"
+#include "server/ingest/receipts.h"
+#include "server/pull/driver.h"
+#include "server/store/store.h"
+#include "server/todo/todo.h"
+#include "server/views/views.h"
+
+#include <algorithm>
+
+namespace bk::server {
+namespace {
+
+proto::Receipt receipt_of(const Finished& end) {
+  proto::Receipt receipt;
+  receipt.outcome = end.outcome;
+  receipt.time = end.time;
+  receipt.reason = end.reason;
+  receipt.status = end.status;
+  receipt.snapshot = end.snapshot;
+  return receipt;
+}
+
+Finished finished_of(const store::SnapshotRecord& record, Timestamp now) {
+  Finished end{proto::Outcome::Ok, kExitDone, record.id, "", now};
+  if (record.skipped_count > 0) {
+    end.outcome = proto::Outcome::Partial;
+    end.status = kExitPartial;
+    end.reason =
+        std::to_string(record.skipped_count) + " entries were skipped or changed while they were read";
+  }
+  return end;
+}
+
+class Work {
+ public:
+  Work(const Worker& worker, std::string client, std::string stem, TodoItem item)
+      : worker_(worker),
+        client_(std::move(client)),
+        stem_(std::move(stem)),
+        item_(std::move(item)),
+        todo_(worker.config.home + "/TODO") {}
+
+  int succeed() {
+    const std::unique_ptr<store::Store> store = store::Store::open(worker_.config.store, true);
+    const store::SnapshotRecord record = snapshot(*store);
+    open_catalog(worker_.config.home + "/catalog.db", *store)->add(catalog_row(record));
+    crash_point("backup.catalogued");
+    update_view(worker_.config.home, record);
+    crash_point("backup.viewed");
+    const Finished end = finished_of(record, worker_.clock.now());
+    proto::Receipt receipt = receipt_of(end);
+    receipt.files = record.files;
+    receipt.bytes = record.bytes;
+    receipt.skipped_count = record.skipped_count;
+    receipt.skipped.assign(record.skipped.begin(),
+                           record.skipped.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                        record.skipped.size(), proto::kMaxSkippedShown)));
+    finish(receipt, end);
+    say(std::string(proto::to_word(end.outcome)) + (end.reason.empty() ? "" : ": " + end.reason),
+        end.status != 0);
+    return end.status;
+  }
+
+  int fail(const Error& error) {
+    const Verdict verdict = judge_failure(item_, error, worker_.config.limits, worker_.clock.now());
+    std::string text = verdict.end ? std::string(proto::to_word(verdict.end->outcome)) + ": " : "";
+    text += verdict.end ? verdict.end->reason : verdict.item.last_error;
+    if (verdict.end) {
+      item_ = verdict.item;
+      finish(receipt_of(*verdict.end), *verdict.end);
+    } else {
+      todo_.put_back(client_, stem_, verdict.item);
+      text += "; next try " + to_text(*verdict.item.not_before);
+    }
+    if (verdict.notice) worker_.log.notice(label() + ": " + text);
+    say(text, true);
+    return verdict.status;
+  }
+
+ private:
+  [[nodiscard]] std::string label() const {
+    return client_ + " " + item_.request.module + " " + quoted(item_.request.name);
+  }
+  void say(const std::string& text, bool aloud) const {
+    worker_.log.line(label() + ": " + text);
+    if (aloud) worker_.say(label() + ": " + text);
+  }
+  // A snapshot that answers all ids was made by a run that was killed before it could say so.
+  [[nodiscard]] bool answers(const store::SnapshotRecord& record) const {
+    return std::all_of(item_.ids.begin(), item_.ids.end(), [&](const std::string& id) {
+      return std::find(record.requests.begin(), record.requests.end(), id) != record.requests.end();
+    });
+  }
+  [[nodiscard]] ssh::Endpoint endpoint() const {
+    const BacklineConf conf = load_backline_conf(worker_.config.home);
+    const ClientRules* rules = conf.find(client_);
+    if (rules == nullptr || rules->address.empty() || rules->host_key.empty())
+      throw Error(Kind::Config, "backline.conf has no address and hostkey for [client " + client_ +
+                                    "]: an administrator must add them in gitosis-admin.git");
+    ssh::Endpoint out;
+    out.address = ssh::parse_address(rules->address);
+    out.host_key = rules->host_key;
+    out.identity_file = worker_.config.identity;
+    out.idle_timeout = worker_.config.limits.idle_timeout;
+    return out;
+  }
+  [[nodiscard]] store::SnapshotRecord snapshot(store::Store& store) const {
+    const proto::Request& request = item_.request;
+    std::optional<store::SnapshotRecord> previous =
+        store.newest(client_, request.module, request.method, request.name);
+    if (previous && answers(*previous)) return *previous;
+    const pull::Driver driver = pull::find_driver(request.method);
+    if (driver == nullptr)
+      throw Error(Kind::Refused,
+                  "method " + quoted(request.method) + " is not known here: git, sftp and rsync are");
+    const Timestamp began = worker_.clock.now();
+    const std::unique_ptr<store::Writer> writer =
+        store.writer(client_, request.module, request.method, request.name);
+    pull::Surroundings around{worker_.config.home,
+                              worker_.programs,
+                              endpoint(),
+                              store,
+                              *writer,
+                              std::move(previous),
+                              began,
+                              worker_.config.limits.pull_timeout,
+                              worker_.alive};
+    pull::Pulled pulled = driver({client_, request}, around);
+    crash_point("backup.pulled");
+    const store::SnapshotRecord record = writer->commit(record_of(pulled, began));
+    crash_point("backup.committed");
+    if (pulled.committed) pulled.committed(record.id);
+    return record;
+  }
+  [[nodiscard]] store::SnapshotRecord record_of(pull::Pulled& pulled, Timestamp began) const {
+    store::SnapshotRecord record;
+    record.client = client_;
+    record.module = item_.request.module;
+    record.method = item_.request.method;
+    record.name = item_.request.name;
+    record.began = began;
+    record.ended = worker_.clock.now();
+    record.by = item_.by;
+    record.requests = item_.ids;
+    record.archive_sha256 = pulled.archive_sha256;
+    record.root = std::move(pulled.root);
+    record.files = pulled.files;
+    record.directories = pulled.directories;
+    record.others = pulled.others;
+    record.bytes = pulled.bytes;
+    record.skipped = std::move(pulled.skipped);
+    record.skipped_count = pulled.skipped_count;
+    return record;
+  }
+  // The receipt of every id, then F (I2).
+  void finish(proto::Receipt receipt, const Finished& end) {
+    std::vector<proto::Receipt> receipts;
+    for (const std::string& id : item_.ids) {
+      receipt.id = id;
+      receipts.push_back(receipt);
+    }
+    ReceiptBook(worker_.config.home + "/repositories/" + client_ + ".git").put(receipts);
+    crash_point("backup.receipted");
+    todo_.finish(client_, stem_, item_, end);
+    crash_point("backup.finished");
+  }
+
+  const Worker& worker_;
+  std::string client_, stem_;
+  TodoItem item_;
+  TodoList todo_;
+};
+
+TodoItem claimed_item(const Worker& worker, const std::string& client, const std::string& stem) {
+  const TodoList todo(worker.config.home + "/TODO");
+  std::optional<TodoItem> item = todo.working(client, stem);
+  if (!item) throw Error(Kind::NotFound, "TODO/" + client + " holds no P" + stem);
+  return *std::move(item);
+}
+
+}  // namespace
+
+int work_off(const Worker& worker, const std::string& client, const std::string& stem) {
+  Work work(worker, client, stem, claimed_item(worker, client, stem));
+  try {
+    return work.succeed();
+  } catch (const Error& error) {
+    return work.fail(error);
+  } catch (const std::exception& error) {  // out of memory, a library's own
+    return work.fail(Error(Kind::Transient, error.what()));
+  }
+}
+
+int give_up(const Worker& worker, const std::string& client, const std::string& stem,
+            const std::string& why) {
+  return Work(worker, client, stem, claimed_item(worker, client, stem)).fail(Error(Kind::Transient, why));
+}
+
+}  // namespace bk::server

@@ -1,0 +1,154 @@
+// Method sftp: one prepared archive.  What arrived before a cut is in the store already; a small file lists
+// it, so that the next attempt goes on behind it instead of reading everything again.
+#include "common/digest/sha256.h"
+#include "common/error/error.h"
+#include "common/io/crash.h"
+#include "common/io/file.h"
+#include "common/text/escape.h"
+#include "server/pull/archive_resume.h"
+#include "server/pull/driver.h"
+#include "server/store/tree.h"
+
+#include <algorithm>
+
+namespace bk::pull {
+namespace {
+
+// A checkpoint costs one odd chunk and one sync; a cut costs at most this much reading again.
+constexpr std::uint64_t kSegmentBytes = 64ULL << 20U;
+
+// Feeds what an earlier attempt stored to the digest.  False when the store does not have it any more.
+bool replay(store::Store& store, const std::vector<Extent>& extents, Sha256& digest,
+            const std::function<void()>& alive) {
+  Entry file;
+  file.content = extents;
+  for (const Extent& extent : extents) file.size += extent.bytes;
+  try {
+    store::for_each_extent(store, file, [&](const Extent& extent) {
+      alive();
+      if (extent.kind == Extent::Kind::Chunk) {
+        digest.update(store.read(ObjectKind::Data, extent.id));
+      } else if (extent.kind == Extent::Kind::Inline) {
+        digest.update(extent.inline_data);
+      } else {
+        throw Error(Kind::Corrupt, "an archive's list names a hole");
+      }
+    });
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    (void)digest.finish();
+    return false;
+  }
+}
+
+class Receiver {
+ public:
+  Receiver(Surroundings& around, ArchiveResume& resume) : around_(around), resume_(resume) {
+    extents_ = resume.load();
+    if (!replay(around.store, extents_, digest_, around.alive)) extents_.clear();
+    for (const Extent& extent : extents_) received_ += extent.bytes;
+    start_segment();
+  }
+  void take(std::string_view piece) {
+    around_.alive();
+    digest_.update(piece);
+    received_ += piece.size();
+    segment_bytes_ += piece.size();
+    stream_->feed(piece);
+    if (segment_bytes_ >= kSegmentBytes) checkpoint();
+  }
+  // What came so far will be found by the next attempt.
+  void checkpoint() {
+    end_segment();
+    around_.writer.sync();
+    resume_.save(extents_);
+    crash_point("backup.archive_checkpoint");
+    start_segment();
+  }
+  [[nodiscard]] std::uint64_t received() const { return received_; }
+  [[nodiscard]] Digest finish() {
+    end_segment();
+    return digest_.finish();
+  }
+  [[nodiscard]] std::vector<Extent> take_extents() { return std::move(extents_); }
+
+ private:
+  void start_segment() {
+    stream_ = std::make_unique<store::StreamWriter>(around_.writer, around_.store.chunker());
+    segment_bytes_ = 0;
+  }
+  void end_segment() {
+    for (Extent& extent : stream_->finish()) extents_.push_back(std::move(extent));
+    stream_.reset();
+  }
+  Surroundings& around_;
+  ArchiveResume& resume_;
+  std::vector<Extent> extents_;
+  std::unique_ptr<store::StreamWriter> stream_;
+  Sha256 digest_;
+  std::uint64_t received_ = 0;
+  std::uint64_t segment_bytes_ = 0;
+};
+
+void check_size(const Job& job, const ssh::Sftp::Stat& stat) {
+  const std::string place = quoted(job.request.place);
+  if (!stat.regular) throw Error(Kind::Protocol, "archive " + place + " on the client is no regular file");
+  if (stat.bytes != *job.request.archive_bytes)
+    throw Error(Kind::Protocol, "archive " + place + " has " + std::to_string(stat.bytes) +
+                                    " bytes on the client, the request says " +
+                                    std::to_string(*job.request.archive_bytes));
+}
+
+void receive(const Job& job, Surroundings& around, Receiver& receiver) {
+  ssh::Session session(around.endpoint);
+  ssh::Sftp sftp(session, "backline sftp");
+  check_size(job, sftp.stat(job.request.place));
+  const std::uint64_t wanted = *job.request.archive_bytes;
+  if (receiver.received() == wanted) return;
+  try {
+    sftp.read_from(
+        job.request.place, receiver.received(),
+        [&](std::string_view piece) {
+          if (piece.size() > wanted - receiver.received())
+            throw Error(Kind::Protocol,
+                        "archive " + quoted(job.request.place) + " is longer than the request says");
+          receiver.take(piece);
+        },
+        around.endpoint.idle_timeout);
+  } catch (const Error& error) {
+    if (error.kind() == Kind::Transient) receiver.checkpoint();
+    throw;
+  }
+}
+
+}  // namespace
+
+Pulled pull_archive(const Job& job, Surroundings& around) {
+  if (!job.request.archive_bytes)
+    throw Error(Kind::Refused, "method sftp needs the archive's length and digest in the request");
+  ArchiveResume resume(around.home, job.client, job.request.archive_sha256, *job.request.archive_bytes);
+  Receiver receiver(around, resume);
+  receive(job, around, receiver);
+  const Digest digest = receiver.finish();
+  if (receiver.received() != *job.request.archive_bytes || digest.hex() != job.request.archive_sha256) {
+    resume.forget();
+    throw Error(Kind::Protocol,
+                "archive " + quoted(job.request.place) + ": " + std::to_string(receiver.received()) +
+                    " bytes with SHA-256 " + digest.hex() + " came, the request says " +
+                    std::to_string(*job.request.archive_bytes) + " bytes with " + job.request.archive_sha256);
+  }
+  Pulled out;
+  out.root.type = EntryType::File;
+  out.root.mode = 0600;
+  out.root.size = receiver.received();
+  out.root.mtime = job.request.prepared.value_or(job.request.requested);
+  out.root.content = receiver.take_extents();
+  out.files = 1;
+  out.bytes = out.root.size;
+  out.archive_sha256 = digest.hex();
+  out.committed = [resume](const std::string&) { resume.forget(); };
+  return out;
+}
+
+}  // namespace bk::pull

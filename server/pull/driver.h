@@ -1,0 +1,61 @@
+// What every transfer method offers: pull one source's data into the store.
+//
+// A driver talks to the client, verifies what came and puts it into the writer; it commits nothing.  Errors:
+// Refused (consent, host key), Transient (line, deadline), Protocol (what came is not what was asked for), Io
+// and Corrupt (our own disk).
+#pragma once
+
+#include "common/ssh/ssh.h"
+#include "common/tree/entry.h"
+#include "proto/request/request.h"
+#include "server/store/snapshot.h"
+#include "server/store/store.h"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bk::pull {
+
+struct Job {
+  std::string client;
+  proto::Request request;
+};
+
+struct Surroundings {
+  std::string home;      // of the server
+  std::string programs;  // folder of the programs: bk_ssh lies there
+  ssh::Endpoint endpoint;
+  store::Store& store;
+  store::Writer& writer;
+  std::optional<store::SnapshotRecord> previous;  // newest snapshot of the same source
+  Timestamp now;                                  // when the pull began
+  std::chrono::milliseconds total{std::chrono::hours(24)};
+  // Called whenever something moved; a pull that does not call it for limits.idle_timeout is stopped.
+  std::function<void()> alive = [] {};
+};
+
+struct Pulled {
+  Entry root;  // with an empty name
+  std::uint64_t files = 0, directories = 0, others = 0, bytes = 0;
+  std::vector<std::string> skipped;  // as SnapshotRecord::skipped
+  std::uint64_t skipped_count = 0;
+  std::string archive_sha256;
+  // After the snapshot with this id was committed; makes the view remember it.  May be empty.
+  std::function<void(const std::string& snapshot_id)> committed;
+};
+
+using Driver = Pulled (*)(const Job& job, Surroundings& around);
+
+Pulled pull_git(const Job& job, Surroundings& around);
+Pulled pull_archive(const Job& job, Surroundings& around);    // method sftp
+Pulled pull_directory(const Job& job, Surroundings& around);  // method rsync
+
+// Nothing for a method that this server does not know.
+[[nodiscard]] Driver find_driver(std::string_view method);
+
+}  // namespace bk::pull

@@ -1,0 +1,34 @@
+#include "server/pull/ssh_bridge.h"
+
+#include <gtest/gtest.h>
+
+namespace bk::pull {
+namespace {
+
+TEST(BridgeOrder, ReadsWhatItWrote) {
+  BridgeOrder order;
+  order.endpoint.address = {"backup", "::1", 2222, ""};
+  order.endpoint.host_key = "ssh-ed25519 AAAA";
+  order.endpoint.identity_file = "/h/.ssh/id";
+  order.endpoint.idle_timeout = std::chrono::milliseconds(1500);
+  order.command = "git-upload-pack '/srv/a\nb'";
+  const BridgeOrder read = parse_order(write_order(order));
+  EXPECT_EQ(read.endpoint.address.host, "::1");
+  EXPECT_EQ(read.endpoint.idle_timeout.count(), 1500);
+  EXPECT_EQ(read.command, order.command);
+}
+
+TEST(BridgeOrder, NothingOfItStandsInTheEnvironmentButNumbers) {
+  BridgeOrder order;
+  order.endpoint.address = {"backup", "secret.example", 22, ""};
+  order.endpoint.host_key = "ssh-ed25519 AAAA";
+  order.endpoint.identity_file = "/h/.ssh/id";
+  order.command = "git-upload-pack '/x'";
+  const BridgeFiles files(order);
+  for (const std::string& variable : files.environment())
+    EXPECT_EQ(variable.find("secret"), std::string::npos);
+  EXPECT_FALSE(files.failure());
+}
+
+}  // namespace
+}  // namespace bk::pull

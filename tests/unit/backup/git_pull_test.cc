@@ -1,0 +1,280 @@
+// The git driver against a real sshd and stock git on the far side.
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "server/pull/driver.h"
+#include "server/pull/git_view.h"
+#include "tests/support/sshd.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+namespace bk::pull {
+namespace {
+
+std::string git(const std::vector<std::string>& words, int want = 0, const std::string& input = {}) {
+  Command command;
+  command.argv = {"git",
+                  "-c",
+                  "user.name=t",
+                  "-c",
+                  "user.email=t@localhost",
+                  "-c",
+                  "init.defaultBranch=main",
+                  "-c",
+                  "safe.directory=*"};
+  command.argv.insert(command.argv.end(), words.begin(), words.end());
+  command.environment = base_environment("/nonexistent");
+  Captured done = run_captured(command, std::chrono::seconds(60), 64U << 20U, input);
+  EXPECT_EQ(done.status, want) << words[0] << " " << words[1] << ": " << done.err;
+  while (done.out.ends_with('\n')) done.out.pop_back();
+  return done.out;
+}
+
+// A client with one repository behind a private sshd, and a server that pulls it.
+struct World {
+  test::Sshd sshd;
+  test::TempDir dir;
+  std::string repo = dir.file("repo.git");
+  std::string home = dir.file("home");
+  std::string work = dir.file("work");
+  std::unique_ptr<store::Store> store = store::Store::open(dir.file("store"), true);
+  std::int64_t now = 1700000000;
+  std::chrono::milliseconds idle{10000};
+
+  World() {
+    git({"init", "-q", "--bare", repo});
+    git({"init", "-q", work});
+  }
+  void commit(const std::string& text) {
+    replace_durably(work + "/file", text);
+    git({"-C", work, "add", "file"});
+    git({"-C", work, "commit", "-qm", text});
+  }
+  void push(const std::vector<std::string>& refs) {
+    std::vector<std::string> words{"-C", work, "push", "-q", "-f", repo};
+    words.insert(words.end(), refs.begin(), refs.end());
+    git(words);
+  }
+  [[nodiscard]] std::string theirs(const std::string& rev) const {
+    return git({"-C", work, "rev-parse", rev});
+  }
+  [[nodiscard]] std::string ours(const std::string& rev) const {
+    return git({"--git-dir=" + mirror(), "rev-parse", rev});
+  }
+  [[nodiscard]] std::string mirror() const { return git_view_path(home, "web1", repo); }
+
+  store::SnapshotRecord pull() {
+    Job job;
+    job.client = "web1";
+    job.request.name = repo;
+    job.request.place = repo;
+    job.request.method = "git";
+    const auto writer = store->writer("web1", "git", "git", repo);
+    ssh::Endpoint endpoint = sshd.endpoint();
+    endpoint.idle_timeout = idle;
+    Surroundings around{home,       BK_BIN,
+                        endpoint,   *store,
+                        *writer,    store->newest("web1", "git", "git", repo),
+                        {now++, 0}, std::chrono::seconds(60),
+                        [] {}};
+    Pulled pulled = pull_git(job, around);
+    store::SnapshotRecord record;
+    record.client = "web1";
+    record.module = record.method = "git";
+    record.name = repo;
+    record.began = {now, 0};
+    record.root = pulled.root;
+    record.files = pulled.files;
+    record = writer->commit(record);
+    pulled.committed(record.id);
+    return record;
+  }
+  void expect_whole() const {
+    git({"--git-dir=" + mirror(), "fsck", "--full"});
+    remove_tree(dir.path() + "/clone");
+    git({"clone", "-q", mirror(), dir.path() + "/clone"});
+    git({"-C", dir.path() + "/clone", "fsck", "--full"});
+  }
+};
+
+TEST(GitPull, StockGitClonesTheMirrorAndFsckFindsItWhole) {
+  World w;
+  w.commit("one");
+  w.commit("two");
+  git({"-C", w.work, "tag", "-a", "v1", "-m", "v1"});
+  git({"-C", w.work, "notes", "add", "-m", "a note"});
+  w.push({"main", "v1", "refs/notes/commits"});
+  (void)w.pull();
+  w.expect_whole();
+  EXPECT_EQ(w.ours("main"), w.theirs("main"));
+  EXPECT_EQ(w.ours("v1"), w.theirs("v1"));
+  EXPECT_EQ(w.ours("refs/notes/commits"), w.theirs("refs/notes/commits"));
+}
+
+TEST(GitPull, ARewrittenAndADeletedBranchStayUnderTheTime) {
+  World w;
+  w.commit("one");
+  w.commit("two");
+  git({"-C", w.work, "branch", "topic"});
+  w.push({"main", "topic"});
+  (void)w.pull();
+  const std::string old = w.theirs("main");
+  git({"-C", w.work, "reset", "-q", "--hard", "HEAD~1"});
+  w.commit("rewritten");
+  w.push({"main", ":topic"});
+  (void)w.pull();
+  EXPECT_EQ(w.ours("main"), w.theirs("main"));
+  const std::string kept =
+      git({"--git-dir=" + w.mirror(), "for-each-ref", "--format=%(objectname) %(refname)", "refs/backline/"});
+  EXPECT_EQ(kept, old + " refs/backline/20231114T221321Z/heads/main\n" + old +
+                      " refs/backline/20231114T221321Z/heads/topic");
+  git({"--git-dir=" + w.mirror(), "rev-parse", "--verify", "-q", "refs/heads/topic"}, 1);
+  w.expect_whole();
+}
+
+TEST(GitPull, ABranchThatOnlyWentForwardLeavesNoKeptRef) {
+  World w;
+  w.commit("one");
+  w.push({"main"});
+  (void)w.pull();
+  w.commit("two");
+  w.push({"main"});
+  (void)w.pull();
+  EXPECT_EQ(git({"--git-dir=" + w.mirror(), "for-each-ref", "refs/backline/"}), "");
+  EXPECT_EQ(w.ours("main"), w.theirs("main"));
+}
+
+TEST(GitPull, AnUnchangedRepositoryAddsNoContent) {
+  World w;
+  w.commit("one");
+  w.push({"main"});
+  const store::SnapshotRecord first = w.pull();
+  const store::SnapshotRecord second = w.pull();
+  EXPECT_EQ(first.root, second.root);
+  EXPECT_EQ(second.sequence, 2U);
+}
+
+TEST(GitPull, ADeletedOrDamagedMirrorIsRebuiltFromTheStore) {
+  World w;
+  w.commit("one");
+  w.commit("two");
+  w.push({"main"});
+  (void)w.pull();
+  const std::string old = w.theirs("main");
+  git({"-C", w.work, "reset", "-q", "--hard", "HEAD~1"});
+  w.push({"main"});
+  (void)w.pull();
+  remove_tree(w.mirror());
+  const store::SnapshotRecord third = w.pull();
+  w.expect_whole();
+  EXPECT_EQ(w.ours("refs/backline/20231114T221321Z/heads/main"), old);
+  for (const std::string& file : list_directory(w.mirror() + "/objects/pack")) {
+    if (file.ends_with(".idx")) remove_durably(w.mirror() + "/objects/pack/" + file);
+  }
+  EXPECT_EQ(w.pull().root.node, third.root.node);
+  w.expect_whole();
+}
+
+TEST(GitPull, ABranchInPlaceOfAFolderOfBranchesIsFollowed) {
+  World w;
+  w.commit("one");
+  w.push({"main:refs/heads/a/b"});
+  (void)w.pull();
+  git({"--git-dir=" + w.repo, "update-ref", "-d", "refs/heads/a/b"});
+  w.push({"main:refs/heads/a"});
+  (void)w.pull();
+  EXPECT_EQ(w.ours("refs/heads/a"), w.theirs("main"));
+}
+
+TEST(GitPull, HeadIsFollowedAlsoWhenDetached) {
+  World w;
+  w.commit("one");
+  w.commit("two");
+  w.push({"main", "main~1:refs/heads/trunk"});
+  git({"--git-dir=" + w.repo, "symbolic-ref", "HEAD", "refs/heads/trunk"});
+  (void)w.pull();
+  EXPECT_EQ(git({"--git-dir=" + w.mirror(), "symbolic-ref", "HEAD"}), "refs/heads/trunk");
+  git({"--git-dir=" + w.repo, "update-ref", "--no-deref", "HEAD", w.theirs("main")});
+  (void)w.pull();
+  EXPECT_EQ(w.ours("HEAD"), w.theirs("main"));
+}
+
+TEST(GitPull, AnEmptyRepositoryAndOneWithoutItsHeadBranchAreBackedUp) {
+  World w;
+  (void)w.pull();
+  git({"clone", "-q", w.mirror(), w.dir.file("empty")});
+  w.commit("one");
+  w.push({"main:refs/heads/other"});
+  (void)w.pull();
+  EXPECT_EQ(w.ours("other"), w.theirs("main"));
+  w.expect_whole();
+}
+
+TEST(GitPull, TheClientsOwnBacklineRefsDoNotTouchOurs) {
+  World w;
+  w.commit("one");
+  w.push({"main", "main:refs/backline/20231114T221321Z/heads/main"});
+  (void)w.pull();
+  EXPECT_EQ(git({"--git-dir=" + w.mirror(), "for-each-ref", "refs/backline/"}), "");
+}
+
+TEST(GitPull, HooksConfigAndAlternatesOfTheClientStayThere) {
+  World w;
+  w.commit("one");
+  w.push({"main"});
+  git({"--git-dir=" + w.repo, "config", "core.fsmonitor", "touch " + w.dir.path() + "/ran"});
+  replace_durably(w.repo + "/objects/info/alternates", w.work + "/.git/objects\n");
+  (void)w.pull();
+  EXPECT_FALSE(path_exists(w.mirror() + "/hooks"));
+  EXPECT_FALSE(path_exists(w.mirror() + "/objects/info/alternates"));
+  EXPECT_EQ(git({"--git-dir=" + w.mirror(), "config", "--local", "core.fsmonitor"}, 1), "");
+  EXPECT_FALSE(path_exists(w.dir.file("ran")));
+}
+
+TEST(GitPull, TenThousandRefsAreFollowed) {
+  World w;
+  w.commit("one");
+  w.push({"main"});
+  std::string input;
+  for (int i = 0; i < 10000; ++i)
+    input += "create refs/tags/t" + std::to_string(i) + " " + w.theirs("main") + "\n";
+  git({"--git-dir=" + w.repo, "update-ref", "--stdin"}, 0, input);
+  git({"--git-dir=" + w.repo, "pack-refs", "--all"});
+  (void)w.pull();
+  EXPECT_EQ(w.ours("refs/tags/t9999"), w.theirs("main"));
+  input.clear();
+  for (int i = 0; i < 1000; ++i) input += "delete refs/tags/t" + std::to_string(i) + "\n";
+  git({"--git-dir=" + w.repo, "update-ref", "--stdin"}, 0, input);
+  (void)w.pull();
+  EXPECT_EQ(w.ours("refs/backline/20231114T221321Z/tags/t999"), w.theirs("main"));
+}
+
+TEST(GitPull, AMissingRepositoryIsSaidWithTheFarSidesWords) {
+  World w;
+  remove_tree(w.repo);
+  try {
+    (void)w.pull();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::Transient);
+    EXPECT_NE(std::string(error.what()).find("not appear to be a git repository"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST(GitPull, ASilentClientIsLeftAfterTheIdleLimit) {
+  World w;
+  w.commit("one");
+  w.push({"main"});
+  w.sshd.authorize({"command=\"sleep 600\" " + test::public_key(w.sshd.identity())});
+  w.idle = std::chrono::milliseconds(700);
+  try {
+    (void)w.pull();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::Transient) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace bk::pull

@@ -1,0 +1,62 @@
+#include "server/pull/git_refs.h"
+
+#include "server/pull/git_view.h"
+
+#include <gtest/gtest.h>
+
+namespace bk::pull {
+namespace {
+
+const std::string kA(40, 'a');
+const std::string kB(40, 'b');
+
+TEST(GitRefs, ReadsWhatLsRemoteSays) {
+  const RemoteRefs r =
+      parse_ls_remote("ref: refs/heads/main\tHEAD\n" + kA + "\tHEAD\n" + kA + "\trefs/heads/main\n" + kB +
+                      "\trefs/tags/v1\n" + kA + "\trefs/tags/v1^{}\nrubbish\n");
+  EXPECT_EQ(r.head, "refs/heads/main");
+  EXPECT_EQ(r.head_oid, kA);
+  EXPECT_EQ(r.refs, (Refs{{"refs/heads/main", kA}, {"refs/tags/v1", kB}}));
+}
+
+TEST(GitRefs, AHeadOutsideOfBranchesIsNotFollowed) {
+  EXPECT_EQ(parse_ls_remote("ref: refs/backline/x\tHEAD\n").head, "");
+  EXPECT_EQ(parse_ls_remote("ref: ../../etc\tHEAD\n").head, "");
+}
+
+TEST(GitRefs, WhatIsGoneOrMovedIsKeptUnderTheTime) {
+  const Moves moves = compare_refs({{"refs/heads/x", kA}, {"refs/heads/y", kA}, {"refs/heads/z", kA}},
+                                   {{"refs/heads/y", kB}, {"refs/heads/z", kA}});
+  const std::string keep_y =
+      "update refs/backline/T/heads/y" + std::string(1, '\0') + kA + std::string(2, '\0');
+  const std::string keep_x =
+      "update refs/backline/T/heads/x" + std::string(1, '\0') + kA + std::string(2, '\0');
+  const std::string gone_x = "delete refs/heads/x" + std::string(1, '\0') + kA + std::string(1, '\0');
+  EXPECT_EQ(keep_transaction(moves, "T", true), keep_y + keep_x + gone_x);
+}
+
+TEST(GitRefs, OnlyOurOwnFilesOfAMirrorAreStored) {
+  const std::string pack = "objects/pack/pack-" + kA;
+  for (const std::string good : {"HEAD", "packed-refs", "objects", "objects/pack", "refs"})
+    EXPECT_TRUE(belongs_to_git_snapshot(good)) << good;
+  EXPECT_TRUE(belongs_to_git_snapshot(pack + ".pack"));
+  EXPECT_TRUE(belongs_to_git_snapshot(pack + ".idx"));
+  for (const std::string bad :
+       {"hooks", "hooks/post-update", "backline-snapshot", "objects/info/alternates", "refs/heads/main.lock",
+        "objects/pack/tmp_pack_x", "packed-refs.lock", "info/grafts"})
+    EXPECT_FALSE(belongs_to_git_snapshot(bad)) << bad;
+  EXPECT_FALSE(belongs_to_git_snapshot(pack + ".promisor"));
+}
+
+TEST(GitRefs, NoMirrorLiesInAnotherOne) {
+  const auto path = [](const std::string& name) { return git_view_path("/h", "c", name); };
+  EXPECT_EQ(path("/srv/app"), "/h/data/c/git/srv/app.git");
+  EXPECT_EQ(path("/srv/app.git"), "/h/data/c/git/srv/app.git.git");
+  EXPECT_EQ(path("/srv/app.git/sub"), "/h/data/c/git/srv/app.git~/sub.git");
+  EXPECT_EQ(path("/srv/app.git~/sub"), "/h/data/c/git/srv/app.git~~/sub.git");
+  EXPECT_EQ(path("/").substr(0, 15), "/h/data/c/git/~");
+  EXPECT_EQ(path("/" + std::string(255, 'x')).size(), std::string("/h/data/c/git/~.git").size() + 64);
+}
+
+}  // namespace
+}  // namespace bk::pull

@@ -1,0 +1,68 @@
+#include "server/backup/schedule.h"
+
+#include "common/error/error.h"
+
+#include <gtest/gtest.h>
+
+namespace bk::server {
+namespace {
+
+const Timestamp kNow{10000, 0};
+
+TodoList::Named named(const std::string& client, const std::string& stem, std::int64_t taken,
+                      char state = 'C') {
+  TodoList::Named out;
+  out.client = client;
+  out.stem = stem;
+  out.state = state;
+  out.item.request.id = client + stem;
+  out.item.request.module = stem.substr(0, stem.find(':'));
+  out.item.taken = {taken, 0};
+  return out;
+}
+
+Slots slots(std::size_t all, std::size_t of_client) {
+  return {all, [of_client](const std::string&) { return of_client; }};
+}
+
+TEST(Schedule, TheClientWithTheFewestPullsIsServedFirst) {
+  const std::vector items{named("a", "m:1", 1), named("a", "m:2", 2), named("b", "m:1", 3)};
+  EXPECT_EQ(choose_next(items, {{"a", "m:1"}}, {"a/am:1"}, slots(4, 4), {}, kNow), 2U);
+}
+
+TEST(Schedule, AHangingClientFillsOnlyItsOwnSlots) {
+  const std::vector items{named("a", "m:1", 1), named("a", "m:2", 2), named("a", "m:3", 3),
+                          named("b", "m:1", 9)};
+  const std::set<Busy> running{{"a", "m:1"}, {"a", "m:2"}};
+  EXPECT_EQ(choose_next(items, running, {}, slots(4, 2), {}, kNow), 3U);
+  EXPECT_EQ(choose_next(items, running, {}, slots(2, 2), {}, kNow), std::nullopt);
+}
+
+TEST(Schedule, WhatACrashLeftInWorkComesFirst) {
+  const std::vector items{named("a", "m:1", 1), named("b", "m:1", 9, 'P')};
+  EXPECT_EQ(choose_next(items, {}, {}, slots(4, 2), {}, kNow), 1U);
+}
+
+TEST(Schedule, ARequestWaitsWhileItsSourceIsAtWork) {
+  const std::vector items{named("a", "m:1", 1), named("a", "m:1", 0, 'P')};
+  EXPECT_EQ(choose_next(items, {{"a", "m:1"}}, {}, slots(4, 4), {}, kNow), std::nullopt);
+}
+
+TEST(Schedule, WaitingTimesHoldUnlessOneClientIsAskedFor) {
+  std::vector items{named("a", "m:1", 1)};
+  items[0].item.not_before = kNow.plus(std::chrono::seconds(30));
+  EXPECT_EQ(choose_next(items, {}, {}, slots(4, 4), {}, kNow), std::nullopt);
+  EXPECT_EQ(choose_next(items, {}, {}, slots(4, 4), parse_selection("a"), kNow), 0U);
+  EXPECT_EQ(choose_next(items, {}, {}, slots(4, 4), parse_selection("a:other"), kNow), std::nullopt);
+  EXPECT_EQ(next_due(items, {}, kNow)->seconds, kNow.seconds + 30);
+}
+
+TEST(Schedule, ASelectionIsAClientOrAClientAndAModule) {
+  EXPECT_EQ(parse_selection("web1:wiki").module, "wiki");
+  EXPECT_THROW((void)parse_selection("../web1"), Error);
+  EXPECT_THROW((void)parse_selection("web1:"), Error);
+  EXPECT_THROW((void)parse_selection(""), Error);
+}
+
+}  // namespace
+}  // namespace bk::server
