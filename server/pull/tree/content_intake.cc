@@ -6,6 +6,12 @@
 
 namespace bk::pull {
 
+namespace {
+
+constexpr std::size_t kFoldExtents = 256;  // more are folded while they come in
+
+}  // namespace
+
 void ContentIntake::recipe(Recipe message) {
   if (message.batch != next_batch_) throw Error(Kind::Protocol, "Recipe out of order");
   ++next_batch_;
@@ -13,7 +19,9 @@ void ContentIntake::recipe(Recipe message) {
   for (RecipeItem& item : message.items) {
     std::visit([this](auto& what) { apply(what); }, item);
   }
+  asked_ = next_batch_;
   if (!chunks_.empty()) ask_for(chunks_);
+  finish_tails();
 }
 
 // Moves (page_, index_) to the next file whose content was asked for; at most kMaxPageEntries steps a page.
@@ -42,6 +50,8 @@ void ContentIntake::apply(BeginFile& item) {
   file_->content.clear();
   file_->xattrs = std::move(item.xattrs);
   file_bytes_ = 0;
+  folder_.reset();
+  marks_.clear();
   const std::size_t weight = weight_of(*file_);
   file_page_->held_bytes += weight;
   held_.add(weight);
@@ -53,7 +63,36 @@ void ContentIntake::add_extent(Extent extent) {
     throw Error(Kind::Protocol, "a file larger than files can be");
   }
   file_bytes_ += extent.bytes;
+  if (marks_.empty() || marks_.back().batch != next_batch_)
+    marks_.push_back({next_batch_, file_->content.size()});
   file_->content.push_back(std::move(extent));
+  if (file_->content.size() >= kFoldExtents && marks_.front().batch <= complete_batches()) fold_stored();
+}
+
+// I2: a list is written after the chunks it names, so only extents of complete batches are folded.
+void ContentIntake::fold_stored() {
+  std::size_t stored = file_->content.size();
+  while (!marks_.empty() && marks_.front().batch <= complete_batches()) marks_.pop_front();
+  if (!marks_.empty()) stored = marks_.front().first;
+  if (folder_ == nullptr) folder_ = std::make_unique<store::ExtentFolder>(writer_);
+  for (std::size_t i = 0; i < stored; ++i) folder_->add(std::move(file_->content[i]));
+  file_->content.erase(file_->content.begin(), file_->content.begin() + static_cast<std::ptrdiff_t>(stored));
+  for (Mark& mark : marks_) mark.first -= stored;
+}
+
+void ContentIntake::keep_tail() {
+  if (folder_ == nullptr && file_->content.size() <= store::kInlineExtents) return;
+  if (folder_ == nullptr) folder_ = std::make_unique<store::ExtentFolder>(writer_);
+  tails_.push_back({file_, next_batch_, std::move(folder_)});
+  file_page_->batches = next_batch_;
+}
+
+void ContentIntake::finish_tails() {
+  for (; !tails_.empty() && tails_.front().batches <= complete_batches(); tails_.pop_front()) {
+    Tail& tail = tails_.front();
+    for (Extent& extent : tail.file->content) tail.folder->add(std::move(extent));
+    tail.file->content = tail.folder->finish();
+  }
 }
 
 void ContentIntake::apply(const ChunkItem& item) {
@@ -92,6 +131,7 @@ void ContentIntake::apply(const EndFile& item) {
       file_->content.clear();
       break;
   }
+  if (item.status == FileStatus::Ok || item.status == FileStatus::Changed) keep_tail();
   --file_page_->open_files;
   file_ = nullptr;
   ++index_;
@@ -130,6 +170,7 @@ void ContentIntake::group(const Group& message) {
   for (const store::ChunkRef& chunk : open_.front().needed) coming_.erase(chunk.id);
   open_.front().needed.clear();
   drop_complete();
+  finish_tails();
 }
 
 }  // namespace bk::pull

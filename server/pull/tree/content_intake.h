@@ -3,10 +3,12 @@
 
 #include "server/pull/tree/agent_line.h"
 #include "server/pull/tree/held.h"
+#include "server/store/extents.h"
 #include "server/store/store.h"
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <unordered_set>
 #include <vector>
 
@@ -20,7 +22,7 @@ class ContentIntake {
   void group(const Group& message);
   // How many batches are stored, from the first on.
   [[nodiscard]] std::uint64_t complete_batches() const {
-    return open_.empty() ? next_batch_ : open_.front().number;
+    return open_.empty() ? asked_ : open_.front().number;
   }
   [[nodiscard]] bool idle() const { return open_.empty() && file_ == nullptr; }
   [[nodiscard]] std::uint64_t flagged() const { return flagged_; }
@@ -36,6 +38,9 @@ class ContentIntake {
   void apply(InlineItem& item);
   void apply(const EndFile& item);
   void add_extent(Extent extent);
+  void fold_stored();
+  void keep_tail();
+  void finish_tails();
   void ask_for(const std::vector<store::ChunkRef>& chunks);
   void drop_complete();
   void find_next_file();
@@ -45,14 +50,28 @@ class ContentIntake {
   ChunkerParams params_;
   Held& held_;
   std::deque<Batch> open_;
-  std::unordered_set<ChunkId> coming_;  // asked for, and not here yet
-  std::uint64_t next_batch_ = 0, flagged_ = 0;
-  std::vector<store::ChunkRef> chunks_;  // of the recipe being read
+  std::unordered_set<ChunkId> coming_;                      // asked for, and not here yet
+  std::uint64_t next_batch_ = 0, asked_ = 0, flagged_ = 0;  // asked_: recipes read to their end
+  std::vector<store::ChunkRef> chunks_;                     // of the recipe being read
   // The next wanted file in order, and, while its content comes in, its entry.
   std::uint64_t page_ = 0, index_ = 0;
   HeldPage* file_page_ = nullptr;
   Entry* file_ = nullptr;
   std::uint64_t file_bytes_ = 0;
+  // A long file's extents are folded into lists as soon as their chunks are stored, so that no file is too
+  // long.
+  std::unique_ptr<store::ExtentFolder> folder_;
+  struct Mark {
+    std::uint64_t batch = 0;
+    std::size_t first = 0;  // index of its first extent in the file's content
+  };
+  std::deque<Mark> marks_;
+  struct Tail {  // a long file that ended, with chunks on their way
+    Entry* file = nullptr;
+    std::uint64_t batches = 0;
+    std::unique_ptr<store::ExtentFolder> folder;
+  };
+  std::deque<Tail> tails_;
 };
 
 }  // namespace bk::pull

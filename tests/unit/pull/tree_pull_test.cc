@@ -78,6 +78,21 @@ TEST(TreePull, ContentThatTheClientOwnsDoesNotTravelAgain) {
   EXPECT_EQ(world.differences(), "");
 }
 
+TEST(TreePull, ALongFileIsFoldedIntoListsAndAChangeInItsMiddleStaysSmall) {
+  PullWorld world;
+  ensure_directory(world.source());
+  std::string content = noise(40'000'000);
+  put(world.source() + "/a-long", content);
+  put(world.source() + "/b-long", content + content.substr(0, 5'000'000));
+  (void)world.pull();
+  EXPECT_EQ(world.differences("first"), "");
+  content.insert(20'000'000, "inserted");
+  put(world.source() + "/a-long", content);
+  const auto second = world.pull();
+  EXPECT_LT(second.received_bytes, 500'000U);
+  EXPECT_EQ(world.differences("second"), "");
+}
+
 TEST(TreePull, WhatAnotherClientStoredStillHasToBeSent) {
   PullWorld world;
   ensure_directory(world.source());
