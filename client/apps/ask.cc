@@ -85,6 +85,20 @@ int wait_for(const ClientConfig& config, const ServerConfig& server, const std::
   }
 }
 
+std::vector<const char*> join_wait(int argc, char** argv, std::vector<std::string>& storage) {
+  for (int i = 0; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (!storage.empty() && storage.back() == "--wait" && parse_int<int>(word, 0)) {
+      storage.back() += "=" + std::string(word);
+    } else {
+      storage.emplace_back(word);
+    }
+  }
+  std::vector<const char*> out;
+  for (const std::string& word : storage) out.push_back(word.c_str());
+  return out;
+}
+
 std::optional<std::chrono::seconds> wait_limit(const std::string& text) {
   if (text.empty()) return std::nullopt;
   const std::optional<int> seconds = parse_int<int>(text, 0, 100000000);

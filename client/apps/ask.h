@@ -30,6 +30,9 @@ struct Asked {
                            const std::vector<std::string>& ids, std::optional<std::chrono::seconds> limit,
                            const Clock& clock, Random& random, const Log& log);
 
+// The command line with "--wait 60" written as "--wait=60", which is how an optional value must stand.  The
+// pointers are valid as long as `storage`.
+[[nodiscard]] std::vector<const char*> join_wait(int argc, char** argv, std::vector<std::string>& storage);
 // The value of --wait: "" is no limit.  Throws Usage.
 [[nodiscard]] std::optional<std::chrono::seconds> wait_limit(const std::string& text);
 

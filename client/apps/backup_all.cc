@@ -39,5 +39,8 @@ int main(int argc, char** argv) {
                          "send, and wait for the outcomes (--wait=SECONDS: at most so long)");
   options.flag("dry-run", "only say what would be queued");
   bk::add_home(options).positionals(0, 1);
-  return bk::run_program(options, argc, argv, [&] { return run(options, bk::find_home(options, argv[0])); });
+  std::vector<std::string> storage;
+  const std::vector<const char*> words = join_wait(argc, argv, storage);
+  return bk::run_program(options, static_cast<int>(words.size()), words.data(),
+                         [&] { return run(options, bk::find_home(options, argv[0])); });
 }

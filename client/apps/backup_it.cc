@@ -76,5 +76,8 @@ int main(int argc, char** argv) {
   options.flag("cancel", "end what is waiting of this module");
   options.flag("dry-run", "only say what would be queued");
   bk::add_home(options).positionals(0, 2);
-  return bk::run_program(options, argc, argv, [&] { return run(options, bk::find_home(options, argv[0])); });
+  std::vector<std::string> storage;
+  const std::vector<const char*> words = join_wait(argc, argv, storage);
+  return bk::run_program(options, static_cast<int>(words.size()), words.data(),
+                         [&] { return run(options, bk::find_home(options, argv[0])); });
 }

@@ -74,7 +74,7 @@ Attempt judge(const Workshop& shop, const ModuleConfig& module, const Queued& it
     out.status = ran.status < 128 ? ran.status : kExitIo;
     return out;
   }
-  out.ready = shop.queue.take_ready(item.token);
+  out.ready = shop.queue.find_ready(item.token);
   if (!out.ready) {
     out.failure = program + " ended well but never called add_queue";
   } else if (!module.method.empty() && out.ready->method != module.method) {
@@ -107,10 +107,12 @@ Attempt run_cmd(const Workshop& shop, const Queued& item) {
 
 Queued prepare_one(const Workshop& shop, Queued item) {
   const Attempt attempt = run_cmd(shop, item);
+  const std::string token = item.token;
   if (attempt.ready) {
     adopt(item, *attempt.ready);
     shop.queue.save(item);
     crash_point("prepare.prepared");
+    shop.queue.drop_ready(token);
     shop.log.line(describe(item));
     return item;
   }

@@ -7,6 +7,8 @@
 #include "common/text/document.h"
 #include "common/text/escape.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <map>
 
@@ -204,11 +206,15 @@ void Queue::finish(const Queued& item) {
   crash_point("queue.finished");
 }
 
-std::optional<Ready> Queue::take_ready(const std::string& token) {
+std::optional<Ready> Queue::find_ready(const std::string& token) const {
   const std::string file = join_path(directory_, std::string(kReady) + token);
   const std::optional<std::string> text = try_read_file(file, kMaxQueuedBytes);
   if (!text) return std::nullopt;
   return parse_ready(*text);
+}
+
+void Queue::drop_ready(const std::string& token) const noexcept {
+  (void)::unlink(join_path(directory_, std::string(kReady) + token).c_str());
 }
 
 std::uint64_t Queue::take_counters(std::uint64_t mark, std::uint64_t count) {

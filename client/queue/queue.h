@@ -73,7 +73,9 @@ class Queue {
   // P -> F, Done.
   void finish(const Queued& item);
   // What the cmd of that run left by add_queue; nothing when it left nothing.
-  [[nodiscard]] std::optional<Ready> take_ready(const std::string& token);
+  [[nodiscard]] std::optional<Ready> find_ready(const std::string& token) const;
+  // Once it stands in the P file.  Not durable: a leftover is harmless and goes at the next recover().
+  void drop_ready(const std::string& token) const noexcept;
   // The first of `count` numbers that were never used, all above `mark`.
   [[nodiscard]] std::uint64_t take_counters(std::uint64_t mark, std::uint64_t count);
 

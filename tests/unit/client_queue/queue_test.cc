@@ -165,7 +165,7 @@ TEST_F(QueueTest, StaleFilesOfDeadProcessesAreRemovedAndOthersStay) {
   leave_ready(home, "main", "token", {"git", "/b", clock.now(), std::nullopt, "", 0, {}});
   EXPECT_TRUE(queue->recover(std::chrono::hours(1)).empty());
   EXPECT_EQ(names(), Names{"Cdirectories"});
-  EXPECT_FALSE(queue->take_ready("token"));
+  EXPECT_FALSE(queue->find_ready("token"));
   EXPECT_TRUE(queue->find(id));
 }
 
@@ -271,6 +271,22 @@ TEST_F(QueueTest, ArchivesStayWhileAnyQueueNeedsThem) {
   queue->finish(item);
   clean_archives(home);
   EXPECT_FALSE(path_exists(home + "/tmp/" + name));
+}
+
+// The n-th block of docs/formats/queue.md.
+std::string example(int n) {
+  const std::string page = read_file(std::string(BK_SOURCE_DIR) + "/docs/formats/queue.md");
+  std::size_t at = 0;
+  for (; n >= 0; --n) at = page.find("```\nbk-", at) + 4;
+  return page.substr(at, page.find("```", at) - at);
+}
+
+TEST(QueuePage, ItsExamplesAreWhatIsReadAndWritten) {
+  const Queued item = parse_queued(example(0));
+  EXPECT_EQ(item.request.name, "/srv/caf\xc3\xa9");
+  EXPECT_EQ(item.request.skipped, std::vector<std::string>{"unreadable images/x%20y.png"});
+  EXPECT_EQ(write_queued(item), example(0));
+  EXPECT_EQ(write_ready(parse_ready(example(1))), example(1));
 }
 
 TEST_F(QueueTest, TenThousandRequestsAreQueuedQuickly) {
