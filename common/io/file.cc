@@ -1,6 +1,7 @@
 #include "common/io/file.h"
 
 #include "common/error/error.h"
+#include "common/random/random.h"
 #include "common/text/escape.h"
 
 #include <dirent.h>
@@ -11,15 +12,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
 
 namespace bk {
 namespace {
 
+// Beside `path`, so that a rename can replace it.  Random, because what a crash left behind must not be in
+// the way of a later process with the same pid; short, because `path` itself may use all 255 bytes of a name.
 std::string temporary_name(const std::string& path) {
-  static std::atomic<unsigned> serial{0};
-  return path + ".tmp" + std::to_string(::getpid()) + "-" + std::to_string(serial++);
+  return join_path(parent_of(path), ".tmp-" + hex_encode(SystemRandom().bytes(8)));
 }
 
 std::string at(std::string_view doing, const std::string& path) {
@@ -50,30 +51,6 @@ void write_synced(const std::string& path, std::string_view bytes, mode_t mode) 
     error.add_context(at("writing", path));
     throw;
   }
-}
-
-void remove_tree_at(int parent, const char* name, const std::string& shown) {
-  if (::unlinkat(parent, name, 0) == 0 || errno == ENOENT) return;
-  if (errno != EISDIR && errno != EPERM && errno != ENOTEMPTY) throw sys_error(errno, at("removing", shown));
-  Fd dir(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!dir) throw sys_error(errno, at("removing", shown));
-  for (;;) {
-    // Collected in portions: removing while reading may skip names on some file systems.
-    std::vector<std::string> names;
-    const int copy = check_sys(::dup(dir.get()), [&] { return at("listing", shown); });
-    std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(copy), &::closedir);
-    if (!stream) throw sys_error(errno, at("listing", shown));
-    ::rewinddir(stream.get());
-    while (const dirent* entry = ::readdir(stream.get())) {
-      const std::string_view n = entry->d_name;
-      if (n != "." && n != "..") names.emplace_back(n);
-      if (names.size() == 4096) break;
-    }
-    if (names.empty()) break;
-    for (const std::string& n : names) remove_tree_at(dir.get(), n.c_str(), shown);
-  }
-  if (::unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-    throw sys_error(errno, at("removing", shown));
 }
 
 }  // namespace
@@ -234,15 +211,6 @@ void ensure_directory(const std::string& path, mode_t mode) {
   if (parent == path) throw sys_error(ENOENT, at("making directory", path));
   ensure_directory(parent, mode);
   ensure_directory(path, mode);
-}
-
-void remove_tree(const std::string& path) {
-  Fd parent(::open(parent_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!parent) {
-    if (errno == ENOENT) return;
-    throw sys_error(errno, at("removing", path));
-  }
-  remove_tree_at(parent.get(), base_name(path).c_str(), path);
 }
 
 bool path_exists(const std::string& path) {

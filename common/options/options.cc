@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -17,14 +18,70 @@ namespace bk {
 
 namespace po = boost::program_options;
 
+namespace {
+
+// One line, whatever a user typed into it.
+std::string one_line(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto b = static_cast<unsigned char>(c);
+    if (b < 0x20 || b == 0x7f) {
+      out += fmt::format("\\x{:02x}", b);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+bool is_number(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+}  // namespace
+
+constexpr const char* kWords = "words";
+
 struct Options::Impl {
   std::string program, summary, footer;
   std::vector<std::string> usage;
   po::options_description description{"Options"};
   po::variables_map parsed;
   std::vector<std::string> words;
+  std::vector<std::string> optional_values;
   std::size_t least = 0, most = 0;
+
+  [[nodiscard]] std::vector<po::option> parse_first(std::vector<std::string>& args) const;
 };
+
+// What Boost 1.74 does not do as we want, taken from the front of the words that are left:
+//   --name=          an empty value (Boost: an error)
+//   --wait WORD      an optional value is taken from the next word only when that is a number (Boost: always)
+//   --words          the name that positional words have inside (Boost: an option)
+std::vector<po::option> Options::Impl::parse_first(std::vector<std::string>& args) const {
+  const std::string first = args.front();
+  if (!first.starts_with("--") || first == "--") return {};
+  const std::size_t equals = first.find('=');
+  po::option option;
+  option.string_key = first.substr(2, equals == std::string::npos ? equals : equals - 2);
+  option.original_tokens = {first};
+  if (option.string_key == kWords) throw po::unknown_option(first);
+  const bool optional =
+      std::find(optional_values.begin(), optional_values.end(), option.string_key) != optional_values.end();
+  if (equals != std::string::npos && equals + 1 == first.size()) {
+    option.value = {""};
+  } else if (equals == std::string::npos && optional) {
+    option.value = {""};
+    if (args.size() > 1 && is_number(args[1])) {
+      option.value = {args[1]};
+      args.erase(args.begin());
+    }
+  } else {
+    return {};
+  }
+  args.erase(args.begin());
+  return {option};
+}
 
 Options::Options(std::string program, std::string summary) : impl_(std::make_unique<Impl>()) {
   impl_->program = std::move(program);
@@ -33,6 +90,7 @@ Options::Options(std::string program, std::string summary) : impl_(std::make_uni
   flag("version", "show the version");
 }
 Options::~Options() = default;
+Options::Options(Options&&) noexcept = default;
 
 Options& Options::usage(const std::string& line) {
   impl_->usage.push_back(line);
@@ -59,6 +117,7 @@ Options& Options::values(const std::string& name, const std::string& placeholder
 
 Options& Options::optional_value(const std::string& name, const std::string& placeholder,
                                  const std::string& help) {
+  impl_->optional_values.push_back(name);
   impl_->description.add_options()(
       name.c_str(), po::value<std::string>()->implicit_value("", "")->value_name(placeholder), help.c_str());
   return *this;
@@ -103,17 +162,23 @@ std::string Options::help_text() const {
 bool Options::parse(int argc, const char* const* argv) {
   po::options_description all;
   all.add(impl_->description);
-  all.add_options()("words", po::value<std::vector<std::string>>(), "");
+  all.add_options()(kWords, po::value<std::vector<std::string>>(), "");
   po::positional_options_description positional;
-  positional.add("words", -1);
+  positional.add(kWords, -1);
   // No guessing: an abbreviated option that is right today may be ambiguous in the next version.
   const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
   try {
-    po::store(po::command_line_parser(argc, argv).options(all).positional(positional).style(style).run(),
+    const auto first = [this](std::vector<std::string>& args) { return impl_->parse_first(args); };
+    po::store(po::command_line_parser(argc, argv)
+                  .options(all)
+                  .positional(positional)
+                  .style(style)
+                  .extra_style_parser(first)
+                  .run(),
               impl_->parsed);
     po::notify(impl_->parsed);
   } catch (const po::error& error) {
-    throw Error(Kind::Usage, std::string(error.what()) + "; see --help");
+    throw Error(Kind::Usage, one_line(error.what()) + "; see --help");
   }
   if (has("help")) {
     std::fputs(help_text().c_str(), stdout);
@@ -123,7 +188,7 @@ bool Options::parse(int argc, const char* const* argv) {
     std::fputs(fmt::format("{} (Backline) {}\n", impl_->program, kVersion).c_str(), stdout);
     return false;
   }
-  if (has("words")) impl_->words = impl_->parsed["words"].as<std::vector<std::string>>();
+  if (has(kWords)) impl_->words = impl_->parsed[kWords].as<std::vector<std::string>>();
   const std::size_t count = impl_->words.size();
   if (count < impl_->least)
     throw Error(Kind::Usage,
@@ -140,13 +205,13 @@ int run_program(Options& options, int argc, const char* const* argv, const std::
   try {
     status = options.parse(argc, argv) ? body() : kExitDone;
   } catch (const Error& error) {
-    std::fputs(fmt::format("{}: {}\n", options.program(), error.what()).c_str(), stderr);
+    std::fputs(fmt::format("{}: {}\n", options.program(), one_line(error.what())).c_str(), stderr);
     return exit_status(error.kind());
   } catch (const std::bad_alloc&) {
     std::fputs(fmt::format("{}: out of memory\n", options.program()).c_str(), stderr);
     return kExitIo;
   } catch (const std::exception& error) {
-    std::fputs(fmt::format("{}: {}\n", options.program(), error.what()).c_str(), stderr);
+    std::fputs(fmt::format("{}: {}\n", options.program(), one_line(error.what())).c_str(), stderr);
     return kExitIo;
   }
   // A full disk shows only here for what was printed.

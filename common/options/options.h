@@ -22,13 +22,16 @@ class Options {
  public:
   Options(std::string program, std::string summary);
   ~Options();
+  Options(Options&&) noexcept;
 
   Options& usage(const std::string& line);  // may be called several times
   Options& flag(const std::string& name, const std::string& help);
   Options& value(const std::string& name, const std::string& placeholder, const std::string& help);
   Options& values(const std::string& name, const std::string& placeholder,
                   const std::string& help);  // repeatable
-  // As value(), but "--name" alone is allowed and gives "".
+  // As value(), but "--name" alone is allowed and gives "".  The next word is its value only when it is a
+  // number;
+  // "--name=VALUE" works always.
   Options& optional_value(const std::string& name, const std::string& placeholder, const std::string& help);
   // How many words that are no options are allowed.
   Options& positionals(std::size_t least, std::size_t most);

@@ -5,8 +5,10 @@
 #include "common/text/escape.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,6 +70,9 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   for (int i = 0; i < 3; ++i) {
     if (::dup2(lifted[static_cast<std::size_t>(i)], i) < 0) fail(errno);
   }
+  // Whatever the program we run in has opened without close-on-exec is not the new program's.  Best effort:
+  // the call is of Linux 5.9, the flag of 5.11.
+  (void)::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
   if (::chdir(command.directory.empty() ? "/" : command.directory.c_str()) < 0) fail(errno);
   if (command.before_exec && command.before_exec() != 0) fail(errno != 0 ? errno : EPERM);
   ::execve(program.c_str(), argv, envp);
@@ -146,15 +151,27 @@ std::optional<int> Child::wait_for(milliseconds limit) {
   }
 }
 
+// Whether the child has ended, without reaping it.
+bool Child::ended_within(milliseconds limit) const {
+  const auto end = steady_clock::now() + limit;
+  for (milliseconds nap(1);; nap = std::min(nap * 2, milliseconds(50))) {
+    siginfo_t info{};
+    if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        info.si_pid == pid_)
+      return true;
+    if (steady_clock::now() >= end) return false;
+    std::this_thread::sleep_for(nap);
+  }
+}
+
 void Child::stop(milliseconds grace) {
   if (pid_ <= 0 || status_) return;
   if (grace.count() > 0) {
     (void)::kill(-pid_, SIGTERM);
-    if (wait_for(grace)) {
-      (void)::kill(-pid_, SIGKILL);  // what the leader left behind
-      return;
-    }
+    (void)ended_within(grace);
   }
+  // Before the leader is reaped, because only until then the group's number cannot belong to somebody else.
+  // This also ends what a leader that went in time left behind.
   (void)::kill(-pid_, SIGKILL);
   (void)wait();
 }

@@ -47,6 +47,7 @@ class Child {
  private:
   friend Child start(const Command& command);
   explicit Child(pid_t pid) : pid_(pid) {}
+  [[nodiscard]] bool ended_within(std::chrono::milliseconds limit) const;
   pid_t pid_ = -1;
   std::optional<int> status_;
 };

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <ctime>
 
 namespace bk {
@@ -79,22 +80,37 @@ std::optional<std::int64_t> from_utc(const CivilTime& c) {
   if (c.month < 1 || c.month > 12 || c.day < 1 || c.day > days_in(c.year, c.month)) return std::nullopt;
   if (c.hour < 0 || c.hour > 23 || c.minute < 0 || c.minute > 59 || c.second < 0 || c.second > 59)
     return std::nullopt;
-  if (c.year < -200'000'000'000 || c.year > 200'000'000'000) return std::nullopt;
-  return days_of(c.year, c.month, c.day) * 86400 + c.hour * 3600 + c.minute * 60 + c.second;
+  // Years whose seconds fit 64 bits, or nearly: the rest is found by the overflow checks.
+  if (c.year < -300'000'000'000 || c.year > 300'000'000'000) return std::nullopt;
+  std::int64_t days = days_of(c.year, c.month, c.day);
+  std::int64_t rest = c.hour * 3600 + c.minute * 60 + c.second;
+  // Counted back from the next midnight: the first day that 64 bits can hold is not whole.
+  if (days < 0) {
+    ++days;
+    rest -= 86400;
+  }
+  std::int64_t seconds = 0;
+  if (__builtin_mul_overflow(days, std::int64_t{86400}, &seconds) ||
+      __builtin_add_overflow(seconds, rest, &seconds))
+    return std::nullopt;
+  return seconds;
 }
 
 std::string to_text(Timestamp time) {
   const CivilTime c = to_utc(time.seconds);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", c.year, c.month, c.day, c.hour, c.minute,
-                     c.second, time.nanoseconds);
+  return fmt::format("{}{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", c.year < 0 ? "-" : "", std::abs(c.year),
+                     c.month, c.day, c.hour, c.minute, c.second, time.nanoseconds);
 }
 
 std::optional<Timestamp> parse_timestamp(std::string_view text) {
   const std::size_t dash = text.find('-', 1);
-  if (dash == std::string_view::npos || dash < 4 || text.back() != 'Z') return std::nullopt;
+  if (dash == std::string_view::npos || text.back() != 'Z') return std::nullopt;
   std::string_view year_text = text.substr(0, dash);
   const bool negative = year_text.front() == '-';
   if (negative) year_text.remove_prefix(1);
+  // One spelling for a year: four digits, or more without a leading zero, and no minus zero.
+  if (year_text.size() < 4 || (year_text.size() > 4 && year_text.front() == '0')) return std::nullopt;
+  if (negative && year_text == "0000") return std::nullopt;
   while (year_text.size() > 1 && year_text.front() == '0') year_text.remove_prefix(1);
   const std::optional<std::int64_t> year = parse_int<std::int64_t>(year_text, 0);
   const std::string_view rest = text.substr(dash + 1, text.size() - dash - 2);  // "MM-DDTHH:MM:SS[.fraction]"

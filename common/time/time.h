@@ -19,7 +19,7 @@ struct Timestamp {
   [[nodiscard]] Timestamp plus(std::chrono::nanoseconds span) const;
 };
 
-// "2026-07-13T22:04:09.123456789Z"; the year may have a sign and more than four digits.
+// "2026-07-13T22:04:09.123456789Z"; years before 0 have a sign ("-0044"), years above 9999 more digits.
 [[nodiscard]] std::string to_text(Timestamp time);
 // The inverse; nothing for anything else (the fraction may be absent or shorter than nine digits).
 [[nodiscard]] std::optional<Timestamp> parse_timestamp(std::string_view text);
