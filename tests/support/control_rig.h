@@ -54,9 +54,14 @@ class ControlRig {
   static constexpr const char* kRequests = "refs/heads/requests";
   static constexpr const char* kReceipts = "refs/heads/receipts";
 
-  ControlRig() { git::Repository::init(far_path(), kRequests); }
+  ControlRig() : far_path_(server.dir().file("web1.git")) {
+    git::Repository::init(far_path_, kRequests);
+    far().set_config("receive.autogc", "false");
+  }
+  // With a repository that somebody else makes.
+  explicit ControlRig(std::string far_path) : far_path_(std::move(far_path)) {}
 
-  [[nodiscard]] std::string far_path() const { return server.dir().file("web1.git"); }
+  [[nodiscard]] const std::string& far_path() const { return far_path_; }
   [[nodiscard]] git::Repository far() const { return git::Repository(far_path()); }
   [[nodiscard]] client::ControlTarget target() const {
     client::ControlTarget out;
@@ -113,6 +118,9 @@ class ControlRig {
 
   Sshd server;
   MemoryLedger ledger;
+
+ private:
+  std::string far_path_;
 };
 
 }  // namespace bk::test
