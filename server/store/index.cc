@@ -18,6 +18,7 @@ namespace bk::store {
 namespace {
 
 constexpr std::uint64_t kWorthARun = 4U << 20U;    // bytes of a journal: read and decoded in about 20 ms
+constexpr std::size_t kMaxLiveChunks = 1U << 17U;  // of one journal in memory: about 12 MiB
 constexpr std::size_t kEntriesPerRun = 1U << 18U;  // 8 MiB of memory while rebuilding
 
 std::string index_header(const StoreId& store) {
@@ -130,10 +131,12 @@ void Index::refresh() {
   });
 }
 
+bool Index::crowded(std::uint64_t number) const { return live_.uncovered(number).chunks >= kMaxLiveChunks; }
+
 void Index::cover(std::uint64_t number) {
   refresh();
   const LiveJournals::Uncovered news = live_.uncovered(number);
-  if (news.bytes < kWorthARun) return;
+  if (news.bytes < kWorthARun && news.chunks < kMaxLiveChunks) return;
   runs_.add_located(live_.entries(number), {{number, news.end}});
   live_.covered(number);
 }

@@ -33,6 +33,8 @@ class Index {
   // Puts a journal's entries into a run once they are worth one, so that opening never reads much of a
   // journal. Everything in it is durable already.
   void cover(std::uint64_t number);
+  // True when the entries of a journal take more memory than they should: time to sync and cover it.
+  [[nodiscard]] bool crowded(std::uint64_t number) const;
   // Makes the entries of a sealed journal durable.
   void retire(std::uint64_t number);
   // Merges runs when nobody else is at it.

@@ -70,7 +70,8 @@ void LiveJournals::refresh(const Covered& covered) {
 LiveJournals::Uncovered LiveJournals::uncovered(std::uint64_t number) const {
   const auto known = views_.find(number);
   if (known == views_.end()) return {};
-  return {known->second.group_end - known->second.begin, known->second.group_end};
+  return {known->second.group_end - known->second.begin, known->second.group_end,
+          known->second.chunks.size()};
 }
 
 void LiveJournals::covered(std::uint64_t number) {

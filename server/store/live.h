@@ -34,6 +34,7 @@ class LiveJournals {
   // file.
   struct Uncovered {
     std::uint64_t bytes = 0, end = 0;
+    std::size_t chunks = 0;
   };
   [[nodiscard]] Uncovered uncovered(std::uint64_t number) const;
   void clear() { views_.clear(); }

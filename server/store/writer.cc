@@ -172,6 +172,11 @@ void WriterImpl::store_group(const EncodedGroup& group, std::vector<ChunkRef> ch
   crash_point("store.group-appended");
   store_.index().live().note(journal_->number(), offset, journal_->end(), chunks);
   totals_.stored_bytes += journal_->end() - offset;
+  possession_.flush();
+  if (store_.index().crowded(journal_->number())) {
+    journal_->sync();
+    store_.index().cover(journal_->number());
+  }
   if (!journal_->full()) return;
   Journal finished = *std::exchange(journal_, std::nullopt);
   finished.finish(retire);
@@ -179,7 +184,10 @@ void WriterImpl::store_group(const EncodedGroup& group, std::vector<ChunkRef> ch
 
 void WriterImpl::sync() {
   flush();
-  if (journal_) journal_->sync();
+  if (journal_) {
+    journal_->sync();
+    store_.index().cover(journal_->number());
+  }
   store_.index().live().sync_others(journal_ ? journal_->number() : 0);
 }
 
@@ -193,7 +201,6 @@ SnapshotRecord WriterImpl::commit(SnapshotRecord record) {
   sync();
   SnapshotRecord done = SnapshotLog(store_.layout(), store_.id(), client_).append(std::move(record));
   possession_.fold();
-  if (journal_) store_.index().cover(journal_->number());
   store_.index().merge_if_idle();
   return done;
 }

@@ -81,6 +81,31 @@ TEST_F(StoreTest, AKillAtAnyDurableStepLeavesAWholeStore) {
   }
 }
 
+TEST_F(StoreTest, AKillWhileAPackIsFinishedOrRunsAreMergedLosesNothing) {
+  const std::string bytes = noise(4800000, 77);
+  for (const char* step :
+       {"store.pack-sealed", "store.pack-renamed", "store.index-run", "store.index-merged"}) {
+    remove_tree(home() + "/store");
+    remove_tree(home() + "/index");
+    const int status = in_child([&] {
+      (void)::setenv("BACKLINE_CRASH_AT", step, 1);
+      auto store = open();
+      for (std::size_t i = 0; i < 10; ++i) {
+        std::string fresh = bytes;  // other chunks each time
+        fresh[0] = static_cast<char>(i);
+        fresh[2400000] = static_cast<char>(i);
+        (void)commit(*store, "web1", {{"a", fresh.substr(0, 2400000)}, {"b", fresh.substr(2400000)}});
+      }
+    });
+    EXPECT_TRUE(WIFSIGNALED(status)) << step;
+    auto store = open();
+    expect_whole(*store);
+    const std::uint64_t survived = store->snapshots().size();
+    EXPECT_EQ(commit(*store, "web1", files_of(1)).sequence, survived + 1) << step;
+    expect_whole(*store);
+  }
+}
+
 TEST_F(StoreTest, WhatAKilledWriterStoredIsPossessedAndNotStoredAgain) {
   const std::string content = noise(1500000, 7);
   const int status = in_child([&] {
@@ -149,6 +174,22 @@ TEST_F(StoreTest, TwoProcessesWriteAtOnceAndALaterOneSharesTheirPacks) {
   EXPECT_LE(journals, 2U);
   (void)commit(*store, "web3", files_of(1));
   EXPECT_EQ(files_in(home() + "/store/journal").size(), journals);
+}
+
+TEST_F(StoreTest, ManyTinyChunksDoNotFillMemory) {
+  auto store = open();
+  auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+  rusage before{};
+  (void)::getrusage(RUSAGE_SELF, &before);
+  for (int i = 0; i < 600000; ++i) (void)writer->put(ObjectKind::Data, "tiny chunk " + std::to_string(i));
+  writer->sync();
+  rusage after{};
+  (void)::getrusage(RUSAGE_SELF, &after);
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 80L * 1024);  // KiB
+  EXPECT_FALSE(files_in(home() + "/index/chunks").empty());
+  const ChunkId first = chunk_id(ObjectKind::Data, "tiny chunk 0");
+  EXPECT_EQ(open()->read(ObjectKind::Data, first), "tiny chunk 0");
+  EXPECT_EQ(writer->possession().has({&first, 1}), std::vector<bool>{true});
 }
 
 TEST_F(StoreTest, AFullJournalBecomesASealedPack) {
