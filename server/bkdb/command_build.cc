@@ -2,6 +2,7 @@
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "server/bkdb/commands.h"
+#include "server/pull/git_view.h"
 #include "server/views/views.h"
 
 #include <fmt/format.h>
@@ -27,7 +28,9 @@ int run_build(Session& session, const Words& words) {
   const std::vector<store::SnapshotRecord> records = store.snapshots();
   server::rebuild_views(home, records);
   crash_point("bkdb.build_views");
-  print(fmt::format("built: index, catalog of {} snapshots, views\n", catalog.size()));
+  const std::size_t mirrors = pull::rebuild_git_views(home, store, records);
+  print(
+      fmt::format("built: index, catalog of {} snapshots, views, {} git mirrors\n", catalog.size(), mirrors));
   return kExitDone;
 }
 

@@ -1,10 +1,8 @@
 // Method git: a mirror that loses nothing.  Before a fetch removes or moves a ref, its old commit gets a ref
 // below refs/backline/<time>/, in one transaction; so no crash leaves a commit without a name.
-#include "common/digest/sha256.h"
 #include "common/error/error.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
-#include "common/io/lock.h"
 #include "common/text/escape.h"
 #include "server/pull/driver.h"
 #include "server/pull/git_command.h"
@@ -243,17 +241,11 @@ Pulled same_as(const store::SnapshotRecord& record) {
   return out;
 }
 
-FileLock lock_mirror(const std::string& home, const std::string& path) {
-  const std::string folder = home + "/tmp/mirrors";
-  ensure_directory(folder);
-  return FileLock::exclusive(folder + "/" + Sha256::of(path).hex().substr(0, 32) + ".lock");
-}
-
 }  // namespace
 
 Pulled pull_git(const Job& job, Surroundings& around) {
   Mirror mirror(job, around);
-  auto lock = std::make_shared<FileLock>(lock_mirror(around.home, mirror.path()));
+  auto lock = std::make_shared<FileLock>(lock_git_view(around.home, mirror.path()));
   mirror.ensure();
   const RemoteRefs remote = mirror.ask();
   Pulled out;

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <map>
 
 namespace bk::pull {
 namespace {
@@ -130,6 +131,30 @@ void rebuild_git_view(store::Store& store, const store::SnapshotRecord& record, 
   sync_directory(making + "/objects/pack");
   remove_tree(mirror);
   rename_durably(making, mirror);
+}
+
+FileLock lock_git_view(const std::string& home, const std::string& mirror) {
+  const std::string folder = home + "/tmp/mirrors";
+  ensure_directory(folder);
+  return FileLock::exclusive(folder + "/" + Sha256::of(mirror).hex().substr(0, 32) + ".lock");
+}
+
+std::size_t rebuild_git_views(const std::string& home, store::Store& store,
+                              const std::vector<store::SnapshotRecord>& records) {
+  std::map<std::string, const store::SnapshotRecord*> newest;  // by mirror: modules may share one
+  for (const store::SnapshotRecord& record : records) {
+    if (record.method != "git" || record.root.type != EntryType::Directory) continue;
+    const store::SnapshotRecord*& known = newest[git_view_path(home, record.client, record.name)];
+    if (known == nullptr || known->began < record.began) known = &record;
+  }
+  std::size_t made = 0;
+  for (const auto& [mirror, record] : newest) {
+    const FileLock lock = lock_git_view(home, mirror);
+    if (git_view_snapshot(mirror) == record->id && path_exists(mirror + "/HEAD")) continue;
+    rebuild_git_view(store, *record, mirror);
+    ++made;
+  }
+  return made;
 }
 
 }  // namespace bk::pull

@@ -2,12 +2,14 @@
 // truth.
 #pragma once
 
+#include "common/io/lock.h"
 #include "server/store/snapshot.h"
 #include "server/store/store.h"
 
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace bk::pull {
 
@@ -30,5 +32,13 @@ void remember_git_view_snapshot(const std::string& mirror, const std::string& sn
 void rebuild_git_view(
     store::Store& store, const store::SnapshotRecord& record, const std::string& mirror,
     const std::function<void()>& alive = [] {});
+
+// Held while a mirror is changed; waits.
+[[nodiscard]] FileLock lock_git_view(const std::string& home, const std::string& mirror);
+
+// Every source of method git gets its mirror as its newest record has it; those that are so already stay.
+// `records` in the order of Store::snapshots().  Returns how many were made anew.
+std::size_t rebuild_git_views(const std::string& home, store::Store& store,
+                              const std::vector<store::SnapshotRecord>& records);
 
 }  // namespace bk::pull

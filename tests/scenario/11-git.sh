@@ -2,7 +2,9 @@
 # Goal: a mirror of another user's repository that stock git clones and fsck finds whole; rewritten history stays; the mirror is a view.
 . "$(dirname "$0")/lib.sh"
 lab_up
-G="git -c user.name=t -c user.email=t@localhost -c init.defaultBranch=main -c safe.directory=*"
+# "-c safe.directory" does not reach the receive-pack that a push starts; a global configuration of this test does.
+printf '[safe]\n\tdirectory = *\n' >"$T/gitconfig"
+G="env GIT_CONFIG_GLOBAL=$T/gitconfig git -c user.name=t -c user.email=t@localhost -c init.defaultBranch=main"
 mkdir -p "$T/repos/team"
 $G init -q "$T/work"
 for i in 1 2 3; do echo "$i" >"$T/work/f"; $G -C "$T/work" add f; $G -C "$T/work" commit -qm "c$i"; done
