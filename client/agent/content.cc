@@ -124,16 +124,7 @@ void FileReader::read(int directory, std::string_view path, const Entry& entry, 
   for (int attempt = 1;; ++attempt) {
     struct stat before {};
     if (!fd) fd = open_regular(directory, entry.name.c_str(), before);
-    if (!fd || fstat(fd.get(), &before) != 0) {
-      const int error = errno;
-      batcher_.add(pull::BeginFile{page, index, {}});
-      if (means_vanished(error)) {
-        ++context_.counters.vanished;
-        return end(pull::FileStatus::Vanished, entry, nullptr, 0);
-      }
-      context_.report(pull::SkipReason::Unreadable, error, join_below(path, entry.name));
-      return end(pull::FileStatus::Unreadable, entry, nullptr, 0);
-    }
+    if (!fd || fstat(fd.get(), &before) != 0) return give_up(path, entry, page, index, errno);
     settle(before);
     const Attempt done = read_once(fd.get(), before, {page, index, attributes(fd.get(), path, entry.name)});
     if (done.outcome == Outcome::Unreadable) {
@@ -147,6 +138,17 @@ void FileReader::read(int directory, std::string_view path, const Entry& entry, 
     }
     fd.reset();  // by name again: it may have been replaced
   }
+}
+
+void FileReader::give_up(std::string_view path, const Entry& entry, std::uint64_t page, std::uint64_t index,
+                         int error) {
+  batcher_.add(pull::BeginFile{page, index, {}});
+  if (means_vanished(error)) {
+    ++context_.counters.vanished;
+    return end(pull::FileStatus::Vanished, entry, nullptr, 0);
+  }
+  context_.report(pull::SkipReason::Unreadable, error, join_below(path, entry.name));
+  end(pull::FileStatus::Unreadable, entry, nullptr, 0);
 }
 
 FileReader::Attempt FileReader::read_once(int fd, const struct stat& before, const pull::BeginFile& begin) {

@@ -54,6 +54,8 @@ class FileReader {
   // `directory` when it changed meanwhile.  Everything that can happen to one file ends in an EndFile item.
   void read(int directory, std::string_view path, const Entry& entry, std::uint64_t page, std::uint64_t index,
             Fd fd);
+  // Says of a wanted file that it could not be opened: vanished or unreadable, as `error` means.
+  void give_up(std::string_view path, const Entry& entry, std::uint64_t page, std::uint64_t index, int error);
   [[nodiscard]] std::uint64_t files() const { return files_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 

@@ -197,7 +197,11 @@ bool TreeSession::complete_entry(Entry& entry) {
     }
   }
   XattrResult attributes = read_xattrs_at(fd, entry.name);
-  if (attributes.error != 0 && !means_vanished(attributes.error)) {
+  if (means_vanished(attributes.error)) {
+    ++context_.counters.vanished;
+    return false;
+  }
+  if (attributes.error != 0) {
     report(pull::SkipReason::Xattr, attributes.error, join_below(sending_->directory.path, entry.name));
   }
   entry.xattrs = std::move(attributes.xattrs);
@@ -237,6 +241,11 @@ bool TreeSession::read_step() {
 
 void TreeSession::read_page(Page& page) {
   const Fd directory = open_beneath(context_.root.get(), page.path, kDirectory);
+  const int error = directory ? 0 : errno;
+  for (std::size_t i = 0; error != 0 && i < page.entries.size(); ++i) {
+    if (page.wants->test(i)) reader_.give_up(page.path, page.entries[i], page.number, i, error);
+  }
+  if (error != 0) return;
   std::deque<std::pair<std::size_t, Fd>> ahead;
   std::size_t next = 0;
   const auto fill = [&] {

@@ -1,5 +1,6 @@
 // The serving side of the tree protocol as a process of its own, for tests: serves the given roots on stdin
-// and stdout.   tree_agent [--exclude PATTERN | --deny PATTERN | --one-fs | --keepalive-ms N] ROOT...
+// and stdout.   tree_agent [--exclude PATTERN | --deny PATTERN | --one-fs | --as-nobody | --keepalive-ms N]
+// ROOT...
 #include "client/agent/tree_server.h"
 #include "common/error/error.h"
 
@@ -20,6 +21,8 @@ int main(int argc, char** argv) {
       rules.deny.emplace_back(argv[++i]);
     } else if (argument == "--one-fs") {
       rules.one_file_system = true;
+    } else if (argument == "--as-nobody") {
+      if (setgid(65534) != 0 || setuid(65534) != 0) return bk::kExitIo;
     } else if (argument == "--keepalive-ms") {
       deadlines.keepalive = std::chrono::milliseconds(std::stoi(argv[++i]));
     } else {

@@ -1,0 +1,96 @@
+// The agent's small parts: patterns, opening beneath a root.
+#include "client/agent/beneath.h"
+#include "client/agent/names.h"
+#include "client/agent/pattern.h"
+#include "common/io/file.h"
+#include "tests/support/temp_dir.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace bk::agent {
+namespace {
+
+TEST(Pattern, StarStaysInsideANameAndTwoStarsDoNot) {
+  EXPECT_TRUE(glob_matches("*.o", "a.o"));
+  EXPECT_FALSE(glob_matches("*.o", "d/a.o"));
+  EXPECT_TRUE(glob_matches("**.o", "d/a.o"));
+  EXPECT_TRUE(glob_matches("d/**", "d/e/f"));
+  EXPECT_FALSE(glob_matches("d/*", "d/e/f"));
+  EXPECT_TRUE(glob_matches("a?c", "abc"));
+  EXPECT_FALSE(glob_matches("a?c", "a/c"));
+  EXPECT_TRUE(glob_matches("\\*", "*"));
+  EXPECT_FALSE(glob_matches("\\*", "x"));
+  EXPECT_TRUE(glob_matches("", ""));
+  EXPECT_FALSE(glob_matches("", "a"));
+}
+
+TEST(Pattern, ManyStarsDoNotTakeExponentialTime) {
+  EXPECT_FALSE(glob_matches(std::string(50, '*') + "*a*a*a*a*a*b", std::string(4000, 'a')));
+}
+
+TEST(Pattern, AWordMatchesAtAnyDepthAndAPathOnlyFromTheRoot) {
+  const Patterns patterns({"cache", "/build", "var/*.log", "tmp/"});
+  EXPECT_TRUE(patterns.match("a/b/cache"));
+  EXPECT_TRUE(patterns.match("tmp"));
+  EXPECT_TRUE(patterns.match("build"));
+  EXPECT_FALSE(patterns.match("a/build"));
+  EXPECT_TRUE(patterns.match("var/x.log"));
+  EXPECT_FALSE(patterns.match("a/var/x.log"));
+}
+
+class Beneath : public ::testing::Test {
+ protected:
+  Beneath() {
+    ensure_directory(dir_.file("root/a/b"));
+    ensure_directory(dir_.file("outside"));
+    replace_durably(dir_.file("root/a/b/file"), "x");
+    (void)!::symlink("../../outside", dir_.file("root/a/out").c_str());
+    (void)!::symlink("b", dir_.file("root/a/in").c_str());
+    (void)::mkfifo(dir_.file("root/fifo").c_str(), 0600);
+    root_ = open_root(dir_.file("root"));
+  }
+  static constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  test::TempDir dir_;
+  Fd root_;
+};
+
+TEST_F(Beneath, OpensWhatLiesBelow) {
+  ASSERT_TRUE(root_);
+  EXPECT_TRUE(open_beneath(root_.get(), "a/b", kDirectory));
+  EXPECT_TRUE(open_beneath(root_.get(), "", kDirectory));
+}
+
+TEST_F(Beneath, NeverFollowsASymlinkNorLeavesTheRoot) {
+  EXPECT_FALSE(open_beneath(root_.get(), "a/out", kDirectory));
+  EXPECT_EQ(errno, ELOOP);
+  EXPECT_FALSE(open_beneath(root_.get(), "a/in", kDirectory));  // not even to the inside
+  EXPECT_FALSE(open_beneath(root_.get(), "../outside", kDirectory));
+  EXPECT_FALSE(open_beneath(root_.get(), "/etc", kDirectory));
+  EXPECT_FALSE(open_root(dir_.file("root/a/in")));
+}
+
+TEST_F(Beneath, OnlyRegularFilesAreOpenedForReadingAndAFifoDoesNotBlock) {
+  struct stat facts {};
+  EXPECT_FALSE(open_regular(root_.get(), "fifo", facts));
+  EXPECT_EQ(errno, ENOTSUP);
+  const Fd b = open_beneath(root_.get(), "a/b", kDirectory);
+  EXPECT_TRUE(open_regular(b.get(), "file", facts));
+}
+
+TEST_F(Beneath, NamesComeSortedByBytesWithoutTheDots) {
+  NameList names;
+  const Fd a = open_beneath(root_.get(), "a", kDirectory);
+  ASSERT_EQ(names.read(a.get()), 0);
+  ASSERT_EQ(names.size(), 3U);
+  EXPECT_EQ(names[0].view(), "b");
+  EXPECT_EQ(names[1].view(), "in");
+  EXPECT_EQ(names[2].view(), "out");
+}
+
+}  // namespace
+}  // namespace bk::agent
