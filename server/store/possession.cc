@@ -127,6 +127,12 @@ void ClientPossession::fold() {
   runs_.add_keys({recent_.begin(), recent_.end()});
   recent_.clear();
   pending_.clear();
+  if (runs_.runs().size() >= 8) {
+    if (const std::optional<FileLock> lock = FileLock::try_exclusive(folder_ + "/lock")) {
+      runs_.reload();
+      runs_.merge();
+    }
+  }
   if (!log_) return;
   remove_durably(log_path_);
   log_.reset();

@@ -176,10 +176,12 @@ void WriterImpl::store_group(const EncodedGroup& group, std::vector<ChunkRef> ch
   if (store_.index().crowded(journal_->number())) {
     journal_->sync();
     store_.index().cover(journal_->number());
+    store_.index().merge_if_idle();
   }
   if (!journal_->full()) return;
   Journal finished = *std::exchange(journal_, std::nullopt);
   finished.finish(retire);
+  store_.index().merge_if_idle();  // a first backup may take days before it commits
 }
 
 void WriterImpl::sync() {
