@@ -3,10 +3,12 @@
 #include "tests/unit/bkdb/bkdb_fixture.h"
 
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include <algorithm>
 #include <fstream>
 
 namespace bk::test {
@@ -238,6 +240,38 @@ TEST_F(ExportTest, IntoTheStoreIsRefused) {
   write("t/a", "1");
   (void)back_up("t", {});
   EXPECT_EQ(bkdb({"export", home() + "/store/x"}).status, 64);
+}
+
+TEST_F(ExportTest, KilledBeforeItsEndHasNoList) {
+  write("t/a", "1");
+  (void)back_up("t", {});
+  EXPECT_EQ(bkdb({"export", file("out")}, {"BACKLINE_CRASH_AT=bkdb.export_synced"}).status, 137);
+  EXPECT_FALSE(path_exists(file("out/EXPORT.txt")));
+  EXPECT_EQ(bkdb({"export", file("again")}, {"BACKLINE_CRASH_AT=bkdb.export_listed"}).status, 137);
+  EXPECT_EQ(bkdb::parse_export_list(read_file(file("again/EXPORT.txt"))).size(), 1U);
+}
+
+TEST_F(ExportTest, MovedHomeStillReadsEverything) {  // B004-12
+  write("t/a", "1");
+  (void)back_up("t", {});
+  store_.reset();
+  rename_durably(home(), file("moved"));
+  EXPECT_EQ(run({program(), "--home", file("moved"), "verify"}, "/").status, 0);
+  EXPECT_EQ(run({program(), "--home", file("moved"), "export", file("out")}, "/").status, 0);
+  EXPECT_EQ(difference(file("t"), entry_of(file("out"))), "");
+}
+
+TEST_F(ExportTest, FullDiskIs74WithOneLine) {
+  write("t/a", noise(3U << 20U, 4));
+  (void)back_up("t", {});
+  ensure_directory(file("small"));
+  if (::mount("none", file("small").c_str(), "tmpfs", 0, "size=1m") != 0)
+    GTEST_SKIP() << "needs the right to mount";
+  const Captured result = bkdb({"export", file("small/out")});
+  (void)::umount(file("small").c_str());
+  EXPECT_EQ(result.status, 74);
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  EXPECT_NE(result.err.find("No space left on device"), std::string::npos) << result.err;
 }
 
 TEST_F(ExportTest, DeepTreeBeyondPathMax) {
