@@ -9,6 +9,18 @@
 #include <unistd.h>
 
 namespace bk::bkdb {
+namespace {
+
+// Existing mirrors no longer count as equal to their snapshots, so that they are made anew.
+void distrust_mirrors(const std::string& home, const std::vector<store::SnapshotRecord>& records) {
+  for (const Source& source : group_sources(records, {"", "git"})) {
+    const std::string mirror = pull::git_view_path(home, source.client, source.name);
+    const FileLock lock = pull::lock_git_view(home, mirror);
+    if (path_exists(mirror)) pull::forget_git_view_snapshot(mirror);
+  }
+}
+
+}  // namespace
 
 // Index, catalog and views, from the store alone (I3).  Each step is finished before the next begins, and
 // every one can be repeated.
@@ -28,6 +40,7 @@ int run_build(Session& session, const Words& words) {
   const std::vector<store::SnapshotRecord> records = store.snapshots();
   server::rebuild_views(home, records);
   crash_point("bkdb.build_views");
+  if (session.options().has("force")) distrust_mirrors(home, records);
   const std::size_t mirrors = pull::rebuild_git_views(home, store, records);
   print(
       fmt::format("built: index, catalog of {} snapshots, views, {} git mirrors\n", catalog.size(), mirrors));

@@ -1,4 +1,5 @@
 #include "server/catalog/catalog.h"
+#include "server/pull/git_view.h"
 #include "server/views/views.h"
 #include "tests/unit/bkdb/bkdb_fixture.h"
 
@@ -209,6 +210,32 @@ TEST_F(CommandTest, BuildKilledAtAnyStepIsFinishedByTheNext) {
     EXPECT_EQ(bkdb({"build"}).status, 0) << step;
     EXPECT_EQ(list_directory(home() + "/data/web1/sftp").size(), 2U) << step;
   }
+}
+
+TEST_F(CommandTest, LostMirrorIsRebuiltAndStockGitTakesIt) {
+  const std::vector<std::string> as_user = {"HOME=" + file("nohome"), "GIT_AUTHOR_NAME=a",
+                                            "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=a",
+                                            "GIT_COMMITTER_EMAIL=a@b"};
+  ASSERT_EQ(run({"git", "init", "-q", "--bare", "-b", "main", file("x.git")}, "/").status, 0);
+  ASSERT_EQ(run({"git", "clone", "-q", file("x.git"), file("work")}, "/").status, 0);
+  write("work/a", "content");
+  ASSERT_EQ(run({"git", "-C", file("work"), "add", "a"}, "/").status, 0);
+  ASSERT_EQ(run({"git", "-C", file("work"), "commit", "-qm", "one"}, "/", as_user).status, 0);
+  ASSERT_EQ(run({"git", "-C", file("work"), "push", "-q", "origin", "HEAD:main"}, "/").status, 0);
+  ASSERT_EQ(run({"git", "-C", file("x.git"), "pack-refs", "--all"}, "/").status, 0);
+  remove_tree(file("x.git/hooks"));
+  (void)back_up("x.git", {.module = "git", .method = "git", .name = "/srv/x"});
+  const std::string mirror = pull::git_view_path(home(), "web1", "/srv/x");
+  for (const bool force : {false, true}) {
+    const Captured built = force ? bkdb({"--force", "build"}) : bkdb({"build"});
+    ASSERT_EQ(built.status, 0) << built.err;
+    EXPECT_NE(built.out.find("1 git mirrors"), std::string::npos) << built.out;
+    EXPECT_EQ(run({"git", "-C", mirror, "fsck", "--strict"}, "/").status, 0);
+    const std::string clone = file(force ? "clone2" : "clone1");
+    ASSERT_EQ(run({"git", "clone", "-q", mirror, clone}, "/").status, 0);
+    EXPECT_EQ(read_file(clone + "/a"), "content");
+  }
+  EXPECT_NE(bkdb({"build"}).out.find("0 git mirrors"), std::string::npos);
 }
 
 TEST_F(CommandTest, ListingNeedsNoCatalog) {
