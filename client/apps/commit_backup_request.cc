@@ -17,6 +17,8 @@ int run(const Options& options, const std::string& home) {
   const ClientConfig config = load_config(home);
   const std::vector<std::string>& words = options.words();
   const ModuleConfig& module = find_module(config, words[0]);
+  // What a relative path means would depend on where cron or a script happens to stand.
+  if (!words[1].starts_with('/')) throw Error(Kind::Usage, quoted(words[1]) + " is not an absolute path");
   const std::string path = clean_absolute(words[1]);
   if (!is_clean_absolute(path)) throw Error(Kind::Usage, quoted(path) + " is longer than a path can be");
   const ServerConfig& server = find_server(config, words.size() > 2 ? words[2] : "");

@@ -9,6 +9,14 @@
 
 #include <fmt/format.h>
 
+// toml++ 3.3 asserts on some malformed files ("[[["), and where asserts are compiled out takes the condition
+// for granted, which is undefined behaviour.  So its asserts are exceptions here, in every build.
+#undef NDEBUG
+namespace {
+struct TomlAssertion {};
+[[noreturn]] void toml_assertion() { throw TomlAssertion{}; }
+}  // namespace
+#define TOML_ASSERT(condition) (static_cast<bool>(condition) ? void() : toml_assertion())
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>
@@ -119,6 +127,27 @@ class ConfigReader {
   Config& out_;
 };
 
+namespace {
+
+// The line at which the parser gave up without saying where: the shortest text that makes it do so ends
+// there.
+int line_of_assertion(std::string_view text) {
+  int line = 1;
+  for (std::size_t end = text.find('\n'); end != std::string_view::npos;
+       end = text.find('\n', end + 1), ++line) {
+    try {
+      (void)toml::parse(text.substr(0, end + 1));
+    } catch (const TomlAssertion&) {
+      return line;
+    } catch (const toml::parse_error&) {
+      // The end of a text that goes on for several lines is missing.
+    }
+  }
+  return line;
+}
+
+}  // namespace
+
 Config Config::parse(std::string_view text, std::string file, std::span<const ConfigKey> schema) {
   Config out;
   out.file_ = std::move(file);
@@ -130,6 +159,9 @@ Config Config::parse(std::string_view text, std::string file, std::span<const Co
   } catch (const toml::parse_error& error) {
     throw Error(Kind::Config, fmt::format("{}:{}: {}", out.file_, error.source().begin.line,
                                           std::string_view(error.description())));
+  } catch (const TomlAssertion&) {
+    throw Error(Kind::Config, fmt::format("{}:{}: not TOML: a key or a table's name is expected", out.file_,
+                                          line_of_assertion(text)));
   }
   return out;
 }

@@ -80,6 +80,23 @@ TEST(Config, MissingRequiredKeysAndBadSyntaxAreErrorsWithALine) {
             std::string::npos);
 }
 
+TEST(Config, RubbishIsAnErrorWithALineAndNeverACrash) {
+  EXPECT_EQ(complaint("[[[\n").substr(0, 9), "f.toml:1:");
+  EXPECT_EQ(complaint("host='a'\n[[[\n").substr(0, 9), "f.toml:2:");
+  const std::string good = "host = 'a'\n[server.x]\nurl = \"u\"\npaths = [ '/a', \"b\" ]\nfast = true\n";
+  constexpr std::string_view kBytes = "[]{}=.,'\"\\#\n\0\xff 1a";
+  for (std::size_t i = 0; i <= good.size(); ++i) {
+    for (const char byte : kBytes) {
+      std::string bad = good;
+      bad.insert(i, 1, byte);
+      (void)complaint(bad);
+      (void)complaint(bad.substr(0, i + 1));
+      bad.insert(i, 2, byte);
+      (void)complaint(bad);
+    }
+  }
+}
+
 TEST(Config, DurationsAndSizesHaveOneSpellingAndBounds) {
   EXPECT_EQ(parse_duration("7d")->count(), 7 * 86400);
   for (const char* bad : {"", "7", "d", "-1s", "1.5h", "07s", "1 h", "99999d", "18446744073709551615d"})
