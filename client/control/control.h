@@ -32,8 +32,9 @@ class Ledger {
   // durable: only then may the commit it was read from be confirmed.  Receipts for requests we do not know
   // are normal (a rolled-back client): they are noted and may be confirmed.
   virtual void apply(const std::vector<proto::Receipt>& receipts, std::uint64_t mark) = 0;
-  // Every prepared request without any receipt, oldest counter first; new ones get counters above `mark` and
-  // everything known, durably, before it returns.
+  // Every prepared request without any receipt, or whose counter is above `mark` (the server forgot it),
+  // oldest counter first; new ones get counters above `mark` and everything known, durably, before it
+  // returns.
   [[nodiscard]] virtual std::vector<proto::Request> unacknowledged(std::uint64_t mark) = 0;
 };
 

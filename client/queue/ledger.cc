@@ -51,8 +51,11 @@ void QueueLedger::apply(const std::vector<proto::Receipt>& receipts, std::uint64
 std::vector<proto::Request> QueueLedger::unacknowledged(std::uint64_t mark) {
   std::vector<Queued> items;
   for (Queue::Entry& entry : queue_.list("P").entries) {
-    if (entry.item.step == Step::Prepared || entry.item.step == Step::Sent)
-      items.push_back(std::move(entry.item));
+    const Step step = entry.item.step;
+    // Taken, and the server's mark is below it: the server was put back to an older copy and forgot it.  When
+    // it does know it, its id makes asking again harmless.
+    const bool is_forgotten = step == Step::Taken && entry.item.request.counter > mark;
+    if (step == Step::Prepared || step == Step::Sent || is_forgotten) items.push_back(std::move(entry.item));
   }
   std::vector<Queued> fresh;
   const auto numberless =

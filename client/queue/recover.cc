@@ -13,9 +13,10 @@ namespace {
 
 constexpr std::uint64_t kMaxQueuedBytes = 4U << 20U;
 
-// "P<stem>.tmp123-4" of a replacement that was cut short, or a result that nobody will take.
+// A replacement that was cut short, or a result that nobody will take.  Judged only when it is no state file:
+// a module's name may hold ".tmp".
 bool is_leftover(const std::string& name) {
-  return name.starts_with(".ready-") || name.find(".tmp") != std::string::npos;
+  return name.starts_with(".ready-") || name.starts_with(".tmp-") || name.ends_with(".tmp");
 }
 
 bool is_archive(const std::string& name) {
@@ -63,7 +64,7 @@ std::vector<std::string> Queue::recover(std::chrono::seconds keep) {
     for (const std::string& name : list_directory(directory_)) {
       const std::string file = join_path(directory_, name);
       const std::optional<proto::StateName> state = proto::parse_state_name(name);
-      if (is_leftover(name) || (state && state->state == "i")) {
+      if (state ? state->state == "i" : is_leftover(name)) {
         remove_durably(file);
         continue;
       }

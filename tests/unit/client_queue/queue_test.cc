@@ -169,6 +169,15 @@ TEST_F(QueueTest, StaleFilesOfDeadProcessesAreRemovedAndOthersStay) {
   EXPECT_TRUE(queue->find(id));
 }
 
+TEST_F(QueueTest, ARequestOfAModuleWhoseNameLooksLikeALeftoverStays) {
+  (void)queue->add({{"site.tmp", "/srv/a"}});
+  replace_durably(queue->directory() + "/P" + proto::request_stem("site.tmp", "/b") + ".tmp", "half");
+  replace_durably(queue->directory() + "/.tmp-0123456789abcdef", "half");
+  EXPECT_TRUE(queue->recover(std::chrono::hours(1)).empty());
+  EXPECT_EQ(names(), Names{"Csite.tmp"});
+  EXPECT_FALSE(path_exists(queue->directory() + "/.tmp-0123456789abcdef"));
+}
+
 TEST_F(QueueTest, MovesThatWereCutShortAreFinished) {
   add("/srv/a");
   Queued item = begin();
@@ -228,6 +237,20 @@ TEST_F(QueueTest, OnlyAReceiptEndsRePushing) {
   ledger.apply({receipt(item.request.id, proto::Outcome::Ok)}, 8);
   EXPECT_EQ(names(), Names{"Fdirectories"});
   EXPECT_EQ(ledger.take_finished().size(), 1U);
+}
+
+TEST_F(QueueTest, ATakenRequestIsPushedAgainWhenTheServerWentBackToBeforeIt) {
+  add("/srv/a");
+  const Queued item = prepared();
+  const Log log;
+  QueueLedger ledger(*queue, log);
+  ASSERT_EQ(ledger.unacknowledged(7).front().counter, 8U);
+  ledger.apply({receipt(item.request.id, proto::Outcome::Taken)}, 8);
+  EXPECT_TRUE(ledger.unacknowledged(9).empty());
+  ASSERT_EQ(ledger.unacknowledged(7).size(), 1U) << "a server put back to an older copy does not know it";
+  EXPECT_EQ(ledger.unacknowledged(8).front().id, item.request.id) << "until it is taken again";
+  ledger.apply({receipt(item.request.id, proto::Outcome::Taken)}, 8);
+  EXPECT_TRUE(ledger.unacknowledged(8).empty());
 }
 
 TEST_F(QueueTest, ReceiptsOfUnknownRequestsAreHarmlessAndOldHomesLearnTheirOutcome) {
