@@ -45,7 +45,7 @@ class Supervisor {
 
   int run() {
     ingest();
-    for (const std::string& client : todo_.clients()) todo_.recover(client);
+    for (const std::string& client : todo_.clients()) recover(client);
     todo_.expire(clock_.now().plus(-config_.keep_finished));
     rescan();
     while (!stopping_) {
@@ -87,6 +87,15 @@ class Supervisor {
     log_.notice(text);
     options_.say(text);
     note(kExitTryLater);
+  }
+
+  // What cannot be put right for one client must not hold up the others.
+  void recover(const std::string& client) {
+    try {
+      todo_.recover(client);
+    } catch (const Error& error) {
+      complain("TODO/" + client + ": " + error.what());
+    }
   }
 
   void ingest() {

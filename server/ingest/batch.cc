@@ -113,6 +113,11 @@ void Batch::add(const std::vector<proto::Request>& requests) {
       ++report_.repeated;
       continue;
     }
+    if (answers[i] == Added::Full) {
+      refuse({requests[i].id, "too many requests of this client wait on the server; ask again later",
+              kExitTryLater});
+      continue;
+    }
     ++report_.added;
     proto::Receipt receipt;
     receipt.id = requests[i].id;

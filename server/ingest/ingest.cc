@@ -138,7 +138,7 @@ IngestReport ingest_all(const std::string& home, const Clock& clock, std::vector
       sum.refused += one.refused;
       sum.set_back = sum.set_back || one.set_back;
       sum.notices.insert(sum.notices.end(), one.notices.begin(), one.notices.end());
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {  // also what a library throws: the others go on
       problems.push_back("repositories/" + name + ": " + error.what());
     }
   }

@@ -82,7 +82,10 @@ std::map<std::string, std::string> finished_files(const std::string& folder) {
 
 }  // namespace
 
-TodoList::TodoList(std::string directory) : directory_(std::move(directory)) { ensure_directory(directory_); }
+TodoList::TodoList(std::string directory, std::size_t max_pending)
+    : directory_(std::move(directory)), max_pending_(max_pending) {
+  ensure_directory(directory_);
+}
 
 std::string TodoList::folder(const std::string& client) const {
   if (!is_safe_name(client)) throw Error(Kind::Config, "client " + quoted(client) + " is not a safe name");
@@ -101,8 +104,9 @@ std::vector<std::string> TodoList::clients() const {
   return out;
 }
 
-// The caller holds the client's lock.
-const TodoList::Files& TodoList::load(const std::string& client, std::vector<std::string>& problems) {
+// The caller holds the client's lock.  What cannot be parsed is set aside only for a caller who tells people
+// (`problems`); the others pass it over, so that nothing vanishes without a word.
+const TodoList::Files& TodoList::load(const std::string& client, std::vector<std::string>* problems) {
   Files old = std::exchange(seen_[client], {});
   Files& files = seen_[client];
   for (const std::string& file : list_directory(folder(client))) {
@@ -121,8 +125,9 @@ const TodoList::Files& TodoList::load(const std::string& client, std::vector<std
       files[file] = {info->st_ino, change_time(*info), std::move(item)};
     } catch (const Error& error) {
       if (error.kind() != Kind::Protocol) throw;
+      if (problems == nullptr) continue;
       const std::string aside = set_aside(folder(client), file);
-      problems.push_back("TODO/" + client + "/" + file + ": " + error.what() + "; set aside as " + aside);
+      problems->push_back("TODO/" + client + "/" + file + ": " + error.what() + "; set aside as " + aside);
     }
   }
   return files;
@@ -140,8 +145,7 @@ std::vector<Added> TodoList::add_all(const std::string& client, const std::vecto
   ensure_directory(staging);
   const FileLock lock = FileLock::exclusive(join_path(home, ".lock"));
 
-  std::vector<std::string> problems;  // set aside all the same; pending() tells people
-  const Files& files = load(client, problems);
+  const Files& files = load(client, nullptr);
   std::unordered_set<std::string> known;
   for (const auto& [file, seen] : files) known.insert(seen.item.ids.begin(), seen.item.ids.end());
   std::vector<std::string> ids;
@@ -162,6 +166,13 @@ std::vector<Added> TodoList::add_all(const std::string& client, const std::vecto
     if (fresh && queued != files.end()) {
       it->second = queued->second.item;
       fresh = false;
+    }
+    const bool is_full =
+        fresh ? files.size() + changed.size() > max_pending_ : it->second.ids.size() >= kMaxAnswers;
+    if (is_full) {
+      if (fresh) changed.erase(it);
+      answers.push_back(Added::Full);
+      continue;
     }
     if (fresh) {
       it->second.request = request;
@@ -192,9 +203,8 @@ std::vector<std::optional<proto::Receipt>> TodoList::answers(const std::string& 
   const std::string home = folder(client);
   if (!is_directory(home)) return out;
   const FileLock lock = FileLock::exclusive(join_path(home, ".lock"));
-  std::vector<std::string> problems;
   std::map<std::string, Timestamp> queued;
-  for (const auto& [file, seen] : load(client, problems)) {
+  for (const auto& [file, seen] : load(client, nullptr)) {
     for (const std::string& id : seen.item.ids) queued[id] = seen.item.taken;
   }
   const std::vector<std::optional<DoneRecord>> done = DoneLog(home).find(ids);
@@ -220,9 +230,13 @@ std::vector<std::optional<proto::Receipt>> TodoList::answers(const std::string& 
 std::vector<TodoList::Named> TodoList::pending(std::vector<std::string>& problems) {
   std::vector<Named> out;
   for (const std::string& client : clients()) {
-    const FileLock lock = FileLock::exclusive(path(client, ".lock"));
-    for (const auto& [file, seen] : load(client, problems))
-      out.push_back({client, file.substr(1), file.front(), seen.item});
+    try {
+      const FileLock lock = FileLock::exclusive(path(client, ".lock"));
+      for (const auto& [file, seen] : load(client, &problems))
+        out.push_back({client, file.substr(1), file.front(), seen.item});
+    } catch (const Error& error) {  // one client's folder must not hold up everybody
+      problems.push_back("TODO/" + client + ": " + error.what());
+    }
   }
   std::stable_sort(out.begin(), out.end(),
                    [](const Named& a, const Named& b) { return a.item.taken < b.item.taken; });
@@ -297,9 +311,8 @@ void TodoList::recover(const std::string& client) {
   const std::string home = folder(client);
   remove_tree(join_path(home, kIncomplete));
   ensure_directory(join_path(home, kIncomplete));
-  std::vector<std::string> problems;
   const DoneLog log(home);
-  for (const auto& [file, seen] : load(client, problems)) {
+  for (const auto& [file, seen] : load(client, nullptr)) {
     if (file.front() != 'P') continue;
     const std::string stem = file.substr(1);
     const TodoItem& item = seen.item;

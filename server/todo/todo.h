@@ -9,7 +9,8 @@
 // add_all() is the moment of promise (I1): when it returns, the entries survive power loss.  Every call takes
 // TODO/<client>/.lock for as long as it lasts; nothing is held between calls.  Formats: docs/formats/todo.md.
 //
-// Errors: Io; Config for a client whose name is not safe.
+// Errors: Io (also for a damaged C in the way of a new one: pending() clears it away); Config for a client
+// whose name is not safe.
 #pragma once
 
 #include "common/time/time.h"
@@ -30,12 +31,18 @@ enum class Added {
   New,           // a new C
   Joined,        // a C of the same stem was there: it lists this id too
   AlreadyThere,  // this id is queued, at work or finished; nothing changed
+  Full,          // the client's list, or the list of ids of this item, is full; nothing changed
 };
+
+// Of one client, queued and at work; a flood must end in refusals and not in a full disk.
+inline constexpr std::size_t kMaxPending = 100000;
+// Ids that one item answers: keeps its file and its snapshot's record small.
+inline constexpr std::size_t kMaxAnswers = 1000;
 
 class TodoList {
  public:
   // `directory` is <home>/TODO; made when it is missing.
-  explicit TodoList(std::string directory);
+  explicit TodoList(std::string directory, std::size_t max_pending = kMaxPending);
 
   // Adds one request durably.  An id that was ever added before changes nothing.
   [[nodiscard]] Added add(const std::string& client, const proto::Request& request, const std::string& by,
@@ -56,7 +63,7 @@ class TodoList {
     TodoItem item;
   };
   // Items in state C or P, oldest first.  A file that cannot be parsed is set aside as "X<name>" and reported
-  // through `problems`, one line each.
+  // through `problems`, one line each; so is a client whose folder cannot be read, and the others go on.
   [[nodiscard]] std::vector<Named> pending(std::vector<std::string>& problems);
 
   // Ends what a crash interrupted: a put_back() or finish() that was half done is completed, temporary files
@@ -85,10 +92,11 @@ class TodoList {
 
   [[nodiscard]] std::string folder(const std::string& client) const;
   [[nodiscard]] std::string path(const std::string& client, const std::string& file) const;
-  const Files& load(const std::string& client, std::vector<std::string>& problems);
+  const Files& load(const std::string& client, std::vector<std::string>* problems);
   void write_in_place(const std::string& client, const std::string& file, const TodoItem& item);
 
   std::string directory_;
+  std::size_t max_pending_;
   std::map<std::string, Files> seen_;
 };
 

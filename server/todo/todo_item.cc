@@ -2,7 +2,6 @@
 
 #include "common/digest/sha256.h"
 #include "common/error/error.h"
-#include "common/path/names.h"
 #include "common/text/document.h"
 #include "common/text/escape.h"
 
@@ -60,6 +59,15 @@ bool same_data(const proto::Request& a, const proto::Request& b) {
   return a.method == b.method && a.place == b.place && a.archive_sha256 == b.archive_sha256;
 }
 
+// A user as the keys name them: NAME or NAME@HOST.
+bool is_pusher(std::string_view name) {
+  constexpr std::string_view kOther = "._-@";
+  return !name.empty() && name.size() <= 128 && std::all_of(name.begin(), name.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           kOther.find(c) != std::string_view::npos;
+  });
+}
+
 bool lists(const TodoItem& item, const std::string& id) {
   return std::find(item.ids.begin(), item.ids.end(), id) != item.ids.end();
 }
@@ -94,7 +102,7 @@ TodoItem parse_todo(std::string_view text) {
   }
   if (!lists(item, item.request.id)) throw Error(Kind::Protocol, "answers: the request's own id is missing");
   item.by = doc.get("by");
-  if (!is_safe_name(item.by)) throw Error(Kind::Protocol, "by: not a safe name");
+  if (!is_pusher(item.by)) throw Error(Kind::Protocol, "by: not a user's name");
   item.taken = time_of(doc, "taken");
   item.attempts = static_cast<int>(doc.get_number("attempts", kMaxAttempts));
   if (doc.find("not-before")) item.not_before = time_of(doc, "not-before");

@@ -245,6 +245,41 @@ TEST(Ingest, ThePushingUserIsRecordedAndJudged) {
   EXPECT_EQ(list.pending(problems).front().item.by, "bob");
 }
 
+TEST(Ingest, APushersNameWithAHostIsKeptAndItsRequestIsNotLost) {
+  const Installation at;
+  const git::Oid tip = at.push({request(1)});
+  const std::string log = at.path() + "/logs/refs/heads/requests";
+  ensure_directory(parent_of(log));
+  replace_durably(log, std::string(40, '0') + " " + tip.hex() +
+                           " key (bob@laptop) <backline@localhost> 1800000000 +0000\tpush\n");
+  ensure_directory(admin_repository(at.home()) + "/backline");
+  replace_durably(accepted_file(at.home(), "backline.conf"), "[client web1]\nusers = bob@laptop\n");
+  (void)at.run();
+  EXPECT_EQ(at.answers(), "1:taken ");
+  TodoList list = at.todo();
+  std::vector<std::string> problems;
+  const std::vector<TodoList::Named> pending = list.pending(problems);
+  ASSERT_EQ(pending.size(), 1U) << (problems.empty() ? "" : problems.front());
+  EXPECT_EQ(pending.front().item.by, "bob@laptop");
+}
+
+TEST(Ingest, MoreThanAClientMayQueueIsRefusedWithAReceipt) {
+  const Installation at;
+  std::vector<proto::Request> flood;
+  for (std::uint64_t n = 1; n <= kMaxAnswers + 2; ++n) {
+    flood.push_back(request(n));
+    flood.back().name = flood.back().place = "/srv/same";
+    flood.back().requested.seconds += static_cast<std::int64_t>(n);
+  }
+  for (const proto::Request& one : flood) at.push({one});
+  (void)at.run();
+  const std::string answers = at.answers();
+  EXPECT_NE(answers.find(fmt::format(" {}:taken {}:refused {}:refused ", kMaxAnswers, kMaxAnswers + 1,
+                                     kMaxAnswers + 2)),
+            std::string::npos);
+  EXPECT_EQ(at.pending(), 1U);
+}
+
 TEST(Ingest, LongBranchesBecomeCheckpointsAndNothingUnconfirmedIsLost) {
   const Installation at;
   at.push({request(1)});

@@ -60,6 +60,46 @@ TEST(TodoList, ASecondRequestForTheSameSourceJoinsTheWaitingOne) {
   EXPECT_EQ(w.only().request.id, id_of(2));
 }
 
+TEST(TodoList, AListThatIsFullSaysSoAndLosesNothing) {
+  World w;
+  TodoList small(w.dir.file("TODO"), 2);
+  const auto add = [&](unsigned n, const std::string& name) {
+    return small.add("web1", request_of(n, name), "web1", w.now);
+  };
+  EXPECT_EQ(add(1, "/a"), Added::New);
+  EXPECT_EQ(add(2, "/b"), Added::New);
+  EXPECT_EQ(add(3, "/c"), Added::Full);
+  EXPECT_EQ(add(4, "/b"), Added::Joined) << "what is there already may be asked for again";
+  EXPECT_EQ(add(1, "/a"), Added::AlreadyThere);
+  EXPECT_EQ(small.add("web2", request_of(5, "/a"), "web2", w.now), Added::New);
+  EXPECT_FALSE(small.answers("web1", std::vector{id_of(3)}).front());
+}
+
+TEST(TodoList, OneClientsUnreadableFolderHidesNobodyElses) {
+  World w;
+  (void)w.add(1);
+  (void)w.todo.add("web2", request_of(2, "/srv/b"), "web2", w.now);
+  const std::string file = w.dir.file("TODO/web1/C" + w.stem);
+  replace_durably(file, std::string(5U << 20U, 'x'));  // larger than any item may be: cannot be read
+  ASSERT_EQ(w.todo.pending(w.problems).size(), 1U);
+  EXPECT_EQ(w.todo.pending(w.problems).front().client, "web2");
+  ASSERT_FALSE(w.problems.empty());
+  EXPECT_NE(w.problems.front().find("web1"), std::string::npos);
+}
+
+TEST(TodoList, ADamagedEntryIsNotPutAwayBeforeSomebodyIsTold) {
+  World w;
+  (void)w.add(1);
+  replace_durably(w.dir.file("TODO/web1/C" + w.stem), "bk-todo 1\nnonsense\n");
+  (void)w.add(2, "/srv/b");  // an ingest in between
+  (void)w.answer(1);
+  w.todo.recover("web1");
+  EXPECT_EQ(w.todo.pending(w.problems).size(), 1U);
+  ASSERT_EQ(w.problems.size(), 1U);
+  EXPECT_NE(w.problems.front().find("set aside as X"), std::string::npos);
+  EXPECT_EQ(w.add(3), Added::New);
+}
+
 TEST(TodoList, ARequestForASourceAtWorkWaitsBesideIt) {
   World w;
   (void)w.add(1);
