@@ -13,7 +13,7 @@ exits 64 "$C1/scripts/backup_it" --no-such-option; one_line
 exits 64 "$C1/scripts/backup_it" nosuchmodule ""; one_line; says 'nosuchmodule'
 exits 64 "$C1/scripts/backup_it" '-x;rm' "" ; one_line
 exits 64 "$C1/scripts/backup_it" directories nosuchserver; one_line; says 'nosuchserver'
-exits 64 "$C1/scripts/commit_backup_request" directories relative/path ""; one_line
+exits 69 "$C1/scripts/commit_backup_request" directories relative/path ""; one_line; says "relative/path. does not exist"
 exits 64 "$C1/scripts/commit_backup_request" directories "$T/src/../src/tree" ""; one_line; says '\.\.'
 exits 64 "$C1/scripts/commit_backup_request" 'bad module' "$T/src/tree" ""; one_line
 same "$(queue)" 0

@@ -23,7 +23,7 @@ mount -o remount,size=64m "$T/small"
 exits 0 "$S1/scripts/do_backup" --once client1
 exits 0 "$C1/scripts/send_request" --now
 same "$(snapshots_of "$S1" "$T/src/tree")" 2
-compare "$T/src/tree" "$(export_source "$S1" "$T/src/tree" "$T/export")"
+compare "$T/src/tree" "$(export_source "$S1" "$T/src/tree" "$T/exported")"
 exits 0 "$S1/scripts/bkdb" verify -C "$S1"
 rm "$S1/store"; cp -a "$T/small" "$S1/store"; umount "$T/small"; MOUNTED=
 
