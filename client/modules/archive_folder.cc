@@ -298,8 +298,9 @@ MadeArchive archive_folder(const std::string& folder, const std::string& spool) 
     out.path = join_path(spool, out.sha256.hex());
     rename_durably(partial, out.path);
     crash_point("prepare.spooled");
-  } catch (...) {
+  } catch (Error& error) {
     (void)::unlink(partial.c_str());
+    error.add_context("making the archive in " + quoted(spool));
     throw;
   }
   return out;
