@@ -3,6 +3,7 @@
 #include "common/io/crash.h"
 #include "common/text/escape.h"
 #include "server/access/client_rules.h"
+#include "server/backup/skips.h"
 #include "server/backup/verdict.h"
 #include "server/ingest/receipts.h"
 #include "server/pull/driver.h"
@@ -30,8 +31,8 @@ Finished finished_of(const store::SnapshotRecord& record, Timestamp now) {
   if (record.skipped_count > 0) {
     end.outcome = proto::Outcome::Partial;
     end.status = kExitPartial;
-    end.reason =
-        std::to_string(record.skipped_count) + " entries were skipped or changed while they were read";
+    end.reason = std::to_string(record.skipped_count) +
+                 " entries could not be read, were left out or changed while they were read";
   }
   return end;
 }
@@ -153,8 +154,9 @@ class Work {
     record.directories = pulled.directories;
     record.others = pulled.others;
     record.bytes = pulled.bytes;
-    record.skipped = std::move(pulled.skipped);
-    record.skipped_count = pulled.skipped_count;
+    Skips skips = all_skips(item_.request, {pulled.skipped_count, std::move(pulled.skipped)});
+    record.skipped = std::move(skips.shown);
+    record.skipped_count = skips.count;
     return record;
   }
   // The receipt of every id, then F (I2).
