@@ -1,5 +1,7 @@
 #include "server/bkdb/verify.h"
 
+#include "common/digest/sha256.h"
+#include "server/bkdb/content.h"
 #include "server/bkdb/walk.h"
 #include "server/bkdb/window.h"
 #include "server/store/tree.h"
@@ -13,10 +15,13 @@ namespace {
 constexpr std::size_t kRemembered = 1U << 20U;  // 32 bytes each, and the set's overhead: below 64 MiB
 
 struct Bad {
-  std::unordered_map<ChunkId, std::string> chunks;       // damaged content, and why
-  std::unordered_map<ChunkId, std::string> directories;  // nodes that cannot be read (fully)
-  bool any_list = false;                                 // a file's chunk list cannot be read
-  [[nodiscard]] bool any() const { return !chunks.empty() || !directories.empty() || any_list; }
+  std::unordered_map<ChunkId, std::string> chunks;        // damaged content, and why
+  std::unordered_map<ChunkId, std::string> directories;   // nodes that cannot be read (fully)
+  std::unordered_map<std::string, std::string> archives;  // snapshots whose archive is not the client's
+  bool any_list = false;                                  // a file's chunk list cannot be read
+  [[nodiscard]] bool any() const {
+    return !chunks.empty() || !directories.empty() || !archives.empty() || any_list;
+  }
 };
 
 // First walk: everything once.
@@ -80,6 +85,40 @@ class Reader final : public Visitor {
   ChunkWindow window_;
 };
 
+// Archives as the streams that their clients hashed: good chunks in a wrong order are noticed here only.
+// Equal archives of several snapshots are read once.
+class ArchiveReader {
+ public:
+  ArchiveReader(store::Store& store, Bad& bad) : store_(store), bad_(bad) {}
+  void check(const store::SnapshotRecord& snapshot) {
+    if (snapshot.archive_sha256.empty() || snapshot.root.type != EntryType::File) return;
+    const auto [known, is_new] = seen_.try_emplace(what_it_lists(snapshot));
+    if (is_new) known->second = wrong_with(snapshot);
+    if (!known->second.empty()) bad_.archives[snapshot.id] = known->second;
+  }
+
+ private:
+  static std::string what_it_lists(const store::SnapshotRecord& snapshot) {
+    std::string out = snapshot.archive_sha256 + " " + std::to_string(snapshot.root.size);
+    for (const Extent& e : snapshot.root.content)
+      out += " " + std::to_string(e.bytes) + " " + e.id.hex() + e.inline_data;
+    return Sha256::of(out).hex();
+  }
+  std::string wrong_with(const store::SnapshotRecord& snapshot) {
+    Sha256 hash;
+    const std::string damage = stream_content(
+        store_, snapshot.root, [&](std::string_view bytes) { hash.update(bytes); }, false);
+    if (!damage.empty()) return damage;
+    const std::string found = hash.finish().hex();
+    if (found == snapshot.archive_sha256) return {};
+    return "the archive's SHA-256 is " + found + ", its client computed " + snapshot.archive_sha256;
+  }
+
+  store::Store& store_;
+  Bad& bad_;
+  std::unordered_map<std::string, std::string> seen_;  // what is wrong; "" when nothing
+};
+
 // Second walk: every path of one snapshot that names something damaged.
 class Namer final : public Visitor {
  public:
@@ -102,6 +141,8 @@ class Namer final : public Visitor {
       });
       if (reason.empty() && length != entry.size)
         reason = "its recorded content has another length than its size";
+      const auto archive = bad_.archives.find(snapshot_.id);
+      if (reason.empty() && archive != bad_.archives.end()) reason = archive->second;
     } catch (const Error& error) {
       if (error.kind() != Kind::Corrupt) throw;
       reason = error.what();
@@ -128,6 +169,10 @@ VerifyTotals verify_snapshots(store::Store& store, const std::vector<const store
     (void)walk(store, snapshot->root, {}, reader);
   }
   reader.flush();
+  ArchiveReader archives(store, bad);
+  for (const store::SnapshotRecord* snapshot : snapshots) {
+    if (content) archives.check(*snapshot);
+  }
   if (!bad.any()) return totals;
   for (const store::SnapshotRecord* snapshot : snapshots) {
     Namer namer(store, bad, *snapshot, problem);

@@ -1,3 +1,4 @@
+#include "common/digest/sha256.h"
 #include "common/error/error.h"
 #include "tests/unit/bkdb/bkdb_fixture.h"
 
@@ -124,6 +125,38 @@ TEST_F(VerifyTest, JsonNamesSourceSnapshotAndPath) {
   EXPECT_EQ(result.status, 65);
   EXPECT_NE(result.out.find("\"snapshot\":\"" + record.id), std::string::npos) << result.out;
   EXPECT_NE(result.out.find("\"path\":\"caf%C3%A9\""), std::string::npos) << result.out;
+}
+
+// Two good chunks as an archive whose client computed `claimed`.
+store::SnapshotRecord commit_archive(store::Store& store, const std::string& claimed) {
+  const auto writer = store.writer("web1", "wiki", "sftp", "/srv/wiki");
+  store::SnapshotRecord record;
+  record.client = "web1";
+  record.module = "wiki";
+  record.method = "sftp";
+  record.name = "/srv/wiki";
+  record.archive_sha256 = Sha256::of(claimed).hex();
+  for (const char* half : {"first half, ", "second half"})
+    record.root.content.push_back(
+        {Extent::Kind::Chunk, std::string(half).size(), writer->put(ObjectKind::Data, half), {}});
+  record.root.size = std::string("first half, second half").size();
+  return writer->commit(std::move(record));
+}
+
+TEST_F(VerifyTest, ArchiveIsHashedAsAWholeAndComparedWithItsClientsDigest) {
+  (void)commit_archive(*store_, "first half, second half");
+  EXPECT_EQ(bkdb({"verify"}).status, 0);
+  const auto swapped = commit_archive(*store_,
+                                      "second half"
+                                      "first half, ");
+  const Captured result = bkdb({"verify"});
+  EXPECT_EQ(result.status, 65);
+  EXPECT_NE(result.out.find("damaged: snapshot " + swapped.id.substr(0, 12)), std::string::npos)
+      << result.out;
+  EXPECT_NE(result.out.find("its client computed " + swapped.archive_sha256), std::string::npos)
+      << result.out;
+  EXPECT_NE(result.out.find("1 problems"), std::string::npos) << result.out;
+  EXPECT_EQ(bkdb({"verify", "--structure"}).status, 0);
 }
 
 TEST_F(VerifyTest, NothingToVerifyIs69) {

@@ -13,11 +13,12 @@
 namespace bk::store {
 namespace {
 
-// The text between "```<tag>" and "```" on a page.
-std::string block(const std::string& page, const std::string& tag) {
+// The text between "```<tag>" and "```" on a page, of the `number`th such block.
+std::string block(const std::string& page, const std::string& tag, int number = 1) {
   const std::string text = read_file(std::string(BK_SOURCE_DIR) + "/docs/formats/" + page);
   const std::string open = "```" + tag + "\n";
-  const std::size_t begin = text.find(open);
+  std::size_t begin = text.find(open);
+  for (; number > 1; --number) begin = text.find(open, begin + 1);
   EXPECT_NE(begin, std::string::npos) << page << " has no block " << tag;
   if (begin == std::string::npos) return {};
   return text.substr(begin + open.size(), text.find("```", begin + 3) - begin - open.size());
@@ -71,6 +72,15 @@ TEST(StoreFormat, TheSnapshotOnItsPageParses) {
   EXPECT_EQ(record.name, "/srv/caf\xc3\xa9");
   EXPECT_EQ(record.skipped.at(0), "unreadable private/key%0A");
   EXPECT_EQ(record.id, Sha256::of(text).hex());
+  EXPECT_EQ(write_snapshot(record), text);
+}
+
+TEST(StoreFormat, TheArchivesSnapshotOnItsPageParses) {
+  const std::string text = block("snapshot.md", "bk-snapshot", 2);
+  const SnapshotRecord record = parse_snapshot(text);
+  EXPECT_EQ(record.archive_sha256, "84ff92691f909a05b224e1c56abb4864f01b4f8e3c854e4bb4c7baf1d3f6d652");
+  EXPECT_EQ(record.root.content.at(0).bytes, record.root.size);
+  EXPECT_EQ(record.skipped_count, record.skipped.size());
   EXPECT_EQ(write_snapshot(record), text);
 }
 
