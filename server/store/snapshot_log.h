@@ -12,6 +12,7 @@
 #include "common/io/lock.h"
 #include "server/store/layout.h"
 #include "server/store/snapshot.h"
+#include "server/store/snapshot_journal.h"
 
 #include <functional>
 #include <optional>
@@ -37,25 +38,20 @@ class SnapshotLog {
   void check(const std::function<void(const std::string&)>& report) const;
 
  private:
-  struct Line {
-    std::uint64_t number = 0;
-    std::string kind;    // "snapshot" or "removal"
-    std::string object;  // 64 hex: the snapshot's id
-    std::string source;  // 32 hex: of client, module, method, name
-    std::string hash;    // 64 hex: over the previous hash and this line
-  };
-  [[nodiscard]] std::vector<Line> lines() const;
-  [[nodiscard]] std::vector<Line> live_lines() const;
-  [[nodiscard]] SnapshotRecord load(const Line& line) const;
+  [[nodiscard]] SnapshotJournal journal() const;
+  [[nodiscard]] std::vector<JournalLine> live_lines() const;
+  [[nodiscard]] SnapshotRecord load(const JournalLine& line) const;
   [[nodiscard]] std::string object_path(std::uint64_t number) const;
   [[nodiscard]] std::string first_hash() const;
   [[nodiscard]] bool needs_repair() const;
-  [[nodiscard]] std::optional<Timestamp> newest_began(const std::vector<Line>& known,
-                                                      const std::string& source) const;
+  struct Predecessor {
+    std::uint64_t sequence = 0;  // of the source's newest snapshot; 0 when there is none
+    std::optional<Timestamp> began;
+  };
+  [[nodiscard]] Predecessor predecessor(const std::string& source) const;
   void repair_locked();
   [[nodiscard]] bool adopt_next();
-  void append_line(std::uint64_t number, const std::string& kind, const std::string& object,
-                   const std::string& source, const std::string& previous);
+  void append_line(const SnapshotJournal::End& end, const std::string& object, const std::string& source);
   [[nodiscard]] std::string source_of(const std::string& module, const std::string& method,
                                       const std::string& name) const;
 
