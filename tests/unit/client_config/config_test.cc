@@ -97,6 +97,23 @@ TEST(Config, RubbishIsAnErrorWithALineAndNeverACrash) {
   }
 }
 
+// Each of these met an assertion of toml++ 3.3.0.
+TEST(Config, SyntaxThatNoKeyBeginsWithIsAnErrorWithALine) {
+  for (const char* line : {"[[[", "[[[a]]]", "[= x]", "[=]", "a.=1", "[a.]", "= x", "a={=}", "a={,}",
+                           "[\x01]", "\xc3\xa9 = 1", "x\xef\xbb\xaf= 1"})
+    EXPECT_EQ(complaint(std::string("host='a'\n") + line + "\n").substr(0, 9), "f.toml:2:") << line;
+}
+
+TEST(Config, KeysDeeperThanTheStackAreRefusedWithTheirLine) {
+  std::string dots;
+  for (int i = 0; i < 400000; ++i) dots += "a.";
+  EXPECT_EQ(complaint("host='a'\n" + dots + "a = 1\n"),
+            "f.toml:2: more than 64 dots in the keys of one line");
+  EXPECT_EQ(complaint("host='a'\n\n[" + dots + "a]\n").substr(0, 9), "f.toml:3:");
+  EXPECT_EQ(complaint("host='a'\nx = " + std::string(100000, '[')).substr(0, 9), "f.toml:2:");
+  (void)parse("host = \"\\\"" + dots + "\"  # " + dots + "\n");
+}
+
 TEST(Config, DurationsAndSizesHaveOneSpellingAndBounds) {
   EXPECT_EQ(parse_duration("7d")->count(), 7 * 86400);
   for (const char* bad : {"", "7", "d", "-1s", "1.5h", "07s", "1 h", "99999d", "18446744073709551615d"})
