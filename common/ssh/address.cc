@@ -3,6 +3,8 @@
 #include "common/text/escape.h"
 #include "common/text/number.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 
 namespace bk::ssh {
@@ -27,10 +29,8 @@ bool is_host(std::string_view host) {
 }
 
 bool is_v6(std::string_view host) {
-  if (host.size() < 2 || host.size() > 45 || host.find(':') == std::string_view::npos) return false;
-  return std::all_of(host.begin(), host.end(), [](char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.';
-  });
+  in6_addr address{};
+  return inet_pton(AF_INET6, std::string(host).c_str(), &address) == 1 && host.find('\0') == host.npos;
 }
 
 bool is_path(std::string_view path) {

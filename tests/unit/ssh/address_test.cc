@@ -46,6 +46,10 @@ TEST(SshAddress, WhatCouldBecomeAnOptionOrAnotherWordIsRefused) {
                           "ssh://a@[::1/r",
                           "ssh://a@[xyz]/r",
                           "ssh://a@[::1]x/r",
+                          "ssh://a@[1..]/r",
+                          "ssh://a@[::1..]/r",
+                          "ssh://a@[::::]/r",
+                          "ssh://a@[12345::]/r",
                           "ssh://a:pw@h/r",
                           "ssh://a@h..x/r",
                           ""})
