@@ -66,6 +66,8 @@ void ContentIntake::add_extent(Extent extent) {
   if (marks_.empty() || marks_.back().batch != next_batch_)
     marks_.push_back({next_batch_, file_->content.size()});
   file_->content.push_back(std::move(extent));
+  file_page_->held_bytes += sizeof(Extent);
+  held_.add(sizeof(Extent));
   if (file_->content.size() >= kFoldExtents && marks_.front().batch <= complete_batches()) fold_stored();
 }
 
@@ -78,6 +80,8 @@ void ContentIntake::fold_stored() {
   for (std::size_t i = 0; i < stored; ++i) folder_->add(std::move(file_->content[i]));
   file_->content.erase(file_->content.begin(), file_->content.begin() + static_cast<std::ptrdiff_t>(stored));
   for (Mark& mark : marks_) mark.first -= stored;
+  file_page_->held_bytes -= stored * sizeof(Extent);
+  held_.bytes -= stored * sizeof(Extent);
 }
 
 void ContentIntake::keep_tail() {
@@ -142,6 +146,9 @@ void ContentIntake::ask_for(const std::vector<store::ChunkRef>& chunks) {
   ids.reserve(chunks.size());
   for (const store::ChunkRef& chunk : chunks) ids.push_back(chunk.id);
   const std::vector<bool> owned = writer_.possession().has(ids);
+  if (open_.size() >= kMaxOpenBatches)
+    throw Error(Kind::Protocol,
+                "the agent leaves more recipes without their content than the protocol allows");
   Need need{next_batch_ - 1, {}};
   Batch batch{need.batch, {}};
   for (std::size_t i = 0; i < chunks.size(); ++i) {

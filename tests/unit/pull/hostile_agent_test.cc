@@ -191,6 +191,17 @@ TEST_F(HostileAgent, WhatItSaysOfItselfBecomesNeitherOurDamageNorALineOfItsOwn) 
   EXPECT_EQ(play(AgentScript().say(FrameType::Refused, Refused{"no"})), Kind::Refused);
 }
 
+TEST_F(HostileAgent, RecipesWithoutTheirContentMeetTheirLimits) {
+  AgentScript promises = one_file(1U << 30U).recipe(0, {BeginFile{0, 0, {}}, chunk("0")});
+  for (std::uint64_t i = 1; i <= kMaxOpenBatches; ++i) promises.recipe(i, {chunk(std::to_string(i))});
+  EXPECT_EQ(play(promises), Kind::Protocol);
+  AgentScript holes = one_file(1U << 30U).recipe(0, {BeginFile{0, 0, {}}, chunk("0")});
+  const std::vector<RecipeItem> many(kMaxBatchItems, HoleItem{1});
+  const std::size_t enough = kMaxHeldBytes / sizeof(Extent) / kMaxBatchItems + 1;
+  for (std::uint64_t i = 1; i <= enough; ++i) holes.recipe(i, many);
+  EXPECT_EQ(play(holes), Kind::Protocol);
+}
+
 TEST_F(HostileAgent, EndlessMessagesMeetTheirLimits) {
   AgentScript skipped;
   for (int i = 0; i < 1001; ++i) skipped.say(FrameType::Skipped, Skipped{SkipReason::Denied, 0, "x"});
