@@ -86,8 +86,12 @@ void set_limits() {
 // A push that was cut or lost its hook, or a tip that a power cut made unreadable: put right before anybody
 // builds on it.
 void mend(const std::string& home, const Place& place, const Log& log) {
-  if (const std::optional<FileLock> alone = FileLock::try_exclusive(place.repository + "/backline/in-use"))
-    clear_leftovers(place.repository);
+  // Both locks: ingest and the writer of receipts hold the first one while files of theirs look like
+  // leftovers.
+  if (const std::optional<FileLock> writing = FileLock::try_exclusive(place.repository + "/backline/lock")) {
+    if (const std::optional<FileLock> alone = FileLock::try_exclusive(place.repository + "/backline/in-use"))
+      clear_leftovers(place.repository);
+  }
   if (place.client.empty()) return;
   const std::optional<std::string> tip = try_read_file(place.repository + "/refs/heads/requests");
   if (tip == try_read_file(place.repository + "/backline/cursor")) return;

@@ -100,5 +100,16 @@ git push -q "$home/repositories/web1.git" requests --receive-pack='git -c core.h
 [[ ! -e $home/TODO/web1/C$(name_of 3 | cut -c3-) ]] || fail "the hook ran after all"
 git_as web1 ls-remote "$url/web1.git" >/dev/null
 [[ -e $home/TODO/web1/C$(name_of 3 | cut -c3-) ]] || fail "a missed push was not caught up"
+
+# What a writer of receipts has under way is no dead one's leftover.
+repo=$home/repositories/web1.git
+exec 8>"$repo/backline/lock"
+flock 8
+touch "$repo/refs/heads/receipts.lock"
+git_as web1 ls-remote "$url/web1.git" >/dev/null
+[[ -e $repo/refs/heads/receipts.lock ]] || fail "a visit removed the file of a writer at work"
+exec 8>&-
+git_as web1 ls-remote "$url/web1.git" >/dev/null
+[[ ! -e $repo/refs/heads/receipts.lock ]] || fail "a dead writer's lock stayed"
 [[ ! -e $home/.ssh/id_ed25519 ]]
 echo "done"
