@@ -98,7 +98,7 @@ std::vector<bool> ClientPossession::has(std::span<const ChunkId> ids) {
   out.reserve(ids.size());
   for (const ChunkId& id : ids) {
     const Key key = key_of(id);
-    out.push_back(owns(key) && index_.contains(key));
+    out.push_back(owns(key) && index_.contains(ObjectKind::Data, id));
   }
   return out;
 }

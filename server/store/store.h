@@ -37,7 +37,8 @@ struct ChunkRef {
 class Possession {
  public:
   virtual ~Possession() = default;
-  // One answer for each id, in order.
+  // One answer for each id, in order: whether it is a chunk of data that the client possesses.  A tree node's
+  // id is none: a file that named it could never be read.
   [[nodiscard]] virtual std::vector<bool> has(std::span<const ChunkId> ids) = 0;
 };
 

@@ -6,6 +6,7 @@
 #include "server/store/reach.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 namespace bk::store {
@@ -87,7 +88,8 @@ bool WriterImpl::contains(const ChunkId& id) {
 std::vector<bool> WriterImpl::has(std::span<const ChunkId> ids) {
   std::vector<bool> out = possession_.has(ids);
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (pending_.contains(ids[i])) out[i] = true;  // only this writer's own
+    const auto own = pending_.find(ids[i]);  // only this writer's own
+    if (own != pending_.end() && own->second == ObjectKind::Data) out[i] = true;
   }
   return out;
 }
@@ -98,7 +100,7 @@ void WriterImpl::collect(ObjectKind kind, const ChunkId& id, std::string_view co
     flush(batch);
   batch.content += content;
   batch.chunks.push_back({id, kind, static_cast<std::uint32_t>(content.size())});
-  pending_.insert(id);
+  pending_.emplace(id, kind);
   ++totals_.new_chunks;
   totals_.new_content_bytes += content.size();
   if (batch.content.size() >= kTargetGroupContent) flush(batch);

@@ -8,7 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 namespace bk::store {
@@ -47,7 +47,7 @@ class WriterImpl final : public Writer, private Possession {
   GroupDecoder decoder_;
   std::optional<Journal> journal_;
   Batch data_, metadata_;
-  std::unordered_set<ChunkId> pending_;  // in a batch
+  std::unordered_map<ChunkId, ObjectKind> pending_;  // in a batch
   Totals totals_;
 };
 

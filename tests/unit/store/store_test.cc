@@ -67,5 +67,14 @@ TEST_F(StoreTest, EqualContentOfTwoClientsIsStoredOnceAndNeitherPossessesTheOthe
   EXPECT_TRUE(writer->possession().has(ids)[0]);
 }
 
+TEST_F(StoreTest, ATreeNodesIdCannotBeClaimedAsAChunkOfData) {
+  auto store = open();
+  auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+  const ChunkId ids[] = {writer->put(ObjectKind::Tree, noise(1000, 6))};
+  EXPECT_FALSE(writer->possession().has(ids)[0]);
+  writer->sync();
+  EXPECT_FALSE(writer->possession().has(ids)[0]);
+}
+
 }  // namespace
 }  // namespace bk::store
