@@ -17,6 +17,13 @@ namespace {
 // A request that waits for one of its own name comes up at most once more; this only bounds a busy queue.
 constexpr int kMostRounds = 8;
 
+// No wait is as long (note_failure): one that is was written by a clock that was ahead.
+constexpr std::chrono::hours kLongestWait{24};
+
+bool is_waiting(const Queued& item, Timestamp now) {
+  return item.not_before && *item.not_before > now && *item.not_before <= now.plus(kLongestWait);
+}
+
 class Sender {
  public:
   Sender(const SendContext& context, const ServerConfig& server, bool now)
@@ -71,7 +78,7 @@ class Sender {
       const std::string& id = entry.item.request.id;
       // One attempt a run: --now does not try a failing cmd five times in a row.
       if (tried_.contains(id)) continue;
-      if (!now_ && entry.item.not_before && *entry.item.not_before > time) continue;
+      if (!now_ && is_waiting(entry.item, time)) continue;
       std::optional<Queued> begun = queue_.begin(entry.item);
       if (!begun) continue;
       tried_.insert(id);

@@ -9,8 +9,12 @@
 namespace bk::server {
 namespace {
 
+// No wait is as long: one that is was written by a clock that was ahead.
+constexpr std::chrono::hours kLongestWait{24 * 7};
+
 bool is_due(const TodoList::Named& item, bool at_once, Timestamp now) {
-  return item.state == 'P' || at_once || !item.item.not_before || *item.item.not_before <= now;
+  if (item.state == 'P' || at_once || !item.item.not_before) return true;
+  return *item.item.not_before <= now || *item.item.not_before > now.plus(kLongestWait);
 }
 
 }  // namespace

@@ -57,6 +57,12 @@ TEST(Schedule, WaitingTimesHoldUnlessOneClientIsAskedFor) {
   EXPECT_EQ(next_due(items, {}, kNow)->seconds, kNow.seconds + 30);
 }
 
+TEST(Schedule, AWaitThatAClockWroteWhichWasAheadDoesNotHold) {
+  std::vector items{named("a", "m:1", 1)};
+  items[0].item.not_before = Timestamp{kNow.seconds + 400 * 24 * 3600, 0};
+  EXPECT_EQ(choose_next(items, {}, {}, slots(4, 4), {}, kNow), 0U);
+}
+
 TEST(Schedule, ASelectionIsAClientOrAClientAndAModule) {
   EXPECT_EQ(parse_selection("web1:wiki").module, "wiki");
   EXPECT_THROW((void)parse_selection("../web1"), Error);
