@@ -206,7 +206,7 @@ void SnapshotLog::check(const std::function<void(const std::string&)>& report) c
   }
   for (const std::string& name : list_directory(folder_)) {
     // A temporary file is what a killed writer left, and nothing that counts.
-    if (!expected.contains(name) && name.find(".snapshot.tmp") == std::string::npos)
+    if (!expected.contains(name) && !name.starts_with(".tmp-"))
       report(quoted(folder_ + "/" + name) + " is not in the journal");
   }
 }

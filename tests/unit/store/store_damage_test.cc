@@ -76,6 +76,12 @@ TEST_F(StoreTest, AMissingFileIsNoticed) {
   }
 }
 
+TEST_F(StoreTest, WhatAKilledWriterLeftBesideTheSnapshotsIsNoDamage) {
+  (void)commit(*open(), "web1", some_files());
+  replace_durably(home() + "/store/snapshots/web1/.tmp-0123456789abcdef", "half a record");
+  EXPECT_EQ(complaint(home()), "");
+}
+
 TEST_F(StoreTest, ATornJournalIsSalvagedAtEveryLength) {
   std::string first_id;
   {
