@@ -52,23 +52,25 @@ same "$(cut -d' ' -f3 "$T/out")" "$ports" "ports"
 
 say "a pid that belongs to somebody else now is not touched"
 exits 0 lab stop "$L"
-sleep 300 & stranger=$!
+# Without our output, so that nobody waits for it when the script ends early.
+sleep 60 >/dev/null 2>&1 & stranger=$!
 echo "$stranger 1" >"$L/client1/sshd/pid"
 exits 0 lab stop "$L"
 kill -0 "$stranger" || die "the lab ended a stranger"
 
 say "a port that was taken meanwhile: the host moves, and everybody learns it"
 taken=$(cat "$L/server1/sshd/port") was=$(cat "$L/client1/sshd/port")
-python3 - "$taken" "$was" "$T/bound" <<'PY' &
+python3 - "$taken" "$was" "$T/bound" >/dev/null 2>"$T/bound.err" <<'PY' &
 import socket, sys, time
 held = []
 for port in sys.argv[1:3]:
-    s = socket.socket(); s.bind(("127.0.0.1", int(port))); s.listen(); held.append(s)
+    s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("127.0.0.1", int(port))); s.listen(); held.append(s)
 open(sys.argv[3], "w").close()
-time.sleep(300)
+time.sleep(60)
 PY
 holder=$!
-for _ in {1..100}; do [[ -e $T/bound ]] && break; sleep 0.1; done
+for _ in {1..300}; do [[ -e $T/bound ]] && break; sleep 0.1; done
+[[ -e $T/bound ]] || { cat "$T/bound.err"; die "the ports could not be taken"; }
 exits 0 lab start "$L"
 new=$(cat "$L/server1/sshd/port")
 [[ $new != "$taken" && $(cat "$L/client1/sshd/port") != "$was" ]] || die "they did not move"

@@ -80,7 +80,7 @@ bk_sshd_launch() {  # DIR PORT
     exec </dev/null >>"$log" 2>&1
     for fd in /proc/"$BASHPID"/fd/*; do
       fd=${fd##*/}
-      ((fd > 2)) && [[ -e /proc/$BASHPID/fd/$fd ]] && eval "exec $fd>&-"
+      if ((fd > 2)) && [[ -e /proc/$BASHPID/fd/$fd ]]; then eval "exec $fd>&-"; fi
     done
     exec setsid "$(PATH=$PATH:/usr/sbin:/sbin type -P sshd)" -D -e -f "$dir/sshd/config"
   ) &
@@ -94,7 +94,7 @@ bk_sshd_launch() {  # DIR PORT
     [[ -n $(bk_start_time "$pid") ]] || return 1
     sleep 0.05
   done
-  kill "$pid" 2>/dev/null
+  kill "$pid" 2>/dev/null || true
   return 1
 }
 
@@ -137,17 +137,18 @@ bk_sshd_stop() {  # DIR
   local pid start child children=() starts=() i
   pid=$(bk_running_pid "$1/sshd/pid") || { rm -f "$1/sshd/pid"; return 0; }
   start=$(bk_start_time "$pid")
-  read -ra children < <(cat "/proc/$pid/task/$pid/children" 2>/dev/null)
+  # Callers may run under "set -e": a process that is gone meanwhile is no failure.
+  read -ra children < <(cat "/proc/$pid/task/$pid/children" 2>/dev/null) || true
   for child in "${children[@]}"; do starts+=("$(bk_start_time "$child")"); done
-  kill -TERM "$pid" 2>/dev/null
+  kill -TERM "$pid" 2>/dev/null || true
   if ! bk_wait_gone "$pid" "$start"; then
-    kill -KILL "$pid" 2>/dev/null
+    kill -KILL "$pid" 2>/dev/null || true
     bk_wait_gone "$pid" "$start" || { echo "sshd $pid for $1 does not end" >&2; return 1; }
   fi
   # Sessions outlive their listener.
   for i in "${!children[@]}"; do
     child=${children[$i]}
-    [[ -n ${starts[$i]} && $(bk_start_time "$child") == "${starts[$i]}" ]] && kill -TERM "$child" 2>/dev/null
+    [[ -z ${starts[$i]} || $(bk_start_time "$child") != "${starts[$i]}" ]] || kill -TERM "$child" 2>/dev/null || true
   done
   rm -f "$1/sshd/pid"
 }
