@@ -8,10 +8,25 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 
 namespace bk {
+namespace {
+
+// The wanted step: the variable itself, or the first line of the file that "@FILE" names; empty when there is
+// none.
+std::string wanted_step() {
+  const char* wanted = std::getenv("BACKLINE_CRASH_AT");
+  if (wanted == nullptr || *wanted != '@') return wanted != nullptr ? wanted : "";
+  const int fd = ::open(wanted + 1, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return "";
+  char text[128];
+  const ssize_t n = ::read(fd, text, sizeof text);
+  (void)::close(fd);
+  return n > 0 ? std::string(text, static_cast<std::size_t>(n)) : "";
+}
+
+}  // namespace
 
 void crash_point(const char* step) noexcept {
   if (const char* log = std::getenv("BACKLINE_CRASH_LOG")) {
@@ -22,14 +37,11 @@ void crash_point(const char* step) noexcept {
       (void)::close(fd);
     }
   }
-  const char* wanted = std::getenv("BACKLINE_CRASH_AT");
-  if (wanted == nullptr) return;
-  const char* colon = std::strchr(wanted, ':');
-  const std::size_t length =
-      colon != nullptr ? static_cast<std::size_t>(colon - wanted) : std::strlen(wanted);
-  if (std::strlen(step) != length || std::strncmp(step, wanted, length) != 0) return;
+  const std::string wanted = wanted_step();
+  const std::size_t colon = wanted.find(':');
+  if (wanted.substr(0, colon) != step) return;
   static std::atomic<long> passed{0};
-  const long at = colon != nullptr ? std::strtol(colon + 1, nullptr, 10) : 1;
+  const long at = colon != std::string::npos ? std::strtol(wanted.c_str() + colon + 1, nullptr, 10) : 1;
   if (++passed == at) (void)::kill(::getpid(), SIGKILL);
 }
 

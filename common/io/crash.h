@@ -2,10 +2,12 @@
 //
 //   BACKLINE_CRASH_AT=ingest.cursor      SIGKILL at the first pass of that step
 //   BACKLINE_CRASH_AT=ingest.cursor:3    at the third pass
-//   BACKLINE_CRASH_LOG=FILE              append the name of every step passed (how the sweep learns them)
+//   BACKLINE_CRASH_AT=@FILE                what FILE says now: for programs whose environment is fixed
+//   (behind sshd) BACKLINE_CRASH_LOG=FILE              append the name of every step passed (how the sweep
+//   learns them)
 //
 // Compiled to nothing unless BK_CRASH_POINTS is defined (the release preset does not define it).
-// Names are "<program or area>.<step>", lower case; tests/fault/steps.txt lists them all.
+// Names are "<program or area>.<step>", lower case; tests/fault/steps/ lists them all.
 #pragma once
 
 namespace bk {
