@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Goal: kill every program at every named durable step; after each kill one normal round finishes and nothing is lost.
 
-  crash_sweep.py --bin BUILD/bin --lab setup/lab [--labs N] [--kills N] [--seconds S] [--only STEP] [--keep]
+  crash_sweep.py --bin BUILD/bin [--lab setup/lab] [--labs N] [--kills N] [--only STEP] [--keep]
 
 One lab is a client and a server on loopback with three sources: a tree, a git repository and an archive.
 A first round with BACKLINE_CRASH_LOG learns which steps each program passes.  Then, for every (program, module, step),
