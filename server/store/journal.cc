@@ -29,6 +29,19 @@ void cut(int fd, std::uint64_t size, const std::string& path) {
   check_sys(::lseek(fd, static_cast<off_t>(size), SEEK_SET), [&] { return "seeking in " + quoted(path); });
 }
 
+// After a sync that failed the kernel takes the lost pages for written ones: a later sync succeeds without
+// them, and they are gone when memory is.  So what no mark vouches for is made dirty again by its own bytes.
+void write_again(int fd, std::uint64_t from, const std::string& path) {
+  std::string piece(1U << 20U, '\0');
+  check_sys(::lseek(fd, static_cast<off_t>(from), SEEK_SET), [&] { return "seeking in " + quoted(path); });
+  for (;;) {
+    const std::size_t got = pread_up_to(fd, piece.data(), piece.size(), from);
+    if (got == 0) return;
+    write_all(fd, std::string_view(piece).substr(0, got));
+    from += got;
+  }
+}
+
 std::optional<Fd> try_open(const std::string& path) {
   try {
     return open_file(path, O_RDWR | O_NOFOLLOW);
@@ -97,12 +110,15 @@ bool Journal::salvage(const Retire& retire) {
   }
   PackScan scan(fd_.get(), pack_);
   bool sealed = false;
+  std::uint64_t marked_end = 0;
   while (const std::optional<ScannedRecord> record = scan.next(true)) {
     account(record->head, record->digest);
     sealed = record->head.type == RecordType::Seal;
+    if (record->head.type == RecordType::Mark) marked_end = record->end;
   }
   const bool torn = !scan.reason().empty();
   end_ = scan.offset();
+  write_again(fd_.get(), marked_end, path);
   if (sealed || (torn && scan.skip_to_next())) {
     sync_file(fd_.get());
     move_to_packs(retire);
