@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Goal: a client installed anew, a client rolled back to an older home, and a server whose control repository was deleted find their way back.
+# Goal: a client installed anew, a client rolled back to an older home, a server whose control repository was deleted, and a server put back to an older copy find their way back.
 . "$(dirname "$0")/lib.sh"
 lab_up
 mkdir -p "$T/src/a" "$T/src/b"; echo 1 >"$T/src/a/f"; echo 1 >"$T/src/b/f"
@@ -44,4 +44,16 @@ exits 0 "$S1/scripts/do_backup"
 for _ in 1 2 3; do "$C1/scripts/send_request" --now >"$T/out" 2>&1 || true; "$S1/scripts/do_backup" >>"$T/out" 2>&1 || true; done
 exits 0 "$C1/scripts/send_request" --now
 same "$(snapshots_of "$S1" "$T/src/a")" 6 "the request ran twice or was lost"
+nothing_left "$C1" "$S1" client1
+
+say "the server is put back to a copy from before a request: what it had taken is asked again"
+mkdir "$T/copy"
+for n in TODO repositories store index data catalog.db; do cp -a "$S1/$n" "$T/copy/"; done
+exits 0 "$C1/scripts/backup_it" directories ""
+exits 0 "$C1/scripts/send_request" --now
+for n in TODO repositories store index data catalog.db; do rm -rf "${S1:?}/$n" "$S1/$n"-*; cp -a "$T/copy/$n" "$S1/"; done
+exits 0 "$C1/scripts/send_request" --now
+exits 0 "$S1/scripts/do_backup"
+exits 0 "$C1/scripts/send_request" --now
+same "$(snapshots_of "$S1" "$T/src/a")" 7 "a taken request was lost with the server's state"
 nothing_left "$C1" "$S1" client1
