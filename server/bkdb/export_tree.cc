@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace bk::bkdb {
 namespace {
@@ -66,7 +67,7 @@ class Exporter final : public Visitor {
         store_,
         [&](std::uint64_t piece, const ChunkId&, std::string_view content) {
           const Piece& at = pieces_[piece];
-          at.file->file->write(at.offset, content);
+          fill(*at.file, at.offset, content);
         },
         [&](std::uint64_t piece, const ChunkId&, const Error& error) {
           pieces_[piece].file->damage = error.what();
@@ -101,8 +102,24 @@ class Exporter final : public Visitor {
     return path.empty() ? task_.entry : task_.entry + "/" + path;
   }
 
+  // A file that the destination cannot hold (a client may have recorded any length) ends itself and not the
+  // export.
+  template <class Body>
+  static void or_too_large(Open& open, Body&& body) {
+    try {
+      body();
+    } catch (const Error& error) {
+      if (error.sys_errno() != EFBIG) throw;
+      if (open.damage.empty()) open.damage = error.what();
+    }
+  }
+  static void fill(Open& open, std::uint64_t offset, std::string_view content) {
+    or_too_large(open, [&] { open.file->write(offset, content); });
+  }
+
   void close(Open& open) {
-    if (open.damage.empty()) return open.file->finish();
+    if (open.damage.empty()) or_too_large(open, [&] { open.file->finish(); });
+    if (open.damage.empty()) return;
     open.file->abandon();
     findings_.damage(shown(open.path), open.damage + "; not exported");
     for (const auto& [made, path] : open.aliases) {
@@ -119,7 +136,7 @@ class Exporter final : public Visitor {
   }
 
   void add_extent(Open& open, const Extent& extent, std::uint64_t& offset) {
-    if (extent.kind == Extent::Kind::Inline) open.file->write(offset, extent.inline_data);
+    if (extent.kind == Extent::Kind::Inline) fill(open, offset, extent.inline_data);
     if (extent.kind == Extent::Kind::Chunk) {
       window_.add(extent.id, extent.bytes, pieces_.size());
       pieces_.push_back({&open, offset});

@@ -1,5 +1,6 @@
 #include "common/error/error.h"
 #include "server/bkdb/export_list.h"
+#include "server/store/tree.h"
 #include "tests/unit/bkdb/bkdb_fixture.h"
 
 #include <fcntl.h>
@@ -272,6 +273,37 @@ TEST_F(ExportTest, FullDiskIs74WithOneLine) {
   EXPECT_EQ(result.status, 74);
   EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
   EXPECT_NE(result.err.find("No space left on device"), std::string::npos) << result.err;
+}
+
+TEST_F(ExportTest, AFileLargerThanTheDestinationCanHoldEndsOnlyItself) {
+  const auto writer = store_->writer("web1", "wiki", "rsync", "/srv/t");
+  store::DirectoryWriter tree(*writer);
+  Entry huge;
+  huge.name = "huge";
+  huge.type = EntryType::File;
+  huge.mode = 0644;
+  huge.size = std::uint64_t{1} << 62U;
+  huge.content = {{Extent::Kind::Hole, huge.size, {}, {}}};
+  tree.add(huge);
+  Entry small = huge;
+  small.name = "small";
+  small.size = 2;
+  small.content = {{Extent::Kind::Inline, 2, {}, "ok"}};
+  tree.add(small);
+  store::SnapshotRecord record;
+  record.client = "web1";
+  record.module = "wiki";
+  record.method = "rsync";
+  record.name = "/srv/t";
+  record.began = record.ended = {1700000000, 0};
+  record.root.type = EntryType::Directory;
+  record.root.mode = 0755;
+  record.root.node = tree.finish().node;
+  (void)writer->commit(record);
+  const Captured result = bkdb({"export", file("out")});
+  EXPECT_NE(result.status, kExitIo) << result.err;
+  EXPECT_EQ(read_file(entry_of(file("out")) + "/small"), "ok");
+  EXPECT_TRUE(path_exists(file("out/EXPORT.txt")));
 }
 
 TEST_F(ExportTest, DeepTreeBeyondPathMax) {
