@@ -45,8 +45,9 @@ class Supervisor {
 
   int run() {
     ingest();
-    for (const std::string& client : todo_.clients()) recover(client);
-    todo_.expire(clock_.now().plus(-config_.keep_finished));
+    for (const std::string& client : todo_.clients())
+      or_complain("TODO/" + client, [&] { todo_.recover(client); });
+    or_complain("TODO", [&] { todo_.expire(clock_.now().plus(-config_.keep_finished)); });
     rescan();
     while (!stopping_) {
       start_what_is_due();
@@ -90,11 +91,12 @@ class Supervisor {
   }
 
   // What cannot be put right for one client must not hold up the others.
-  void recover(const std::string& client) {
+  template <class Body>
+  void or_complain(const std::string& where, Body&& body) {
     try {
-      todo_.recover(client);
+      body();
     } catch (const Error& error) {
-      complain("TODO/" + client + ": " + error.what());
+      complain(where + ": " + error.what());
     }
   }
 
