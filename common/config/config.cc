@@ -159,6 +159,19 @@ void refuse_deep_keys(std::string_view text, const std::string& file) {
   }
 }
 
+// The library repeats bytes of the file as they are.
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c >= 0x20 && c < 0x7f) {
+      out += c;
+    } else {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 Config Config::parse(std::string_view text, std::string file, std::span<const ConfigKey> schema) {
@@ -172,7 +185,7 @@ Config Config::parse(std::string_view text, std::string file, std::span<const Co
     ConfigReader(out).table(root, path);
   } catch (const toml::parse_error& error) {
     throw Error(Kind::Config, fmt::format("{}:{}: {}", out.file_, error.source().begin.line,
-                                          std::string_view(error.description())));
+                                          printable(error.description())));
   }
   return out;
 }

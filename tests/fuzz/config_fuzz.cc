@@ -1,5 +1,5 @@
 // backupconfig.toml of a client and of a server, whatever an editor left in it: only Error of Kind::Config
-// may come out, as one line that begins with the file and a line number.
+// may come out, as one printable line that begins with the file and a line number.
 #include "client/config/config.h"
 #include "common/error/error.h"
 #include "server/config/config.h"
@@ -17,7 +17,7 @@ void check_message(std::string_view message) {
   const std::size_t digits = message.find_first_not_of("0123456789");
   BK_CHECK(digits != 0 && digits != std::string_view::npos && message.substr(digits).starts_with(": "));
   BK_CHECK(message[0] != '0');
-  for (const char c : message) BK_CHECK(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
+  for (const char c : message) BK_CHECK(c >= ' ' && c <= '~');
 }
 
 template <class Parse>

@@ -104,6 +104,12 @@ TEST(Config, SyntaxThatNoKeyBeginsWithIsAnErrorWithALine) {
     EXPECT_EQ(complaint(std::string("host='a'\n") + line + "\n").substr(0, 9), "f.toml:2:") << line;
 }
 
+TEST(Config, BytesOfTheFileAreEscapedInMessages) {
+  const std::string why = complaint("host='a'\nx =n\ttrue\x1b[31m\n");
+  EXPECT_EQ(why.find_first_of("\t\x1b\n"), std::string::npos) << why;
+  EXPECT_NE(why.find("\\x09"), std::string::npos) << why;
+}
+
 TEST(Config, KeysDeeperThanTheStackAreRefusedWithTheirLine) {
   std::string dots;
   for (int i = 0; i < 400000; ++i) dots += "a.";
