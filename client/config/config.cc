@@ -154,6 +154,8 @@ void check_whole(const Config& file, const ClientConfig& config) {
   if (!is_safe_name(config.host))
     file.refuse({"host"}, quoted(config.host) + " is not a name of letters, digits, '.', '_' and '-'");
   if (config.parallel < 1 || config.parallel > 64) file.refuse({"parallel"}, "must be 1 to 64");
+  if (!config.default_server.empty() && !is_safe_name(config.default_server))
+    file.refuse({"default_server"}, quoted(config.default_server) + " is not a server's name");
   if (!config.default_server.empty() && !config.servers.contains(config.default_server))
     file.refuse({"default_server"}, fmt::format("no [server.{}] in this file; there are: {}",
                                                 config.default_server, known_names(config.servers)));

@@ -191,6 +191,9 @@ TEST(ClientConfig, WrongValuesNameTheLine) {
       std::string::npos);
   EXPECT_NE(refusal(good + "[module.x]\n").find("b.toml:10: module.x.cmd: a module that is not built in"),
             std::string::npos);
+  EXPECT_NE(refusal("default_server = 'x\xef\xbb\xbf'\n" + good)
+                .find("\"x\\xef\\xbb\\xbf\" is not a server's name"),
+            std::string::npos);
   EXPECT_NE(refusal("default_server = 'x'\n" + good).find("b.toml:1: default_server: no [server.x]"),
             std::string::npos);
   EXPECT_NE(refusal(good + "[server.b]\nurl='git@x:y.git'\nhostkey='a b'\nidentity='k'\n").find("b.toml:11:"),
