@@ -1,6 +1,7 @@
 #include "common/io/file.h"
 
 #include "common/error/error.h"
+#include "common/io/temporary.h"
 #include "common/random/random.h"
 #include "common/text/escape.h"
 
@@ -20,7 +21,7 @@ namespace {
 // Beside `path`, so that a rename can replace it.  Random, because what a crash left behind must not be in
 // the way of a later process with the same pid; short, because `path` itself may use all 255 bytes of a name.
 std::string temporary_name(const std::string& path) {
-  return join_path(parent_of(path), ".tmp-" + hex_encode(SystemRandom().bytes(8)));
+  return join_path(parent_of(path), std::string(kTemporaryPrefix) + hex_encode(SystemRandom().bytes(8)));
 }
 
 std::string at(std::string_view doing, const std::string& path) {
@@ -38,19 +39,41 @@ void sync_both(const std::string& from, const std::string& to) {
   if (a != b) sync_directory(a);
 }
 
+struct Temporary {
+  std::string path;
+  Fd owner;  // open until the file has its final name
+};
+
+Temporary make_temporary(const std::string& path) {
+  for (;;) {
+    std::string name = temporary_name(path);
+    if (std::optional<Fd> fd = try_create_owned(name)) return {std::move(name), *std::move(fd)};
+  }
+}
+
 // Writes `bytes` to a new file and syncs it; the name is not durable yet.
-void write_synced(const std::string& path, std::string_view bytes, mode_t mode) {
-  Fd fd = open_file(path, O_WRONLY | O_CREAT | O_EXCL, mode);
+void write_synced(const Temporary& file, std::string_view bytes, mode_t mode) {
   try {
-    check_sys(::fchmod(fd.get(), mode), [&] { return at("setting the mode of", path); });
-    write_all(fd.get(), bytes);
-    sync_file(fd.get());
-    fd.close();
+    check_sys(::fchmod(file.owner.get(), mode), [&] { return at("setting the mode of", file.path); });
+    write_all(file.owner.get(), bytes);
+    sync_file(file.owner.get());
   } catch (Error& error) {
-    (void)::unlink(path.c_str());
-    error.add_context(at("writing", path));
+    (void)::unlink(file.path.c_str());
+    error.add_context(at("writing", file.path));
     throw;
   }
+}
+
+bool create_from(const Temporary& temporary, const std::string& path, std::string_view bytes, mode_t mode) {
+  write_synced(temporary, bytes, mode);
+  if (rename_flags(temporary.path, path, RENAME_NOREPLACE) < 0) {
+    const int code = errno;
+    (void)::unlink(temporary.path.c_str());
+    if (code == EEXIST) return false;
+    throw sys_error(code, at("creating", path));
+  }
+  sync_directory(parent_of(path));
+  return true;
 }
 
 }  // namespace
@@ -152,27 +175,25 @@ void sync_directory(const std::string& path) {
 }
 
 void replace_durably(const std::string& path, std::string_view bytes, mode_t mode) {
-  const std::string temporary = temporary_name(path);
+  const Temporary temporary = make_temporary(path);
   write_synced(temporary, bytes, mode);
-  if (::rename(temporary.c_str(), path.c_str()) < 0) {
+  if (::rename(temporary.path.c_str(), path.c_str()) < 0) {
     const int code = errno;
-    (void)::unlink(temporary.c_str());
+    (void)::unlink(temporary.path.c_str());
     throw sys_error(code, at("replacing", path));
   }
   sync_directory(parent_of(path));
 }
 
 bool create_durably(const std::string& path, std::string_view bytes, mode_t mode) {
-  const std::string temporary = temporary_name(path);
-  write_synced(temporary, bytes, mode);
-  if (rename_flags(temporary, path, RENAME_NOREPLACE) < 0) {
-    const int code = errno;
-    (void)::unlink(temporary.c_str());
-    if (code == EEXIST) return false;
-    throw sys_error(code, at("creating", path));
-  }
-  sync_directory(parent_of(path));
-  return true;
+  return create_from(make_temporary(path), path, bytes, mode);
+}
+
+bool create_durably_by(const std::string& temporary, const std::string& path, std::string_view bytes,
+                       mode_t mode) {
+  if (::unlink(temporary.c_str()) < 0 && errno != ENOENT) throw sys_error(errno, at("removing", temporary));
+  return create_from({temporary, open_file(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)}, path, bytes,
+                     mode);
 }
 
 bool rename_noreplace_durably(const std::string& from, const std::string& to) {

@@ -39,10 +39,15 @@ void write_all(int fd, std::string_view bytes);
 [[nodiscard]] std::size_t pread_up_to(int fd, void* buffer, std::size_t size, std::uint64_t offset);
 
 // Writes a temporary file beside `path`, syncs it, renames it over `path`, syncs the directory.
-// Readers see the old bytes or the new ones, never a mix.
+// Readers see the old bytes or the new ones, never a mix.  What a kill leaves: temporary.h.
 void replace_durably(const std::string& path, std::string_view bytes, mode_t mode = 0600);
 // As replace_durably, but fails with false, changing nothing, when `path` exists.
 [[nodiscard]] bool create_durably(const std::string& path, std::string_view bytes, mode_t mode = 0600);
+
+// The same through a temporary file of this name, which is only used under a lock that the caller holds.  So
+// what a killed process left there is known without a search and overwritten.
+[[nodiscard]] bool create_durably_by(const std::string& temporary, const std::string& path,
+                                     std::string_view bytes, mode_t mode = 0600);
 
 // renameat2(RENAME_NOREPLACE), then fsync of both directories.  False when `to` exists: nothing changed.
 [[nodiscard]] bool rename_noreplace_durably(const std::string& from, const std::string& to);

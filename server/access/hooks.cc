@@ -4,6 +4,7 @@
 #include "common/git/repository.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
+#include "common/io/temporary.h"
 #include "common/text/escape.h"
 #include "server/access/home.h"
 
@@ -75,6 +76,7 @@ void ensure_repository(const std::string& path, const std::string& hooks, const 
 }
 
 void clear_leftovers(const std::string& path) {
+  (void)remove_abandoned_in(path + "/backline");
   for (const char* lock : {"refs/heads/requests.lock", "refs/heads/receipts.lock", "refs/heads/master.lock",
                            "packed-refs.lock", "packed-refs.new", "HEAD.lock", "config.lock"})
     remove_durably(path + "/" + lock);

@@ -4,6 +4,7 @@
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "common/io/lock.h"
+#include "common/io/temporary.h"
 #include "common/text/escape.h"
 #include "server/access/authorized_keys.h"
 #include "server/access/home.h"
@@ -45,6 +46,7 @@ void read_keydir(const git::Repository& repository, const git::Oid& tree, AdminT
 }
 
 void write_accepted(const std::string& home, const AdminTree& tree) {
+  (void)remove_abandoned_in(parent_of(accepted_file(home, "gitosis.conf")));
   replace_durably(accepted_file(home, "gitosis.conf"), *tree.gitosis_conf);
   crash_point("access.gitosis_conf");
   replace_durably(accepted_file(home, "backline.conf"), tree.backline_conf.value_or(""));

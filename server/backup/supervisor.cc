@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
+#include "common/io/temporary.h"
 #include "common/process/process.h"
 #include "common/text/escape.h"
 #include "server/access/client_rules.h"
@@ -44,6 +45,7 @@ class Supervisor {
       : config_(config), options_(options), clock_(clock), log_(log), todo_(config.home + "/TODO") {}
 
   int run() {
+    sweep();
     ingest();
     for (const std::string& client : todo_.clients())
       or_complain("TODO/" + client, [&] { todo_.recover(client); });
@@ -88,6 +90,14 @@ class Supervisor {
     log_.notice(text);
     options_.say(text);
     note(kExitTryLater);
+  }
+
+  // What killed processes left half written; the store, its index and the control repositories look after
+  // themselves.
+  void sweep() {
+    std::vector<std::string> folders{config_.home + "/TODO", config_.home + "/tmp/archives"};
+    for (const std::string& client : todo_.clients()) folders.push_back(config_.home + "/TODO/" + client);
+    for (const std::string& folder : folders) (void)remove_abandoned_in(folder);
   }
 
   // What cannot be put right for one client must not hold up the others.

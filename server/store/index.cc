@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
+#include "common/io/temporary.h"
 #include "common/text/document.h"
 #include "common/text/escape.h"
 #include "server/store/scan.h"
@@ -74,6 +75,7 @@ bool Index::usable() const {
 
 void Index::open() {
   ensure_directory(layout_.runs());
+  (void)remove_abandoned_in(layout_.index);
   try {
     if (usable()) {
       runs_.reload();

@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
+#include "common/io/temporary.h"
 #include "common/text/escape.h"
 #include "server/store/bytes.h"
 #include "server/store/layout.h"
@@ -110,14 +111,17 @@ Location Run::location(std::uint64_t i) const {
 
 RunWriter::RunWriter(const std::string& folder, const StoreId& store, std::uint32_t record_bytes,
                      std::uint64_t most, std::vector<Coverage> packs)
-    : path_(folder + "/" + pack_name(new_number()).substr(0, 16) + ".run"),
-      temporary_(path_ + ".tmp"),
-      store_(store),
+    : store_(store),
       record_bytes_(record_bytes),
       prefix_bits_(std::min(kMaxPrefixBits, static_cast<unsigned>(std::bit_width(most / kPerFence)))),
       packs_(std::move(packs)) {
   fences_.assign((std::size_t{1} << prefix_bits_) + 1, 0);
-  fd_ = open_file(temporary_, O_RDWR | O_CREAT | O_EXCL, 0600);
+  for (std::optional<Fd> made; !made;) {
+    path_ = folder + "/" + pack_name(new_number()).substr(0, 16) + ".run";
+    temporary_ = path_ + ".tmp";
+    made = try_create_owned(temporary_);
+    if (made) fd_ = *std::move(made);
+  }
   write_all(fd_.get(), std::string(kHeaderBytes, '\0'));
 }
 
@@ -159,8 +163,8 @@ std::string RunWriter::finish() {
     write_all(fd_.get(), digest.view());
   }
   sync_file(fd_.get());
-  fd_.close();
   rename_durably(temporary_, path_);
+  fd_.close();
   finished_ = true;
   crash_point("store.index-run");
   return path_;

@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
+#include "common/io/temporary.h"
 
 #include <algorithm>
 #include <bit>
@@ -30,6 +31,8 @@ void RunSet::reload() {
     std::set<std::string> there;
     for (const std::string& name : list_directory(folder_)) {
       if (name.ends_with(".run")) there.insert(folder_ + "/" + name);
+      // A killed writer's: nobody else would ever look at it again, and it may be large.
+      if (name.ends_with(".run.tmp") || is_temporary_name(name)) (void)remove_abandoned(folder_ + "/" + name);
     }
     std::erase_if(runs_, [&](const auto& run) { return there.erase(run->path()) == 0; });
     try {

@@ -13,6 +13,8 @@
 namespace bk::store {
 namespace {
 
+constexpr const char* kMaking = "making";  // a record before it has its name; a killed commit may leave one
+
 std::string twenty_digits(std::uint64_t number) {
   std::string digits = std::to_string(number);
   return std::string(20 - digits.size(), '0') + digits;
@@ -175,7 +177,7 @@ SnapshotRecord SnapshotLog::append(SnapshotRecord record) {
   if (text.size() > kMaxSnapshotBytes) throw Error(Kind::Protocol, "the snapshot's record is too long");
   record.id = Sha256::of(text).hex();
   const std::string path = object_path(end.count + 1);
-  if (!create_durably(path, text))
+  if (!create_durably_by(folder_ + "/" + kMaking, path, text))
     throw Error(Kind::Corrupt, quoted(path) + " exists although the journal does not know it");
   crash_point("store.snapshot-object");
   append_line(end, record.id, source);
@@ -190,7 +192,7 @@ void SnapshotLog::check(const std::function<void(const std::string&)>& report) c
     report(error.what());
     return;
   }
-  std::set<std::string> expected{"journal", "lock"};
+  std::set<std::string> expected{"journal", "lock", kMaking};
   std::set<std::string> removed;
   for (const JournalLine& line : known) {
     if (line.kind == "removal") removed.insert(line.object);
@@ -205,7 +207,7 @@ void SnapshotLog::check(const std::function<void(const std::string&)>& report) c
     }
   }
   for (const std::string& name : list_directory(folder_)) {
-    // A temporary file is what a killed writer left, and nothing that counts.
+    // Written by an earlier version and left by a killed writer: nothing that counts.
     if (!expected.contains(name) && !name.starts_with(".tmp-"))
       report(quoted(folder_ + "/" + name) + " is not in the journal");
   }

@@ -4,6 +4,7 @@
 #include "common/io/batch.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
+#include "common/io/temporary.h"
 #include "common/path/names.h"
 #include "common/text/document.h"
 #include "server/bkdb/sources.h"
@@ -72,6 +73,7 @@ class Rebuilder {
 
   void folder(const std::string& path, const Files& files) {
     ensure_directory(path);
+    (void)remove_abandoned_in(path);
     for (const std::string& name : list_directory(path))
       if (is_record_file(name) && files.count(name) == 0) remove_durably(join_path(path, name));
     put(join_path(path, kSourceFile), source_text(*files.begin()->second));
