@@ -2,6 +2,7 @@
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "server/bkdb/commands.h"
+#include "server/bkdb/damage.h"
 #include "server/pull/git_view.h"
 #include "server/views/views.h"
 
@@ -41,10 +42,15 @@ int run_build(Session& session, const Words& words) {
   server::rebuild_views(home, records);
   crash_point("bkdb.build_views");
   if (session.options().has("force")) distrust_mirrors(home, records);
-  const std::size_t mirrors = pull::rebuild_git_views(home, store, records);
+  Findings findings;
+  const std::size_t mirrors = pull::rebuild_git_views(
+      home, store, records, [&](const store::SnapshotRecord& record, const std::string& reason) {
+        findings.damage(pull::git_view_path(home, record.client, record.name),
+                        "snapshot " + record.id.substr(0, 12) + " cannot be read: " + reason);
+      });
   print(
       fmt::format("built: index, catalog of {} snapshots, views, {} git mirrors\n", catalog.size(), mirrors));
-  return kExitDone;
+  return findings.status();
 }
 
 }  // namespace bk::bkdb

@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kLongestComponent = 240;
 constexpr std::size_t kLongestPath = 3000;
 constexpr const char* kToken = "backline-snapshot";
+constexpr const char* kNew = ".new";  // a mirror in the making
 
 bool looks_like_mirror(std::string_view component) {
   while (component.ends_with('~')) component.remove_suffix(1);
@@ -121,7 +122,7 @@ void remember_git_view_snapshot(const std::string& mirror, const std::string& sn
 
 void rebuild_git_view(store::Store& store, const store::SnapshotRecord& record, const std::string& mirror,
                       const std::function<void()>& alive) {
-  const std::string making = mirror + ".new";
+  const std::string making = mirror + kNew;
   ensure_directory(parent_of(mirror));
   remove_tree(making);
   Rebuilder(store, alive).directory(record.root.node, making, "");
@@ -139,8 +140,9 @@ FileLock lock_git_view(const std::string& home, const std::string& mirror) {
   return FileLock::exclusive(folder + "/" + Sha256::of(mirror).hex().substr(0, 32) + ".lock");
 }
 
-std::size_t rebuild_git_views(const std::string& home, store::Store& store,
-                              const std::vector<store::SnapshotRecord>& records) {
+std::size_t rebuild_git_views(
+    const std::string& home, store::Store& store, const std::vector<store::SnapshotRecord>& records,
+    const std::function<void(const store::SnapshotRecord& record, const std::string& reason)>& damaged) {
   std::map<std::string, const store::SnapshotRecord*> newest;  // by mirror: modules may share one
   for (const store::SnapshotRecord& record : records) {
     if (record.method != "git" || record.root.type != EntryType::Directory) continue;
@@ -151,8 +153,14 @@ std::size_t rebuild_git_views(const std::string& home, store::Store& store,
   for (const auto& [mirror, record] : newest) {
     const FileLock lock = lock_git_view(home, mirror);
     if (git_view_snapshot(mirror) == record->id && path_exists(mirror + "/HEAD")) continue;
-    rebuild_git_view(store, *record, mirror);
-    ++made;
+    try {
+      rebuild_git_view(store, *record, mirror);
+      ++made;
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Corrupt) throw;
+      remove_tree(mirror + kNew);
+      damaged(*record, error.what());
+    }
   }
   return made;
 }

@@ -37,8 +37,10 @@ void rebuild_git_view(
 [[nodiscard]] FileLock lock_git_view(const std::string& home, const std::string& mirror);
 
 // Every source of method git gets its mirror as its newest record has it; those that are so already stay.
-// `records` in the order of Store::snapshots().  Returns how many were made anew.
-std::size_t rebuild_git_views(const std::string& home, store::Store& store,
-                              const std::vector<store::SnapshotRecord>& records);
+// `records` in the order of Store::snapshots().  A record that the store cannot give goes to `damaged` with
+// the reason; its mirror stays as it is, and the others are made.  Returns how many were made anew.
+std::size_t rebuild_git_views(
+    const std::string& home, store::Store& store, const std::vector<store::SnapshotRecord>& records,
+    const std::function<void(const store::SnapshotRecord& record, const std::string& reason)>& damaged);
 
 }  // namespace bk::pull

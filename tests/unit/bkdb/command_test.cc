@@ -238,6 +238,37 @@ TEST_F(CommandTest, LostMirrorIsRebuiltAndStockGitTakesIt) {
   EXPECT_NE(bkdb({"build"}).out.find("0 git mirrors"), std::string::npos);
 }
 
+// A folder that a mirror could be made from; no git needed.
+void write_mirror(const std::string& folder, const std::string& pack) {
+  for (const char* part : {"", "/objects", "/objects/pack", "/refs"}) ensure_directory(folder + part);
+  replace_durably(folder + "/HEAD", "ref: refs/heads/main\n");
+  replace_durably(folder + "/objects/pack/pack-" + std::string(40, 'a') + ".pack", pack);
+}
+
+TEST_F(CommandTest, OneDamagedGitSnapshotKeepsNoOtherMirrorFromBeingMade) {
+  std::string lost(5000, '\0');
+  for (std::size_t i = 0; i < lost.size(); ++i) lost[i] = static_cast<char>(i * i * 31 + (i >> 3U));
+  for (const char* name : {"a", "b", "c"}) {
+    write_mirror(file(name), name == std::string("b") ? lost : std::string("pack ") + name);
+    (void)back_up(name, {.module = "git", .method = "git", .name = std::string("/srv/") + name});
+  }
+  // b's pack is named by its tree, but a stretch of it is gone from the disk.
+  store_.reset();
+  for (const std::string& name : list_directory(home() + "/store/journal")) {
+    const std::string path = home() + "/store/journal/" + name;
+    std::string bytes = read_file(path);
+    const std::size_t at = bytes.find(lost.substr(1000, 64));
+    if (at == std::string::npos) continue;
+    bytes[at] = static_cast<char>(bytes[at] ^ 1);
+    replace_durably(path, bytes);
+  }
+  const Captured result = bkdb({"build"});
+  EXPECT_EQ(result.status, 65) << result.out << result.err;
+  EXPECT_NE(result.err.find("/git/srv/b.git\": damaged: snapshot "), std::string::npos) << result.err;
+  EXPECT_NE(result.out.find("2 git mirrors"), std::string::npos) << result.out;
+  EXPECT_EQ(list_directory(home() + "/data/web1/git/srv"), (std::vector<std::string>{"a.git", "c.git"}));
+}
+
 TEST_F(CommandTest, ListingNeedsNoCatalog) {
   fill();
   replace_durably(home() + "/catalog.db", "garbage");
