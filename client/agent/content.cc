@@ -18,7 +18,9 @@ constexpr std::size_t kBatchBytes = kTargetGroupContent;
 constexpr std::size_t kBatchItems = 4096;
 constexpr std::size_t kBatchItemBytes = 1U << 20U;
 constexpr std::size_t kOpenBytes = 6U << 20U;  // content waiting for the server's need
-constexpr std::size_t kInlineFile = 192;       // a reference would cost about as much
+// Beside 192, on 40,000 files of 0 to 4 KiB: a fifth less index and possession, 4 % more sent.  1024 would
+// send another 12 % for a fifth more.
+constexpr std::size_t kInlineFile = 512;
 constexpr int kAttempts = 3;
 constexpr std::uint64_t kRetryLimit =
     64U << 20U;  // a larger file is read once: a log that grows would cost thrice

@@ -1,6 +1,7 @@
 // The tree method end to end: a real agent process, a real store, and the tree read back and compared.
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "server/store/tree.h"
 #include "tests/support/pull_world.h"
 
 #include <fcntl.h>
@@ -36,6 +37,18 @@ void change_torture_tree(const std::string& top) {
   ASSERT_EQ(::rmdir((top + "/empty").c_str()), 0);
   put(top + "/empty", "a file where a directory was");
   ASSERT_EQ(::chmod((top + "/wide/00007-xxxxxxx").c_str(), 0600), 0);
+}
+
+TEST(TreePull, FilesOfUpTo512BytesLieInTheTreeItself) {
+  PullWorld world;
+  ensure_directory(world.source());
+  put(world.source() + "/a", noise(512));
+  put(world.source() + "/b", noise(513));
+  (void)world.pull();
+  store::DirectoryReader reader(world.store(), world.newest()->root.node);
+  EXPECT_EQ(reader.find("a")->content.at(0).kind, Extent::Kind::Inline);
+  EXPECT_EQ(reader.find("b")->content.at(0).kind, Extent::Kind::Chunk);
+  EXPECT_EQ(world.differences(), "");
 }
 
 // One test, because making the tree is what takes time.
