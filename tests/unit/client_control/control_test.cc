@@ -3,8 +3,13 @@
 #include "tests/support/control_rig.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <functional>
 
 namespace bk::client {
@@ -114,6 +119,42 @@ TEST_F(ControlRound, ACheckpointOfTheServerIsAdopted) {
   EXPECT_TRUE(far().descends_from(*far().ref(kRequests), checkpoint));
   EXPECT_EQ(arrived().size(), 4U) << "nothing was acknowledged: all four came again";
   EXPECT_LE(far().count_commits(*far().ref(kRequests), 100), 2U);
+}
+
+// Five years of rounds every five minutes are this over and over: the repository is made anew before it is
+// long.  BACKLINE_LONG=1 runs through several such cycles.
+TEST_F(ControlRound, TheLocalRepositoryStaysSmallHoweverManyRoundsThereWere) {
+  const int rounds = std::getenv("BACKLINE_LONG") != nullptr ? 300 : 12;
+  std::uint64_t biggest = 0;
+  std::size_t most_loose = 0, most_packs = 0;
+  double slowest = 0;
+  int anew = 0;
+  std::size_t packs = 0;
+  for (int i = 0; i < rounds; ++i) {
+    // Each round asks for one backup and confirms the outcome of the one before.
+    if (i > 0) receipts({{ledger.requests.back().id, Outcome::Ok}}, ledger.requests.back().counter);
+    (void)ledger.ask("/a" + std::to_string(i));
+    const auto began = std::chrono::steady_clock::now();
+    (void)round();
+    slowest =
+        std::max(slowest, std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+    const git::Repository ours(target().repository);
+    if (ours.packs() < packs) ++anew;
+    packs = ours.packs();
+    most_packs = std::max(most_packs, packs);
+    most_loose = std::max(most_loose, ours.loose_objects());
+    std::uint64_t size = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(target().repository)) {
+      struct stat info {};
+      if (::lstat(entry.path().c_str(), &info) == 0) size += static_cast<std::uint64_t>(info.st_blocks) * 512;
+    }
+    biggest = std::max(biggest, size);
+  }
+  std::printf(
+      "%d rounds: at most %llu KiB, %zu loose objects, %zu packs, made anew %d times, slowest %.2f s\n",
+      rounds, static_cast<unsigned long long>(biggest / 1024), most_loose, most_packs, anew, slowest);
+  EXPECT_LE(most_packs, 205U);
+  EXPECT_LT(biggest, 64U << 20U);
 }
 
 TEST_F(ControlRound, ALostServerRepositoryIsFilledAgain) {
