@@ -98,9 +98,16 @@ HostKey parse_host_key(const std::string& text) {
   return out;
 }
 
-// Only the pinned type is asked for, so that a server with several keys shows the one we know.
+// The pinned type first, so that a server with several keys shows the one we know.  The others behind it, so
+// that a server without that type shows what it has and the comparison refuses it: with the pinned type
+// alone, sshd hangs up while it is greeted, which looks like a broken line and would be tried again.
 std::string algorithms_for(const std::string& type) {
-  return type == "ssh-rsa" ? "rsa-sha2-512,rsa-sha2-256" : type;
+  std::string out = type == "ssh-rsa" ? "rsa-sha2-512,rsa-sha2-256" : type;
+  for (const char* other : {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
+                            "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256"}) {
+    if (out.find(other) == std::string::npos) out += std::string(",") + other;
+  }
+  return out;
 }
 
 void set_option(ssh_session session, ssh_options_e option, const void* value) {

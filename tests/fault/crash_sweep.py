@@ -293,21 +293,17 @@ class Lab:
 
 
 def plan(found, kills, only):
-    """Every step once with its first pass, then further passes until there are `kills` of them."""
+    """Every step once, and then more of them: a later pass may not come in a round with another change."""
     jobs = []
     for (position, name, module), steps in sorted(found.items()):
         for step, count in sorted(steps.items()):
             for occurrence in range(1, min(count, 6) + 1):
                 jobs.append((occurrence, position, name, module, step))
     if only:
-        jobs = [j for j in jobs if j[4] == only]
+        return [j for j in jobs if j[4] == only], []
     jobs.sort()
     first = [j for j in jobs if j[0] == 1]
-    more = [j for j in jobs if j[0] != 1]
-    chosen = (first + more)[:kills] if kills < len(first) else first + more[:kills - len(first)]
-    while jobs and len(chosen) < kills and not only:
-        chosen += first[:kills - len(chosen)]
-    return chosen
+    return first[:kills], ([j for j in jobs if j[0] != 1] + first * 9)[:4 * kills]
 
 
 def main():
@@ -330,16 +326,16 @@ def main():
             t.start()
         for t in starters:
             t.join()
-        jobs = plan(found, opts.kills, opts.only)
-        names = sorted({j[4] for j in jobs})
+        must, may = plan(found, opts.kills, opts.only)
+        names = sorted({j[4] for j in must})
         print("%d named steps: %s" % (len(names), " ".join(names)), flush=True)
         failures, killed, lock = [], [0], threading.Lock()
-        queue = list(jobs)
 
         def work(lab):
             while True:
                 with lock:
-                    if not queue or failures:
+                    queue = must if must else may
+                    if failures or not queue or (queue is may and killed[0] >= opts.kills):
                         return
                     occurrence, position, name, module, step = queue.pop(0)
                 where = "%s (%s, run %d) killed at %s:%d" % (name, module, position + 1, step, occurrence)
