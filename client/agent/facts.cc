@@ -74,27 +74,6 @@ XattrResult collect(const Source& source) {
   return result;
 }
 
-std::optional<EntryType> type_of(mode_t mode) {
-  switch (mode & S_IFMT) {
-    case S_IFREG:
-      return EntryType::File;
-    case S_IFDIR:
-      return EntryType::Directory;
-    case S_IFLNK:
-      return EntryType::Symlink;
-    case S_IFIFO:
-      return EntryType::Fifo;
-    case S_IFCHR:
-      return EntryType::CharDevice;
-    case S_IFBLK:
-      return EntryType::BlockDevice;
-    case S_IFSOCK:
-      return EntryType::Socket;
-    default:
-      return std::nullopt;
-  }
-}
-
 Timestamp to_timestamp(const timespec& time) {
   return {time.tv_sec, static_cast<std::uint32_t>(time.tv_nsec)};
 }
@@ -126,7 +105,7 @@ pull::Stat to_stat(const struct stat& facts, std::uint64_t device) {
 }
 
 bool fill_entry(Entry& entry, const struct stat& facts, std::uint64_t device) {
-  const auto type = type_of(facts.st_mode);
+  const auto type = entry_type(facts.st_mode);
   if (!type) return false;
   entry.type = *type;
   pull::set_stat(entry, to_stat(facts, device));

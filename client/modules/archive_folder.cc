@@ -32,28 +32,9 @@ Fd open_beneath(int base, const std::string& relative, std::uint64_t flags) {
       ::syscall(SYS_openat2, base, relative.empty() ? "." : relative.c_str(), &how, sizeof how)));
 }
 
-EntryType type_of(mode_t mode) {
-  switch (mode & S_IFMT) {
-    case S_IFDIR:
-      return EntryType::Directory;
-    case S_IFLNK:
-      return EntryType::Symlink;
-    case S_IFIFO:
-      return EntryType::Fifo;
-    case S_IFCHR:
-      return EntryType::CharDevice;
-    case S_IFBLK:
-      return EntryType::BlockDevice;
-    case S_IFSOCK:
-      return EntryType::Socket;
-    default:
-      return EntryType::File;
-  }
-}
-
 Entry entry_of(const struct stat& s) {
   Entry out;
-  out.type = type_of(s.st_mode);
+  out.type = entry_type(s.st_mode).value_or(EntryType::File);
   out.mode = s.st_mode & 07777U;
   out.uid = s.st_uid;
   out.gid = s.st_gid;
@@ -68,21 +49,26 @@ Entry entry_of(const struct stat& s) {
   return out;
 }
 
-std::vector<Xattr> xattrs_of(int fd) {
-  std::vector<Xattr> out;
+// False when an attribute could not be read; the others are there.
+bool read_xattrs(int fd, std::vector<Xattr>& out) {
   std::string names(65536, '\0');
   const ssize_t length = ::flistxattr(fd, names.data(), names.size());
+  if (length < 0) return errno == ENOTSUP;
+  bool whole = true;
   for (ssize_t at = 0; at < length;) {
     const std::string name = names.c_str() + at;
     at += static_cast<ssize_t>(name.size()) + 1;
     std::string value(65536, '\0');
     const ssize_t n = ::fgetxattr(fd, name.c_str(), value.data(), value.size());
-    if (n < 0) continue;
+    if (n < 0) {
+      whole = whole && errno == ENODATA;  // removed meanwhile
+      continue;
+    }
     value.resize(static_cast<std::size_t>(n));
     out.push_back({name, value});
   }
   std::sort(out.begin(), out.end(), [](const Xattr& a, const Xattr& b) { return a.name < b.name; });
-  return out;
+  return whole;
 }
 
 // Where a sparse file has data and where holes.
@@ -148,7 +134,7 @@ class Archiver {
     struct stat info {};
     if (!dir || ::fstat(dir.get(), &info) < 0) return unreadable(relative);
     Entry entry = entry_of(info);
-    entry.xattrs = xattrs_of(dir.get());
+    if (!read_xattrs(dir.get(), entry.xattrs)) skip("xattr", relative);
     begin(relative, entry);
     std::vector<std::string> names;
     try {
@@ -223,7 +209,7 @@ class Archiver {
 
   void content(int fd, const std::string& relative, const struct stat& info, const std::string* ready) {
     Entry entry = entry_of(info);
-    entry.xattrs = xattrs_of(fd);
+    if (!read_xattrs(fd, entry.xattrs)) skip("xattr", relative);
     entry.content = extents_of(fd, info);
     if (ready == nullptr) probe(fd, entry.size);
     started_ = true;

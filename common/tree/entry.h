@@ -26,6 +26,8 @@ enum class EntryType : unsigned char {
   Socket = 's',
 };
 [[nodiscard]] bool is_entry_type(unsigned char byte);
+// The type that stat(2) gives; nothing for a type that is none of these.
+[[nodiscard]] std::optional<EntryType> entry_type(std::uint32_t mode);
 
 struct Xattr {
   std::string name;

@@ -20,7 +20,7 @@ import time
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TICK = os.sysconf("SC_CLK_TCK")
-PROGRAMS = ("backup_it", "send_request", "do_backup", "backup_agent", "ingest_requests", "bk_access", "bkdb", "rsync", "sshd")
+PROGRAMS = ("backup_it", "send_request", "do_backup", "bk_pull", "bk_ssh", "backup_agent", "ingest_requests", "bk_access", "bkdb", "rsync", "sshd")
 
 
 def make_tree(root, files):

@@ -16,25 +16,6 @@
 namespace bk::test {
 namespace {
 
-EntryType type_of(mode_t mode) {
-  switch (mode & S_IFMT) {
-    case S_IFDIR:
-      return EntryType::Directory;
-    case S_IFLNK:
-      return EntryType::Symlink;
-    case S_IFIFO:
-      return EntryType::Fifo;
-    case S_IFSOCK:
-      return EntryType::Socket;
-    case S_IFCHR:
-      return EntryType::CharDevice;
-    case S_IFBLK:
-      return EntryType::BlockDevice;
-    default:
-      return EntryType::File;
-  }
-}
-
 std::vector<Xattr> xattrs_of(int directory, const std::string& name) {
   const std::string path = "/proc/self/fd/" + std::to_string(directory) + "/" + name;
   std::string names(65536, '\0');
@@ -64,7 +45,7 @@ class Storer {
               [&] { return "reading " + name; });
     Entry e;
     e.name = name;
-    e.type = type_of(st.st_mode);
+    e.type = entry_type(st.st_mode).value_or(EntryType::File);
     e.mode = st.st_mode & 07777U;
     e.uid = st.st_uid;
     e.gid = st.st_gid;
