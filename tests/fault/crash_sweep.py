@@ -310,7 +310,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--bin", required=True)
     ap.add_argument("--lab", default=os.path.join(SOURCE, "setup/lab"))
-    ap.add_argument("--labs", type=int, default=3)
+    ap.add_argument("--labs", type=int, default=6)
     ap.add_argument("--kills", type=int, default=200)
     ap.add_argument("--only")
     ap.add_argument("--keep", action="store_true")
