@@ -355,9 +355,17 @@ def main():
             t.start()
         for t in threads:
             t.join()
-        if not failures:
-            for lab in labs:
+        def end(lab):
+            try:
                 lab.finale()
+            except (Failure, subprocess.TimeoutExpired, OSError, KeyError, ValueError) as error:
+                failures.append("at the end: %s [%s]" % (error, lab.dir))
+        if not failures:
+            threads = [threading.Thread(target=end, args=(lab,)) for lab in labs]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
         for line in failures:
             print("FAILED: " + line)
         print("%d kills at %d named steps, %d labs, %.0f s" % (killed[0], len(names), len(labs), time.monotonic() - began))
