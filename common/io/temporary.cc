@@ -3,11 +3,15 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/io/lock.h"
+#include "common/text/escape.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
 
 namespace bk {
 
@@ -30,6 +34,19 @@ std::optional<Fd> try_create_owned(const std::string& path, mode_t mode) {
   if (!try_lock_descriptor(fd.get())) return std::nullopt;
   check_sys(::fstat(fd.get(), &info), [] { return "looking at a new file"; });
   if (info.st_nlink == 0) return std::nullopt;
+  return fd;
+}
+
+Fd make_unnamed(const std::string& directory) {
+  Fd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (fd) return fd;
+  // A file system without such files: the kernel's answers to a flag that it does not know.
+  if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL) {
+    std::string name = join_path(directory, ".tmp-XXXXXX");
+    fd = Fd(::mkostemp(name.data(), O_CLOEXEC));
+    if (fd) (void)::unlink(name.c_str());
+  }
+  if (!fd) throw sys_error(errno, "making a temporary file in " + quoted(directory));
   return fd;
 }
 

@@ -20,6 +20,9 @@ inline constexpr std::string_view kTemporaryPrefix = ".tmp-";
 // its final name.  Nothing when the name is taken, or was taken for a leftover meanwhile: use another.
 [[nodiscard]] std::optional<Fd> try_create_owned(const std::string& path, mode_t mode = 0600);
 
+// A new, empty file without a name: it is gone with the descriptor, whatever kill.  Throws Io.
+[[nodiscard]] Fd make_unnamed(const std::string& directory);
+
 // Removes the file when no living process owns it; true when it did.  Never throws: what cannot be opened or
 // removed (another user's, a read-only disk) stays.  Not durable: a leftover is harmless and goes another
 // time.
