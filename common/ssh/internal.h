@@ -30,6 +30,31 @@ class Deadline {
   std::chrono::steady_clock::time_point at_;
 };
 
+// Whether the far side still hears us.  TCP's own probes are answered by whatever stands in between (a proxy,
+// a router that lost the way behind it); this asks the far side's SSH: "keepalive@openssh.com", which every
+// server answers, if only with a refusal.  A long queue of our own that becomes shorter is a sign of life,
+// too: the question stands at its end.  Only time spent waiting counts, so a caller that was busy elsewhere
+// buries nobody.
+class Pulse {
+ public:
+  static constexpr int kUnanswered = 4;
+  void begin(ssh_session session, std::chrono::milliseconds every);
+  // After each wait: sends a question when nothing came since the last for `every`.
+  void check(ssh_session session);
+  [[nodiscard]] bool gone() const { return unanswered_ > kUnanswered; }
+  // When check() has something to do next.
+  [[nodiscard]] int left_ms() const { return next_.left_ms(); }
+
+ private:
+  ssh_counter_struct counted_{};  // libssh counts the socket's bytes here
+  [[nodiscard]] bool heard(ssh_session session);
+  std::uint64_t heard_ = 0;
+  int queued_ = 0;  // bytes of ours that the next machine did not take yet
+  std::chrono::milliseconds every_{10000};
+  Deadline next_{std::chrono::milliseconds(0)};
+  int unanswered_ = 0;
+};
+
 // The session works without blocking: libssh queues and parses, we wait.  That is the only way in which
 // libssh 0.10 keeps a deadline on everything (its blocking writes ignore SSH_OPTIONS_TIMEOUT).
 struct Session::Impl {
@@ -37,6 +62,7 @@ struct Session::Impl {
   Handle<ssh_session_struct, ssh_free> session;
   ssh_event event = nullptr;
   std::chrono::milliseconds idle{60000};
+  Pulse pulse;
 
   Impl() = default;
   Impl(const Impl&) = delete;
@@ -52,7 +78,7 @@ struct Session::Impl {
     for (;;) {
       if (ready()) return true;
       if (!alive() || deadline.passed()) return false;
-      (void)ssh_event_dopoll(event, deadline.left_ms());
+      work(deadline);
     }
   }
   // Calls `step` until it stops answering SSH_AGAIN; throws Transient at the deadline.
@@ -63,10 +89,14 @@ struct Session::Impl {
       if (rc != SSH_AGAIN) return rc;
       if (!alive()) throw broken(doing);
       if (deadline.passed()) throw timed_out(doing);
-      (void)ssh_event_dopoll(event, deadline.left_ms());
+      work(deadline);
     }
   }
   [[nodiscard]] Error timed_out(std::string_view doing) const;
+
+ private:
+  // Waits for the line, until the deadline at most; asks a silent far side for a sign of life.
+  void work(const Deadline& deadline);
 };
 
 struct Channel::Impl {

@@ -2,15 +2,19 @@
 #include "common/ssh/internal.h"
 #include "common/text/escape.h"
 
+#include <libssh/server.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace bk::ssh {
 namespace {
@@ -19,6 +23,7 @@ using SshKey = Handle<ssh_key_struct, ssh_key_free>;
 using CString = Handle<char, ssh_string_free_char>;
 using Addresses = Handle<addrinfo, freeaddrinfo>;
 
+constexpr int kLongQueue = 64 << 10;
 constexpr const char* kCiphers =
     "aes256-gcm@openssh.com,aes128-gcm@openssh.com,chacha20-poly1305@openssh.com";
 
@@ -199,12 +204,44 @@ Session::Impl::~Impl() {
   if (session) ssh_disconnect(session.get());  // one packet, never waits: the session does not block
 }
 
+void Pulse::begin(ssh_session session, std::chrono::milliseconds every) {
+  ssh_set_counters(session, &counted_, nullptr);
+  every_ = every;
+  next_ = Deadline(every);
+}
+
+bool Pulse::heard(ssh_session session) {
+  int queued = 0;
+  (void)::ioctl(ssh_get_fd(session), SIOCOUTQ, &queued);
+  const bool shorter = queued < queued_ && queued_ > kLongQueue;
+  queued_ = queued;
+  return std::exchange(heard_, counted_.in_bytes) != counted_.in_bytes || shorter;
+}
+
+void Pulse::check(ssh_session session) {
+  if (heard(session)) {
+    unanswered_ = 0;
+    next_ = Deadline(every_);
+  }
+  if (!next_.passed()) return;
+  if (++unanswered_ <= kUnanswered) (void)ssh_send_keepalive(session);  // queued; the answer is only counted
+  next_ = Deadline(every_);
+}
+
+void Session::Impl::work(const Deadline& deadline) {
+  (void)ssh_event_dopoll(event, std::min(deadline.left_ms(), pulse.left_ms()));
+  pulse.check(session.get());
+}
+
 bool Session::Impl::alive() const {
-  return ssh_is_connected(session.get()) != 0 &&
+  return !pulse.gone() && ssh_is_connected(session.get()) != 0 &&
          (ssh_get_status(session.get()) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
 }
 
 Error Session::Impl::broken(std::string_view doing) const {
+  if (pulse.gone())
+    return {Kind::Transient,
+            where + ": " + std::string(doing) + ": the far side has vanished: it answered no sign of life"};
   std::string_view why = ssh_get_error(session.get());
   if (why.empty()) why = "the connection was lost";
   const bool protocol = why.find("Packet len too high") != std::string_view::npos ||
@@ -237,6 +274,7 @@ Session::Session(const Endpoint& endpoint) : impl_(std::make_shared<Impl>()) {
   impl.event = ssh_event_new();
   if (impl.event == nullptr || ssh_event_add_session(impl.event, impl.session.get()) != SSH_OK)
     throw std::bad_alloc();
+  impl.pulse.begin(impl.session.get(), endpoint.probe);
 }
 
 Session::~Session() = default;

@@ -18,6 +18,8 @@ namespace {
 // 24 answers of 64 KiB fill libssh's receive window of 1.28 MB; a server answers up to 255 KiB at once.
 constexpr std::uint32_t kPieceBytes = 64U << 10U;
 constexpr std::size_t kInFlight = 24;
+// Silence that ends a read; with up to twice this until it is looked at, a vanished far side costs a minute.
+constexpr std::chrono::seconds kLongestSilence{30};
 
 // libssh's SFTP waits inside sftp_packet_read for the rest of a message, and repeats that for ever when the
 // peer is frozen (0.10.6 takes "0 bytes in time" for "go on").  So a second thread shuts the socket when
@@ -90,7 +92,8 @@ struct Sftp::Impl {
       ~Blocking() { ssh_set_blocking(s, 0); }
     };
     const Blocking mode(session->session.get());
-    Watchdog dog(ssh_get_fd(session->session.get()), idle);
+    Watchdog dog(ssh_get_fd(session->session.get()),
+                 std::min<std::chrono::milliseconds>(idle, kLongestSilence));
     try {
       return body(dog);
     } catch (const Error&) {

@@ -32,6 +32,9 @@ struct Endpoint {
   std::string identity_file;  // private key without passphrase
   std::chrono::milliseconds connect_timeout{20000};
   std::chrono::milliseconds idle_timeout{60000};  // no byte in either direction
+  // After this long without a byte the far side's SSH is asked for a sign of life; when it gives none to four
+  // in a row, whoever waits for the line gets Transient: within a minute.
+  std::chrono::milliseconds probe{10000};
 };
 
 class Channel;

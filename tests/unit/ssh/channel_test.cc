@@ -2,6 +2,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/ssh/ssh.h"
+#include "tests/support/long_way.h"
 #include "tests/support/sshd.h"
 
 #include <gtest/gtest.h>
@@ -170,6 +171,52 @@ TEST_F(SshChannel, SeveralChannelsShareOneSession) {
   slow->send_eof();
   char buffer[100];
   EXPECT_EQ(slow->read(buffer, sizeof buffer, 10s), 5U);
+}
+
+// The connection, its kernels and the proxy live on; only nothing goes through any more.
+class SshVanished : public testing::Test {
+ protected:
+  Sshd server_;
+  test::LongWay way_{server_.port(), {"--stall-after", "200000"}};
+  [[nodiscard]] Endpoint through(std::chrono::milliseconds probe) const {
+    Endpoint to = server_.endpoint();
+    to.address.port = way_.port();
+    to.probe = probe;
+    return to;
+  }
+};
+
+TEST_F(SshVanished, AFarSideBehindAFrozenLineIsGivenUpThoughNobodyClosed) {
+  Session session(through(50ms));
+  const auto channel = session.exec("head -c 300000 /dev/zero; exec sleep 60");
+  std::vector<char> buffer(1U << 20U);
+  std::string text;
+  try {
+    while (channel->read(buffer.data(), buffer.size(), 60s) > 0) {
+    }
+  } catch (const Error& error) {
+    text = error.what();
+    EXPECT_EQ(error.kind(), Kind::Transient);
+  }
+  EXPECT_NE(text.find("vanished"), std::string::npos) << text;
+  EXPECT_FALSE(session.alive());
+}
+
+TEST_F(SshVanished, AWriterIsToldToo) {
+  Session session(through(50ms));
+  const auto channel = session.exec("exec cat >/dev/null");
+  const std::string much(64U << 20U, 'x');
+  EXPECT_EQ(kind_of([&] { channel->write(much, 60s); }), Kind::Transient);
+  EXPECT_FALSE(session.alive());
+}
+
+TEST_F(SshChannel, AFarSideThatIsOnlySilentIsNotGivenUp) {
+  Endpoint to = server_.endpoint();
+  to.probe = 20ms;
+  Session session(to);
+  const auto channel = session.exec("sleep 1; echo still here");
+  char buffer[64];
+  EXPECT_EQ(channel->read(buffer, sizeof buffer, 10s), 11U);
 }
 
 }  // namespace
