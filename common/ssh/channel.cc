@@ -48,6 +48,7 @@ void Channel::Impl::open(const std::string& command) {
   };
   step("opening a channel", [&] { return ssh_channel_open_session(channel.get()); });
   step("starting the command", [&] { return ssh_channel_request_exec(channel.get(), command.c_str()); });
+  widen_window(channel.get());
 }
 
 bool Channel::Impl::writable() const {
@@ -67,13 +68,33 @@ Error Channel::Impl::broken(std::string_view doing) const {
   return {Kind::Transient, text};
 }
 
+// libssh widens the window only as a side of a read that asks for more than the window.  Asked of standard
+// error, whose bytes never stay (on_data takes all), such a read copies nothing; the window is the channel's,
+// for both.  What lies unread counts, so that a slow reader never holds more than about one window.
+void widen_window(ssh_channel channel) {
+  const int unread = ssh_channel_poll(channel, 0);
+  if (unread < 0 || static_cast<std::uint32_t>(unread) > kWindow / 2) return;
+  char none = 0;
+  (void)ssh_channel_read_timeout(channel, &none, kWindow - static_cast<std::uint32_t>(unread), 1, 0);
+}
+
+void Window::was_read(ssh_channel channel, std::size_t bytes) {
+  since_widened_ += bytes;
+  if (since_widened_ < kWindow / 8) return;
+  since_widened_ = 0;
+  widen_window(channel);
+}
+
 Channel::Channel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Channel::~Channel() = default;
 
 std::size_t Channel::try_read(void* buffer, std::size_t size) {
   const auto want = static_cast<std::uint32_t>(std::min<std::size_t>(size, 1U << 30U));
   const int got = ssh_channel_read_nonblocking(impl_->channel.get(), buffer, want, 0);
-  if (got > 0) return static_cast<std::size_t>(got);
+  if (got > 0) {
+    impl_->window.was_read(impl_->channel.get(), static_cast<std::size_t>(got));
+    return static_cast<std::size_t>(got);
+  }
   if (got == 0 || got == SSH_EOF || at_end()) return 0;
   throw impl_->broken("reading");
 }

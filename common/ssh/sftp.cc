@@ -15,9 +15,9 @@
 namespace bk::ssh {
 namespace {
 
-// 24 answers of 64 KiB fill libssh's receive window of 1.28 MB; a server answers up to 255 KiB at once.
-constexpr std::uint32_t kPieceBytes = 64U << 10U;
-constexpr std::size_t kInFlight = 24;
+constexpr std::uint32_t kPieceBytes = 64U << 10U;  // a server answers up to 255 KiB at once
+// Questions in flight: few for a short file, and one more with each answer until 6 MiB are on their way.
+constexpr std::size_t kFirstInFlight = 16, kMostInFlight = 96;
 // Silence that ends a read; with up to twice this until it is looked at, a vanished far side costs a minute.
 constexpr std::chrono::seconds kLongestSilence{30};
 
@@ -128,7 +128,7 @@ class Pipeline {
   Pipeline(sftp_file file, std::uint64_t offset) : file_(file), next_(offset) {}
 
   [[nodiscard]] bool fill() {
-    while (asked_.size() < kInFlight) {
+    while (asked_.size() < most_) {
       const int id = sftp_async_read_begin(file_, kPieceBytes);
       if (id < 0) return false;
       asked_.push_back({static_cast<std::uint32_t>(id), next_});
@@ -141,6 +141,7 @@ class Pipeline {
     const int got = sftp_async_read(file_, buffer.data(), kPieceBytes, asked_.front().id);
     at_ = asked_.front().offset + static_cast<std::uint64_t>(std::max(got, 0));
     asked_.pop_front();
+    most_ = std::min(most_ + 1, kMostInFlight);
     return got;
   }
   [[nodiscard]] std::uint64_t at() const { return at_; }
@@ -164,6 +165,7 @@ class Pipeline {
   sftp_file file_;
   std::uint64_t next_;
   std::uint64_t at_ = 0;
+  std::size_t most_ = kFirstInFlight;
   std::deque<Asked> asked_;
 };
 
@@ -175,6 +177,7 @@ void Sftp::Impl::stream(const std::string& path, std::uint64_t offset, Watchdog&
   if (!file) throw failed(path, "opening");
   std::vector<char> buffer(kPieceBytes);
   Pipeline pipeline(file.get(), offset);
+  Window window;
   if (!pipeline.go_to(offset, buffer)) throw failed(path, "seeking in");
   for (;;) {
     if (!pipeline.fill()) throw failed(path, "reading");
@@ -182,6 +185,7 @@ void Sftp::Impl::stream(const std::string& path, std::uint64_t offset, Watchdog&
     if (got < 0) throw failed(path, "reading");
     dog.sleep(true);
     if (got > 0) sink({buffer.data(), static_cast<std::size_t>(got)});
+    window.was_read(sftp->channel, static_cast<std::size_t>(std::max(got, 0)));
     dog.sleep(false);
     // A short answer is normal, and not yet the end: only an answer without bytes is.
     const std::uint64_t at = pipeline.at();

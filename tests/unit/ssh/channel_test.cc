@@ -135,6 +135,16 @@ TEST_F(SshChannel, TwoHundredMegabytesComeThroughWhole) {
 }
 
 // One thread, both directions at once, more than all buffers hold: neither side may wait for the other.
+// The far side can only end when all of it was taken off its hands, and nobody has read a byte here.
+TEST_F(SshChannel, SevenMegabytesMayBeOnTheirWay) {
+  const auto channel = session_->exec("exec head -c 7000000 /dev/zero");
+  EXPECT_EQ(channel->exit_status(60s), 0);
+  std::vector<char> buffer(1U << 20U);
+  std::size_t bytes = 0;
+  while (const std::size_t got = channel->read(buffer.data(), buffer.size(), 10s)) bytes += got;
+  EXPECT_EQ(bytes, 7000000U);
+}
+
 TEST_F(SshChannel, OneThreadReadsAndWritesAtTheSameTime) {
   const auto channel = session_->exec("exec cat");
   constexpr std::uint64_t kTotal = 100U << 20U;
