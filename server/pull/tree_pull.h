@@ -2,7 +2,7 @@
 // (docs/protocol/pull.md).
 //
 // The agent is not believed: names, sizes, order and counts are checked, every chunk is hashed by the store,
-// memory is bounded by constants and by the width of one directory's list of subdirectories.
+// memory is bounded by constants.
 #pragma once
 
 #include "common/tree/entry.h"

@@ -103,6 +103,8 @@ class Store {
 
   [[nodiscard]] virtual const ChunkerParams& chunker() const = 0;
   [[nodiscard]] virtual const std::string& directory() const = 0;
+  // A folder of the index, for temporary files of those who write here.
+  [[nodiscard]] virtual const std::string& scratch() const = 0;
 
   // Recreates the index from packs and journals alone.
   virtual void rebuild_index(

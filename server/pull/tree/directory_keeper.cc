@@ -30,7 +30,7 @@ void DirectoryKeeper::store_page(HeldPage& page) {
   HeldDirectory& directory = *page.directory;
   if (!directory.writer) directory.writer = std::make_unique<store::DirectoryWriter>(writer_);
   for (std::size_t i = 0; i < page.entries.size(); ++i) {
-    if (!page.dropped[i]) store_entry(directory, page.entries[i]);
+    if (!page.dropped[i]) store_entry(directory, page.entries[i], page.linked[i]);
   }
   directory.stored = page.last;
 }
@@ -38,20 +38,20 @@ void DirectoryKeeper::store_page(HeldPage& page) {
 // The walk decides which subdirectories there are: one that a page does not name any more was walked all the
 // same, one that it names and that was not entered came too late for this run.
 void DirectoryKeeper::add_children_before(HeldDirectory& directory, std::string_view name) {
-  for (; directory.next_child < directory.children.size(); ++directory.next_child) {
-    Entry& child = directory.children[directory.next_child];
-    if (!name.empty() && child.name > name) return;
-    directory.writer->add(child);
+  while (const Entry* child = directory.children.front(held_.spool)) {
+    if (!name.empty() && child->name > name) return;
+    directory.writer->add(*child);
+    directory.stored_child = child->name;
+    directory.children.pop();
   }
 }
 
-void DirectoryKeeper::store_entry(HeldDirectory& directory, const Entry& entry) {
+void DirectoryKeeper::store_entry(HeldDirectory& directory, const Entry& entry, bool linked) {
   add_children_before(directory, entry.name);
-  if (entry.type == EntryType::Directory) return;
-  if (directory.next_child > 0 && directory.children[directory.next_child - 1].name == entry.name) return;
+  if (entry.type == EntryType::Directory || directory.stored_child == entry.name) return;
   if (entry.unreadable || entry.changed_while_read) directory.clean = false;
   directory.writer->add(entry);
-  if (entry.type == EntryType::File) links_.remember(entry);
+  if (entry.type == EntryType::File && !linked) links_.remember(entry);
 }
 
 void DirectoryKeeper::finish_wanted(HeldDirectory& directory) {
@@ -62,20 +62,21 @@ void DirectoryKeeper::finish_wanted(HeldDirectory& directory) {
 }
 
 void DirectoryKeeper::keep_same(HeldDirectory& directory) {
-  if (directory.changed_children) return rewrite_old(directory);
+  // A moved directory's children were never compared with those that it had.
+  const bool other = directory.moved ? directory.old->has_subdirectories || !directory.children.empty()
+                                     : directory.changed_children;
+  if (other) return rewrite_old(directory);
   hand_over(directory, directory.old->node, directory.old->has_subdirectories, directory.leave.listing);
 }
 
-// Its own entries are as they were, and some subdirectories have new nodes.
+// Its own entries are as they were, and some subdirectories have new nodes.  Where none has, this makes the
+// nodes that there are already.
 void DirectoryKeeper::rewrite_old(HeldDirectory& directory) {
   store::DirectoryReader old(store_, directory.old->node);
-  store::DirectoryWriter writer(writer_);
-  std::size_t child = 0;
-  while (auto entry = old.next()) {
-    // The same subdirectories in the same order, or the verdict had been another.
-    writer.add(entry->type == EntryType::Directory ? directory.children.at(child++) : *entry);
-  }
-  const auto done = writer.finish();
+  directory.writer = std::make_unique<store::DirectoryWriter>(writer_);
+  while (const auto entry = old.next()) store_entry(directory, *entry, true);
+  add_children_before(directory, {});
+  const auto done = directory.writer->finish();
   hand_over(directory, done.node, done.has_subdirectories, directory.leave.listing);
 }
 
@@ -94,8 +95,8 @@ void DirectoryKeeper::hand_over(HeldDirectory& directory, const ChunkId& node, b
     root_ = std::move(entry);
     return;
   }
-  if (!directory.old || *directory.old != entry) directory.parent->changed_children = true;
-  directory.parent->children.push_back(std::move(entry));
+  if (!directory.old || directory.moved || *directory.old != entry) directory.parent->changed_children = true;
+  directory.parent->children.add(held_.spool, std::move(entry));
 }
 
 }  // namespace bk::pull

@@ -21,7 +21,8 @@ class DirectoryKeeper {
 
  private:
   void store_page(HeldPage& page);
-  void store_entry(HeldDirectory& directory, const Entry& entry);
+  // `linked`: the content was taken from another name, nothing to remember.
+  void store_entry(HeldDirectory& directory, const Entry& entry, bool linked);
   void add_children_before(HeldDirectory& directory, std::string_view name);
   void keep_same(HeldDirectory& directory);
   void rewrite_old(HeldDirectory& directory);

@@ -4,6 +4,7 @@
 #include "common/digest/sha256.h"
 #include "common/tree/entry.h"
 #include "proto/pull/messages.h"
+#include "server/pull/tree/child_list.h"
 #include "server/pull/tree/old_directory.h"
 #include "server/store/tree.h"
 
@@ -19,14 +20,16 @@ namespace bk::pull {
 struct HeldDirectory {
   HeldDirectory* parent = nullptr;  // left later than this one, so it lives longer
   std::string name;
-  std::optional<Entry> old;  // the directory of that path in the previous snapshot
+  // The directory of that path in the previous snapshot, or, when it was moved, the one of its inode.
+  std::optional<Entry> old;
+  bool moved = false;
 
   // While it is open: its subdirectories against the old ones.
   std::optional<OldDirectory> old_subdirectories;
   std::string last_child;
   bool other_children = false;    // not the subdirectories that it had
   bool changed_children = false;  // one of them has another entry than before
-  std::vector<Entry> children;    // finished ones, in name order
+  ChildList children;             // finished ones
 
   // Once it was left.
   Leave leave;
@@ -41,8 +44,8 @@ struct HeldDirectory {
 
   // While it is stored.
   std::unique_ptr<store::DirectoryWriter> writer;
-  std::size_t next_child = 0;
-  bool clean = true;  // nothing in it must be looked at again in the next run
+  std::string stored_child;  // the last of its children that was added
+  bool clean = true;         // nothing in it must be looked at again in the next run
   bool stored = false;
   Digest listing;
 };
@@ -54,14 +57,18 @@ struct HeldPage {
   std::vector<Entry> entries;
   Bitmap wanted;
   std::vector<bool> dropped;   // vanished while it was read
+  std::vector<bool> linked;    // has the content of another name
   std::size_t open_files = 0;  // wanted, and not ended
   std::uint64_t batches = 0;   // complete when so many batches are
   std::size_t held_bytes = 0;
 };
 
 struct Held {
+  // `scratch`: a folder for temporary files.
+  explicit Held(const std::string& scratch) : spool(scratch) {}
   std::deque<std::unique_ptr<HeldDirectory>> left;  // in the order of their Leave
   std::deque<HeldPage> pages;                       // in the order of their arrival
+  ChildSpool spool;
   std::size_t bytes = 0;
   // Counts; more than kMaxHeldBytes throws Protocol.
   void add(std::size_t more);

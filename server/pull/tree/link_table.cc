@@ -1,13 +1,13 @@
 #include "server/pull/tree/link_table.h"
 
+#include "server/store/node.h"
+
 namespace bk::pull {
 
-namespace {
-
-constexpr std::size_t kMaxFiles = 32768;
-constexpr std::size_t kMaxExtents = 131072;
-
-}  // namespace
+std::string inode_key(std::uint64_t device, std::uint64_t inode) {
+  std::string key(reinterpret_cast<const char*>(&device), sizeof device);
+  return key.append(reinterpret_cast<const char*>(&inode), sizeof inode);
+}
 
 bool same_content(const Entry& stored, const Entry& now) {
   return stored.type == EntryType::File && now.type == EntryType::File && !stored.unreadable &&
@@ -15,33 +15,19 @@ bool same_content(const Entry& stored, const Entry& now) {
          stored.ctime == now.ctime && stored.inode == now.inode;
 }
 
-bool LinkTable::fill(Entry& entry) const {
-  const auto found = known_.find({entry.device, entry.inode});
-  if (found == known_.end() || !same_content(found->second, entry)) return false;
-  entry.content = found->second.content;
-  entry.xattrs = found->second.xattrs;
+bool LinkTable::fill(Entry& entry) {
+  const std::optional<std::string> known = known_.get(inode_key(entry.device, entry.inode));
+  if (!known) return false;
+  Entry stored = std::move(store::decode_page(*known).front());
+  if (!same_content(stored, entry)) return false;
+  entry.content = std::move(stored.content);
+  entry.xattrs = std::move(stored.xattrs);
   return true;
 }
 
 void LinkTable::remember(const Entry& entry) {
-  if (entry.links < 2 || entry.unreadable || entry.changed_while_read ||
-      entry.content.size() > kMaxExtents / 4)
-    return;
-  const Key key{entry.device, entry.inode};
-  const auto [at, is_new] = known_.try_emplace(key);
-  if (is_new) order_.push_back(key);
-  extents_ += entry.content.size();
-  extents_ -= at->second.content.size();
-  at->second = entry;
-  at->second.name.clear();
-  while (known_.size() > kMaxFiles || extents_ > kMaxExtents) forget_oldest();
-}
-
-void LinkTable::forget_oldest() {
-  const auto oldest = known_.find(order_.front());
-  order_.pop_front();
-  extents_ -= oldest->second.content.size();
-  known_.erase(oldest);
+  if (entry.links < 2 || entry.unreadable || entry.changed_while_read) return;
+  known_.put(inode_key(entry.device, entry.inode), store::encode_page({&entry, 1}));
 }
 
 }  // namespace bk::pull

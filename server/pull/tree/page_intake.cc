@@ -39,17 +39,17 @@ void PageIntake::check_page(HeldDirectory& directory, const Entries& message,
   if (directory.listing != message.listing) throw Error(Kind::Protocol, "a listing differs from its digest");
 }
 
-bool PageIntake::want_content(HeldDirectory& directory, Entry& entry) {
-  if (entry.type == EntryType::Directory) return false;
+PageIntake::Content PageIntake::content_of(HeldDirectory& directory, Entry& entry) {
+  if (entry.type == EntryType::Directory) return Content::Known;
   std::optional<Entry> old;
   if (directory.old_entries) old = directory.old_entries->take(entry.name);
-  if (entry.type != EntryType::File) return false;
+  if (entry.type != EntryType::File) return Content::Known;
   if (old && same_content(*old, entry)) {
     entry.content = std::move(old->content);
     entry.xattrs = std::move(old->xattrs);
-    return false;
+    return Content::Known;
   }
-  return entry.links < 2 || !links_.fill(entry);
+  return entry.links > 1 && links_.fill(entry) ? Content::Linked : Content::Wanted;
 }
 
 void PageIntake::entries(const Entries& message) {
@@ -69,7 +69,9 @@ void PageIntake::entries(const Entries& message) {
     directory.old_entries.emplace(store_, directory.old->node, false);
   Wants wants{page.number, {}};
   for (Entry& entry : page.entries) {
-    wants.content.push_back(want_content(directory, entry));
+    const Content content = content_of(directory, entry);
+    wants.content.push_back(content == Content::Wanted);
+    page.linked.push_back(content == Content::Linked);
     page.held_bytes += weight_of(entry);
   }
   if (page.last) directory.old_entries.reset();

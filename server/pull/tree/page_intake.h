@@ -20,7 +20,8 @@ class PageIntake {
  private:
   [[nodiscard]] HeldDirectory& directory_of(const Entries& message);
   void check_page(HeldDirectory& directory, const Entries& message, const std::vector<Entry>& page);
-  [[nodiscard]] bool want_content(HeldDirectory& directory, Entry& entry);
+  enum class Content { Known, Linked, Wanted };
+  [[nodiscard]] Content content_of(HeldDirectory& directory, Entry& entry);
 
   AgentLine& line_;
   store::Store& store_;

@@ -25,6 +25,8 @@ class Pull {
        const PullOptions& options)
       : line_(line),
         options_(options),
+        held_(store.scratch()),
+        links_(store.scratch()),
         walk_(line, store, held_, std::move(old_root)),
         pages_(line, store, held_, links_),
         content_(line, writer, store.chunker(), held_),

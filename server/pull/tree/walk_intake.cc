@@ -4,8 +4,17 @@
 
 namespace bk::pull {
 
+namespace {
+
+// The same digest of the same kind of listing: digests of zeros stand for something to look at again.
+bool same_listing(const Entry& old, const Leave& leave) {
+  return !leave.unreadable && !old.unreadable && old.listing != Digest{} && old.listing == leave.listing;
+}
+
+}  // namespace
+
 WalkIntake::WalkIntake(AgentLine& line, store::Store& store, Held& held, std::optional<Entry> old_root)
-    : line_(line), store_(store), held_(held) {
+    : line_(line), store_(store), held_(held), moved_(store, old_root) {
   auto root = std::make_unique<HeldDirectory>();
   root->old = std::move(old_root);
   open(std::move(root));
@@ -40,9 +49,21 @@ bool WalkIntake::decide_want(HeldDirectory& directory) {
   if (directory.old_subdirectories && directory.old_subdirectories->has_others())
     directory.other_children = true;
   directory.old_subdirectories.reset();
-  if (!directory.old || directory.other_children || directory.leave.unreadable || directory.old->unreadable)
-    return true;
-  return directory.old->listing == Digest{} || directory.old->listing != directory.leave.listing;
+  if (directory.old && !directory.other_children && same_listing(*directory.old, directory.leave))
+    return false;
+  find_by_inode(directory);
+  return !directory.moved || !same_listing(*directory.old, directory.leave);
+}
+
+// Not the directory that had this path: perhaps one of another path, renamed.
+void WalkIntake::find_by_inode(HeldDirectory& directory) {
+  const Stat& stat = directory.leave.stat;
+  if (directory.parent == nullptr || directory.leave.entries == 0) return;
+  if (directory.old && directory.old->inode == stat.inode && directory.old->device == stat.device) return;
+  std::optional<Entry> found = moved_.find(stat.device, stat.inode);
+  if (!found) return;
+  directory.old = std::move(found);
+  directory.moved = true;
 }
 
 void WalkIntake::leave(Leave message) {

@@ -4,6 +4,7 @@
 
 #include "server/pull/tree/agent_line.h"
 #include "server/pull/tree/held.h"
+#include "server/pull/tree/moved_directories.h"
 #include "server/store/store.h"
 
 #include <memory>
@@ -24,10 +25,12 @@ class WalkIntake {
  private:
   void open(std::unique_ptr<HeldDirectory> directory);
   [[nodiscard]] bool decide_want(HeldDirectory& directory);
+  void find_by_inode(HeldDirectory& directory);
 
   AgentLine& line_;
   store::Store& store_;
   Held& held_;
+  MovedDirectories moved_;
   std::vector<std::unique_ptr<HeldDirectory>> stack_;
   std::uint64_t next_leave_ = 0, same_ = 0, wanted_ = 0;
 };

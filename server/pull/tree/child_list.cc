@@ -1,0 +1,52 @@
+#include "server/pull/tree/child_list.h"
+
+#include "server/pull/tree/held.h"
+#include "server/store/node.h"
+
+namespace bk::pull {
+
+namespace {
+
+constexpr std::size_t kBlockBytes = 64U << 10U;  // of entries in memory: about 180
+constexpr std::size_t kMemoryBytes = 8U << 20U;  // of blocks, of all lists
+
+}  // namespace
+
+void ChildList::add(ChildSpool& spool, Entry entry) {
+  newest_bytes_ += weight_of(entry);
+  newest_.push_back(std::move(entry));
+  if (newest_bytes_ >= kBlockBytes) close_block(spool);
+}
+
+void ChildList::close_block(ChildSpool& spool) {
+  Block block{store::encode_page(newest_), {}};
+  newest_.clear();
+  newest_bytes_ = 0;
+  if (spool.memory_bytes + block.bytes.size() > kMemoryBytes) {
+    block.spilled = SpillFile::begin(spool.file);
+    SpillFile::append(block.spilled, block.bytes);
+    block.bytes = {};
+  }
+  spool.memory_bytes += block.bytes.size();
+  blocks_.push_back(std::move(block));
+}
+
+std::string ChildList::take_block(ChildSpool& spool) {
+  Block block = std::move(blocks_.front());
+  blocks_.pop_front();
+  spool.memory_bytes -= block.bytes.size();
+  if (block.spilled.bytes() == 0) return std::move(block.bytes);
+  std::string bytes(block.spilled.bytes(), '\0');
+  (void)block.spilled.read(0, bytes.data(), bytes.size());
+  return bytes;
+}
+
+const Entry* ChildList::front(ChildSpool& spool) {
+  if (at_ == open_.size()) {
+    open_ = blocks_.empty() ? std::exchange(newest_, {}) : store::decode_page(take_block(spool));
+    at_ = 0;
+  }
+  return open_.empty() ? nullptr : &open_[at_];
+}
+
+}  // namespace bk::pull
