@@ -29,7 +29,7 @@ void on_signal(ssh_session, ssh_channel, const char*, int, const char*, const ch
 
 }  // namespace
 
-void Channel::Impl::open(const std::string& command) {
+void Channel::Impl::open(Starts what, const std::string& name) {
   channel.reset(ssh_channel_new(session->session.get()));
   if (!channel) throw session->broken("opening a channel");
   ssh_callbacks_init(&callbacks);
@@ -47,7 +47,12 @@ void Channel::Impl::open(const std::string& command) {
                                    quoted(ssh_get_error(session->session.get())));
   };
   step("opening a channel", [&] { return ssh_channel_open_session(channel.get()); });
-  step("starting the command", [&] { return ssh_channel_request_exec(channel.get(), command.c_str()); });
+  if (what == Starts::Subsystem) {
+    step("starting the subsystem " + name,
+         [&] { return ssh_channel_request_subsystem(channel.get(), name.c_str()); });
+  } else {
+    step("starting the command", [&] { return ssh_channel_request_exec(channel.get(), name.c_str()); });
+  }
   widen_window(channel.get());
 }
 

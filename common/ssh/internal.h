@@ -132,7 +132,8 @@ struct Channel::Impl {
   void forget(ssh_channel c) {
     if (c != nullptr) (void)ssh_remove_channel_callbacks(c, &callbacks);
   }
-  void open(const std::string& command);
+  enum class Starts { Command, Subsystem };
+  void open(Starts what, const std::string& name);
   [[nodiscard]] bool writable() const;
   [[nodiscard]] bool readable();
   [[nodiscard]] Error broken(std::string_view doing) const;

@@ -283,7 +283,13 @@ Session& Session::operator=(Session&&) noexcept = default;
 
 std::unique_ptr<Channel> Session::exec(const std::string& command) {
   auto impl = std::make_unique<Channel::Impl>(impl_);
-  impl->open(command);
+  impl->open(Channel::Impl::Starts::Command, command);
+  return std::unique_ptr<Channel>(new Channel(std::move(impl)));
+}
+
+std::unique_ptr<Channel> Session::subsystem(const std::string& name) {
+  auto impl = std::make_unique<Channel::Impl>(impl_);
+  impl->open(Channel::Impl::Starts::Subsystem, name);
   return std::unique_ptr<Channel>(new Channel(std::move(impl)));
 }
 

@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <libssh/sftp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <limits>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -63,7 +65,21 @@ class Watchdog {
 
 using SftpSession = Handle<sftp_session_struct, sftp_free>;
 using SftpFile = Handle<sftp_file_struct, sftp_close>;
+using SftpDirectory = Handle<sftp_dir_struct, sftp_closedir>;
 using Attributes = Handle<sftp_attributes_struct, sftp_attributes_free>;
+using Text = Handle<char, ssh_string_free_char>;
+
+Sftp::Facts facts_of(const sftp_attributes_struct& found) {
+  Sftp::Facts out;
+  if ((found.flags & SSH_FILEXFER_ATTR_PERMISSIONS) != 0) out.mode = found.permissions;
+  out.uid = found.uid;
+  out.gid = found.gid;
+  out.bytes = found.size;
+  out.mtime = found.mtime;
+  return out;
+}
+
+bool is_regular(const Sftp::Facts& facts) { return facts.mode && (*facts.mode & S_IFMT) == S_IFREG; }
 
 }  // namespace
 
@@ -116,8 +132,12 @@ struct Sftp::Impl {
     }
   }
 
-  void stream(const std::string& path, std::uint64_t offset, Watchdog& dog,
-              const std::function<void(std::string_view)>& sink);
+  void start(std::unique_ptr<Channel> over);
+  [[nodiscard]] SftpFile open_file(const std::string& path) const;
+  [[nodiscard]] Facts facts(sftp_file file, const std::string& path) const;
+  // Bytes from `offset` on, `most` at most.
+  void stream(sftp_file file, const std::string& path, std::uint64_t offset, std::uint64_t most,
+              Watchdog& dog, const std::function<void(std::string_view)>& sink);
 };
 
 namespace {
@@ -125,25 +145,32 @@ namespace {
 // Questions in flight for one file, answered in order.
 class Pipeline {
  public:
-  Pipeline(sftp_file file, std::uint64_t offset) : file_(file), next_(offset) {}
+  // Asks for nothing at or behind `end`.
+  Pipeline(sftp_file file, std::uint64_t offset, std::uint64_t end) : file_(file), next_(offset), end_(end) {}
 
   [[nodiscard]] bool fill() {
-    while (asked_.size() < most_) {
-      const int id = sftp_async_read_begin(file_, kPieceBytes);
+    while (asked_.size() < most_ && next_ < end_) {
+      const auto piece = static_cast<std::uint32_t>(std::min<std::uint64_t>(kPieceBytes, end_ - next_));
+      const int id = sftp_async_read_begin(file_, piece);
       if (id < 0) return false;
-      asked_.push_back({static_cast<std::uint32_t>(id), next_});
-      next_ += kPieceBytes;
+      asked_.push_back({static_cast<std::uint32_t>(id), piece, next_});
+      next_ += piece;
     }
     return true;
   }
   // Bytes of the next answer, 0 at end of file, negative when it failed; a short one is followed by go_to().
   [[nodiscard]] int take(std::vector<char>& buffer) {
-    const int got = sftp_async_read(file_, buffer.data(), kPieceBytes, asked_.front().id);
-    at_ = asked_.front().offset + static_cast<std::uint64_t>(std::max(got, 0));
+    const Asked asked = asked_.front();
+    const int got = sftp_async_read(file_, buffer.data(), asked.bytes, asked.id);
+    at_ = asked.offset + static_cast<std::uint64_t>(std::max(got, 0));
+    short_ = got < 0 || static_cast<std::uint32_t>(got) < asked.bytes;
     asked_.pop_front();
     most_ = std::min(most_ + 1, kMostInFlight);
     return got;
   }
+  // The last answer held less than was asked for.
+  [[nodiscard]] bool was_short() const { return short_; }
+  [[nodiscard]] bool at_end() const { return at_ >= end_; }
   [[nodiscard]] std::uint64_t at() const { return at_; }
   // Takes and forgets what is in flight, then goes on at `offset`.  libssh 0.10 reads a packet before it
   // looks among those it has already got, so a second, plain read beside ours would steal answers and wait
@@ -159,24 +186,37 @@ class Pipeline {
 
  private:
   struct Asked {
-    std::uint32_t id;
+    std::uint32_t id, bytes;
     std::uint64_t offset;
   };
   sftp_file file_;
-  std::uint64_t next_;
+  std::uint64_t next_, end_;
   std::uint64_t at_ = 0;
   std::size_t most_ = kFirstInFlight;
+  bool short_ = false;
   std::deque<Asked> asked_;
 };
 
 }  // namespace
 
-void Sftp::Impl::stream(const std::string& path, std::uint64_t offset, Watchdog& dog,
-                        const std::function<void(std::string_view)>& sink) {
-  const SftpFile file(sftp_open(sftp.get(), path.c_str(), O_RDONLY, 0));
+SftpFile Sftp::Impl::open_file(const std::string& path) const {
+  SftpFile file(sftp_open(sftp.get(), path.c_str(), O_RDONLY, 0));
   if (!file) throw failed(path, "opening");
+  return file;
+}
+
+Sftp::Facts Sftp::Impl::facts(sftp_file file, const std::string& path) const {
+  const Attributes found(sftp_fstat(file));
+  if (!found) throw failed(path, "looking at");
+  return facts_of(*found);
+}
+
+void Sftp::Impl::stream(sftp_file file, const std::string& path, std::uint64_t offset, std::uint64_t most,
+                        Watchdog& dog, const std::function<void(std::string_view)>& sink) {
+  if (most == 0) return;
   std::vector<char> buffer(kPieceBytes);
-  Pipeline pipeline(file.get(), offset);
+  const std::uint64_t room = std::numeric_limits<std::uint64_t>::max() - offset;
+  Pipeline pipeline(file, offset, offset + std::min(most, room));
   Window window;
   if (!pipeline.go_to(offset, buffer)) throw failed(path, "seeking in");
   for (;;) {
@@ -187,27 +227,36 @@ void Sftp::Impl::stream(const std::string& path, std::uint64_t offset, Watchdog&
     if (got > 0) sink({buffer.data(), static_cast<std::size_t>(got)});
     window.was_read(sftp->channel, static_cast<std::size_t>(std::max(got, 0)));
     dog.sleep(false);
+    if (pipeline.at_end()) return;
     // A short answer is normal, and not yet the end: only an answer without bytes is.
     const std::uint64_t at = pipeline.at();
-    if (static_cast<std::uint32_t>(got) < kPieceBytes && !pipeline.go_to(at, buffer))
-      throw failed(path, "reading");
+    if (pipeline.was_short() && !pipeline.go_to(at, buffer)) throw failed(path, "reading");
     if (got == 0) return;
   }
 }
 
-Sftp::Sftp(Session& session, const std::string& command) : impl_(std::make_unique<Impl>()) {
-  impl_->session = session.impl_;
-  impl_->channel = session.exec(command);
-  impl_->take_channel();
-  impl_->guarded(session.impl_->idle, [&](Watchdog&) {
-    if (sftp_init(impl_->sftp.get()) == 0) return;
-    std::string text = session.impl_->where + ": starting SFTP";
-    if (const std::string errors = impl_->channel->take_stderr(); !errors.empty())
+void Sftp::Impl::start(std::unique_ptr<Channel> over) {
+  channel = std::move(over);
+  take_channel();
+  guarded(session->idle, [&](Watchdog&) {
+    if (sftp_init(sftp.get()) == 0) return;
+    std::string text = session->where + ": starting SFTP";
+    if (const std::string errors = channel->take_stderr(); !errors.empty())
       text += ": " + quoted(errors.substr(0, 300));
-    const std::optional<int> status = impl_->channel->impl_->status;
+    const std::optional<int> status = channel->impl_->status;
     if (status) text += ": the far side ended with exit status " + std::to_string(*status);
     throw Error(status == kExitRefused ? Kind::Refused : Kind::Transient, text);
   });
+}
+
+Sftp::Sftp(Session& session, const std::string& command) : impl_(std::make_unique<Impl>()) {
+  impl_->session = session.impl_;
+  impl_->start(session.exec(command));
+}
+
+Sftp::Sftp(Session& session) : impl_(std::make_unique<Impl>()) {
+  impl_->session = session.impl_;
+  impl_->start(session.subsystem("sftp"));
 }
 
 Sftp::~Sftp() = default;
@@ -215,17 +264,62 @@ Sftp::~Sftp() = default;
 Sftp::Stat Sftp::stat(const std::string& path) {
   return impl_->guarded(impl_->session->idle, [&](Watchdog&) {
     // By handle: the agent serves no look at a path, which would tell what else lies on the client.
-    const SftpFile file(sftp_open(impl_->sftp.get(), path.c_str(), O_RDONLY, 0));
-    if (!file) throw impl_->failed(path, "opening");
-    const Attributes found(sftp_fstat(file.get()));
-    if (!found) throw impl_->failed(path, "looking at");
-    return Stat{found->size, found->type == SSH_FILEXFER_TYPE_REGULAR};
+    const SftpFile file = impl_->open_file(path);
+    const Facts found = impl_->facts(file.get(), path);
+    return Stat{found.bytes, is_regular(found)};
   });
 }
 
 void Sftp::read_from(const std::string& path, std::uint64_t offset,
                      const std::function<void(std::string_view)>& sink, std::chrono::milliseconds idle) {
-  impl_->guarded(idle, [&](Watchdog& dog) { impl_->stream(path, offset, dog, sink); });
+  impl_->guarded(idle, [&](Watchdog& dog) {
+    const SftpFile file = impl_->open_file(path);
+    impl_->stream(file.get(), path, offset, std::numeric_limits<std::uint64_t>::max(), dog, sink);
+  });
+}
+
+Sftp::Facts Sftp::look_at(const std::string& path) {
+  return impl_->guarded(impl_->session->idle, [&](Watchdog&) {
+    const Attributes found(sftp_lstat(impl_->sftp.get(), path.c_str()));
+    if (!found) throw impl_->failed(path, "looking at");
+    return facts_of(*found);
+  });
+}
+
+void Sftp::list(const std::string& path,
+                const std::function<void(std::string name, const Facts& facts)>& sink) {
+  impl_->guarded(impl_->session->idle, [&](Watchdog& dog) {
+    const SftpDirectory directory(sftp_opendir(impl_->sftp.get(), path.c_str()));
+    if (!directory) throw impl_->failed(path, "listing");
+    while (const Attributes found{sftp_readdir(impl_->sftp.get(), directory.get())}) {
+      dog.sleep(false);
+      const std::string name = found->name == nullptr ? "" : found->name;
+      if (name != "." && name != "..") sink(name, facts_of(*found));
+    }
+    if (sftp_dir_eof(directory.get()) == 0) throw impl_->failed(path, "listing");
+  });
+}
+
+std::string Sftp::read_link(const std::string& path) {
+  return impl_->guarded(impl_->session->idle, [&](Watchdog&) {
+    const Text target(sftp_readlink(impl_->sftp.get(), path.c_str()));
+    if (!target) throw impl_->failed(path, "reading the link");
+    return std::string(target.get());
+  });
+}
+
+Sftp::Around Sftp::read_file(const std::string& path, const std::function<void(std::string_view)>& sink) {
+  return impl_->guarded(impl_->session->idle, [&](Watchdog& dog) {
+    const SftpFile file = impl_->open_file(path);
+    Around out;
+    out.before = impl_->facts(file.get(), path);
+    if (!is_regular(out.before))
+      throw Error(Kind::NotFound,
+                  impl_->session->where + ": " + quoted(path) + " is no regular file any more");
+    impl_->stream(file.get(), path, 0, out.before.bytes, dog, sink);
+    out.after = impl_->facts(file.get(), path);
+    return out;
+  });
 }
 
 }  // namespace bk::ssh

@@ -50,6 +50,8 @@ class Session {
   // Runs a command on the far side; throws Refused when the far side does not start it.  Several channels may
   // run in one session; each keeps the session alive.
   [[nodiscard]] std::unique_ptr<Channel> exec(const std::string& command);
+  // Starts a subsystem of the far side ("sftp") instead.
+  [[nodiscard]] std::unique_ptr<Channel> subsystem(const std::string& name);
   // False once the line broke: nothing more goes over this session.
   [[nodiscard]] bool alive() const;
 
@@ -99,21 +101,46 @@ class Channel {
   std::unique_ptr<Impl> impl_;
 };
 
-// Reading one remote file by SFTP, pipelined, over the exec channel `command` (not the "sftp" subsystem, so
-// that the far side's forced command decides what serves it).
+// Reading files and directories by SFTP version 3 (draft-ietf-secsh-filexfer-02), pipelined.  What an object
+// reads while one call is at work must be read by that call.  Throws as Session; NotFound and Refused for
+// what the far side says of one path.
 class Sftp {
  public:
+  // Over the exec channel `command` (not the subsystem), so that the far side's forced command decides what
+  // serves it.
   Sftp(Session& session, const std::string& command);
+  // Over the subsystem "sftp": a far side without our agent.
+  explicit Sftp(Session& session);
   ~Sftp();
   struct Stat {
     std::uint64_t bytes = 0;
     bool regular = false;
   };
   [[nodiscard]] Stat stat(const std::string& path);
-  // Reads [offset, end of file) in order; `sink` gets each piece.  Short answers are normal.  Throws as
-  // Session.
+  // Reads [offset, end of file) in order; `sink` gets each piece.  Short answers are normal.
   void read_from(const std::string& path, std::uint64_t offset,
                  const std::function<void(std::string_view)>& sink, std::chrono::milliseconds idle);
+
+  // What the protocol tells of an entry: whole seconds until 2106, no inode, no link count.
+  struct Facts {
+    std::optional<std::uint32_t> mode;  // with the type's bits, as stat(2) has them; nothing: not told
+    std::uint32_t uid = 0, gid = 0;
+    std::uint64_t bytes = 0;
+    std::int64_t mtime = 0;  // seconds since 1970
+    bool operator==(const Facts&) const = default;
+  };
+  // Of the entry itself, links not followed.
+  [[nodiscard]] Facts look_at(const std::string& path);
+  // The entries of a directory as the far side orders them, without "." and "..".  Names are bytes that a
+  // stranger chose.
+  void list(const std::string& path, const std::function<void(std::string name, const Facts& facts)>& sink);
+  [[nodiscard]] std::string read_link(const std::string& path);
+  struct Around {
+    Facts before, after;  // of the open file
+  };
+  // The whole of a regular file through one handle; what is none by now throws NotFound before `sink` is
+  // called.
+  Around read_file(const std::string& path, const std::function<void(std::string_view)>& sink);
 
  private:
   struct Impl;

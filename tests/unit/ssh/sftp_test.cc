@@ -8,9 +8,11 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <functional>
+#include <map>
 
 namespace bk::ssh {
 namespace {
@@ -65,6 +67,69 @@ TEST_F(SftpRead, AMissingFileIsNotFoundAndADirectoryIsNotRegular) {
     EXPECT_EQ(error.kind(), Kind::NotFound) << error.what();
   }
   EXPECT_FALSE(sftp.stat(dir_.path()).regular);
+}
+
+TEST_F(SftpRead, AFileComesThroughOneHandleWithWhatItWasBeforeAndAfter) {
+  Sftp sftp(session_, kServer);
+  for (const std::size_t size : {0U, 1U, 65536U, 65537U, 5U << 20U}) {
+    const std::string content = file(size);
+    std::string got;
+    const Sftp::Around around =
+        sftp.read_file(dir_.file("file"), [&](std::string_view piece) { got += piece; });
+    EXPECT_TRUE(got == content) << size;
+    EXPECT_EQ(around.before, around.after);
+    EXPECT_EQ(around.before.bytes, size);
+  }
+  EXPECT_THROW((void)sftp.read_file(dir_.path(), [](std::string_view) {}), Error);
+}
+
+TEST_F(SftpRead, AFileThatGrowsOrShrinksWhileItIsReadShowsIt) {
+  Sftp sftp(session_, kServer);
+  (void)file(8U << 20U);
+  std::uint64_t got = 0;
+  const auto shrink = [&](std::string_view piece) {
+    const int cut = got == 0 ? ::truncate(dir_.file("file").c_str(), 70000) : 0;
+    EXPECT_EQ(cut, 0);
+    got += piece.size();
+  };
+  const Sftp::Around around = sftp.read_file(dir_.file("file"), shrink);
+  EXPECT_EQ(around.after.bytes, 70000U);
+  EXPECT_LT(got, 8U << 20U);
+}
+
+TEST_F(SftpRead, AListingHoldsEveryEntryWithItsFacts) {
+  Sftp sftp(session_, kServer);
+  const std::string folder = dir_.file("folder");
+  ASSERT_EQ(::mkdir(folder.c_str(), 0750), 0);
+  ASSERT_EQ(::mkdir((folder + "/sub").c_str(), 0700), 0);
+  ASSERT_EQ(::symlink("nowhere \xff", (folder + "/link").c_str()), 0);
+  ASSERT_EQ(::mkfifo((folder + "/fifo").c_str(), 0600), 0);
+  for (int i = 0; i < 500; ++i) replace_durably(folder + "/n\xfe" + std::to_string(i), std::string(i, 'x'));
+  std::map<std::string, Sftp::Facts> found;
+  sftp.list(folder, [&](const std::string& name, const Sftp::Facts& facts) { found[name] = facts; });
+  EXPECT_EQ(found.size(), 503U);
+  for (const auto& [name, facts] : found) {
+    struct stat truth {};
+    ASSERT_EQ(::lstat((folder + "/" + name).c_str(), &truth), 0) << name;
+    EXPECT_EQ(facts.mode, truth.st_mode) << name;
+    EXPECT_EQ(facts.bytes, static_cast<std::uint64_t>(truth.st_size)) << name;
+    EXPECT_EQ(facts.mtime, truth.st_mtim.tv_sec) << name;
+    EXPECT_EQ(sftp.look_at(folder + "/" + name), facts) << name;
+  }
+  EXPECT_EQ(sftp.read_link(folder + "/link"), "nowhere \xff");
+  EXPECT_THROW(sftp.list(dir_.file("none"), [](const std::string&, const Sftp::Facts&) {}), Error);
+}
+
+TEST_F(SftpRead, TheSubsystemServesWhereThereIsNoAgent) {
+  test::Sshd::Options options;
+  options.config = {"Subsystem sftp internal-sftp -R"};
+  const Sshd plain(options);
+  Session session(plain.endpoint());
+  Sftp sftp(session);
+  const std::string content = file(100000);
+  std::string got;
+  (void)sftp.read_file(dir_.file("file"), [&](std::string_view piece) { got += piece; });
+  EXPECT_TRUE(got == content);
 }
 
 TEST_F(SftpRead, AFrozenPeerEndsAtTheDeadline) {
