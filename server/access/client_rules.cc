@@ -1,5 +1,6 @@
 #include "server/access/client_rules.h"
 
+#include "common/config/config.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/path/names.h"
@@ -20,8 +21,9 @@ namespace bk::server {
 namespace {
 
 constexpr std::string_view kFile = "backline.conf";
-constexpr std::array<std::string_view, 7> kClientKeys{"address", "hostkey",   "users",  "concurrency",
-                                                      "quota",   "bandwidth", "restore"};
+constexpr std::array<std::string_view, 10> kClientKeys{
+    "address", "hostkey", "users", "concurrency", "agent", "paths", "every", "quota", "bandwidth", "restore"};
+constexpr std::chrono::seconds kShortestPeriod{60};
 
 std::string_view strip(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\r");
@@ -69,6 +71,7 @@ class Parser {
   }
 
   BacklineConf take() {
+    check_client();
     // After everything was checked, so that a typo is reported before a missing feature.
     if (!not_yet_.empty()) refuse_line(kFile, not_yet_line_, not_yet_);
     return std::move(conf_);
@@ -88,6 +91,7 @@ class Parser {
   void section(std::string_view text) {
     if (!text.ends_with(']')) refuse("a section needs the form [NAME]");
     const std::string name(strip(text.substr(1, text.size() - 2)));
+    check_client();
     keys_.clear();
     if (!sections_.insert(name).second) refuse("[" + name + "] comes twice");
     if (sections_.size() > kMaxConfSections)
@@ -95,9 +99,11 @@ class Parser {
     if (name.starts_with("client ")) {
       const std::string client(strip(std::string_view(name).substr(7)));
       if (!is_safe_name(client)) refuse(quoted(client) + " is no client name");
-      const auto [at, is_new] = conf_.clients.emplace(client, ClientRules{client, {}, {}, {}, {}});
+      const auto [at, is_new] = conf_.clients.emplace(client, ClientRules{});
       if (!is_new) refuse("client " + quoted(client) + " comes twice");
       client_ = &at->second;
+      client_->name = client;
+      client_line_ = number_;
       where_ = Where::Client;
     } else if (name == "keep" || name.starts_with("keep ")) {
       const std::string problem =
@@ -129,11 +135,44 @@ class Parser {
     } else if (key == "concurrency") {
       client_->concurrency = parse_int<int>(text, 1, 64);
       if (!client_->concurrency) refuse(quoted(text) + " is no number from 1 to 64");
+    } else if (key == "agent") {
+      if (text != "yes" && text != "no") refuse(quoted(text) + " is neither yes nor no");
+      client_->agent = text == "yes";
+    } else if (key == "paths") {
+      client_->paths = paths(text);
+    } else if (key == "every") {
+      const std::optional<std::chrono::seconds> period = parse_duration(text);
+      if (!period || *period < kShortestPeriod)
+        refuse(quoted(text) + " is no period such as 30m, 12h or 1d, of a minute at least");
+      client_->every = *period;
     } else if (key == "quota" || key == "bandwidth" || key == "restore") {
       not_yet(quoted(key));
     } else {
       refuse("unknown key " + quoted(key) + "; did you mean " + quoted(nearest_key(key)) + "?");
     }
+  }
+
+  // What belongs together, at the end of a section.
+  void check_client() {
+    if (client_ == nullptr || !client_->agent) return void(client_ = nullptr);
+    if (!client_->paths.empty() || keys_.contains("every"))
+      refuse_line(kFile, client_line_,
+                  "[client " + client_->name +
+                      "] has paths or every without agent = no: a client "
+                      "with an agent asks by itself");
+    client_ = nullptr;
+  }
+
+  std::vector<std::string> paths(const std::string& text) const {
+    std::vector<std::string> out;
+    for (const std::string& word : split_words(text)) {
+      const std::optional<std::string> path = percent_decode(word);
+      if (!path || !is_clean_absolute(*path))
+        refuse(quoted(word) + " is no absolute path (a blank in it is written %20, a percent sign %25)");
+      if (std::find(out.begin(), out.end(), *path) != out.end()) refuse(quoted(word) + " comes twice");
+      out.push_back(*path);
+    }
+    return out;
   }
 
   std::string address(const std::string& text) const {
@@ -165,7 +204,8 @@ class Parser {
   int number_ = 0;
   Where where_ = Where::Nowhere;
   BacklineConf conf_;
-  ClientRules* client_ = nullptr;
+  ClientRules* client_ = nullptr;  // of the section that is open
+  int client_line_ = 0;
   std::set<std::string> sections_, keys_;
   std::string not_yet_;
   int not_yet_line_ = 0;

@@ -4,6 +4,7 @@
 // The administrator pushes it to gitosis-admin.git; only an accepted version is ever read here.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -18,6 +19,10 @@ struct ClientRules {
   std::string host_key;            // "<type> <base64>", checked; empty as above
   std::vector<std::string> users;  // who may push besides the user of the client's own name
   std::optional<int> concurrency;  // pulls at once from this client, 1..64; nothing: the server's default
+  // A client with nothing but an SFTP server asks for nothing: these directories are pulled once per period.
+  bool agent = true;
+  std::vector<std::string> paths;  // absolute and clean, bytes
+  std::chrono::seconds every{std::chrono::hours(24)};
   bool operator==(const ClientRules&) const = default;
 };
 

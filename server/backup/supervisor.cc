@@ -7,6 +7,7 @@
 #include "common/process/process.h"
 #include "common/text/escape.h"
 #include "server/access/client_rules.h"
+#include "server/backup/agentless.h"
 #include "server/backup/events.h"
 #include "server/backup/verdict.h"
 
@@ -51,6 +52,7 @@ class Supervisor {
       or_complain("TODO/" + client, [&] { todo_.recover(client); });
     or_complain("TODO", [&] { todo_.expire(clock_.now().plus(-config_.keep_finished)); });
     rescan();
+    ask();
     while (!stopping_) {
       start_what_is_due();
       if (running_.empty() && !options_.watch) break;
@@ -113,6 +115,13 @@ class Supervisor {
   void ingest() {
     last_ingest_ = steady_clock::now();
     run_helper({"--ingest"}, kIngestLimit, "ingesting the control repositories");
+  }
+
+  // On behalf of clients that ask for nothing.
+  void ask() {
+    or_complain("clients without an agent", [&] {
+      if (ask_for_agentless(rules_, items_, todo_, options_.selection, clock_.now())) rescan();
+    });
   }
 
   void rescan() {
@@ -209,7 +218,10 @@ class Supervisor {
   }
 
   void keep_watching(steady_clock::time_point now) {
-    if (now - last_ingest_ >= kIngestEvery) ingest();
+    if (now - last_ingest_ >= kIngestEvery) {
+      ingest();
+      ask();
+    }
     // An item that could not even be put back is tried again after a while, not at once.
     if (now - tried_since_ >= seconds(60)) {
       tried_.clear();

@@ -1,8 +1,10 @@
 #include "server/backup/work.h"
 
 #include "common/io/crash.h"
+#include "common/io/file.h"
 #include "common/text/escape.h"
 #include "server/access/client_rules.h"
+#include "server/backup/agentless.h"
 #include "server/backup/skips.h"
 #include "server/backup/verdict.h"
 #include "server/ingest/receipts.h"
@@ -97,15 +99,18 @@ class Work {
       return std::find(record.requests.begin(), record.requests.end(), id) != record.requests.end();
     });
   }
-  [[nodiscard]] ssh::Endpoint endpoint() const {
+  [[nodiscard]] ClientRules rules() const {
     const BacklineConf conf = load_backline_conf(worker_.config.home);
     const ClientRules* rules = conf.find(client_);
     if (rules == nullptr || rules->address.empty() || rules->host_key.empty())
       throw Error(Kind::Config, "backline.conf has no address and hostkey for [client " + client_ +
                                     "]: an administrator must add them in gitosis-admin.git");
+    return *rules;
+  }
+  [[nodiscard]] ssh::Endpoint endpoint(const ClientRules& rules) const {
     ssh::Endpoint out;
-    out.address = ssh::parse_address(rules->address);
-    out.host_key = rules->host_key;
+    out.address = ssh::parse_address(rules.address);
+    out.host_key = rules.host_key;
     out.identity_file = worker_.config.identity;
     out.idle_timeout = worker_.config.limits.idle_timeout;
     return out;
@@ -115,22 +120,21 @@ class Work {
     std::optional<store::SnapshotRecord> previous =
         store.newest(client_, request.module, request.method, request.name);
     if (previous && answers(*previous)) return *previous;
-    const pull::Driver driver = pull::find_driver(request.method);
-    if (driver == nullptr)
-      throw Error(Kind::Refused,
-                  "method " + quoted(request.method) + " is not known here: git, sftp and rsync are");
+    const ClientRules rules = this->rules();
+    const pull::Driver driver = pull::find_driver(request.method, rules.agent);
     const Timestamp began = worker_.clock.now();
     const std::unique_ptr<store::Writer> writer =
         store.writer(client_, request.module, request.method, request.name);
     pull::Surroundings around{worker_.config.home,
                               worker_.programs,
-                              endpoint(),
+                              endpoint(rules),
                               store,
                               *writer,
                               std::move(previous),
                               began,
                               worker_.config.limits.pull_timeout,
-                              worker_.alive};
+                              worker_.alive,
+                              rules.agent};
     pull::Pulled pulled = driver({client_, request}, around);
     crash_point("backup.pulled");
     const store::SnapshotRecord record = writer->commit(record_of(pulled, began));
@@ -166,7 +170,8 @@ class Work {
       receipt.id = id;
       receipts.push_back(receipt);
     }
-    ReceiptBook(worker_.config.home + "/repositories/" + client_ + ".git").put(receipts);
+    const std::string repository = worker_.config.home + "/repositories/" + client_ + ".git";
+    if (item_.by != kAskedByServer || path_exists(repository)) ReceiptBook(repository).put(receipts);
     crash_point("backup.receipted");
     todo_.finish(client_, stem_, item_, end);
     crash_point("backup.finished");

@@ -102,7 +102,7 @@ void check_size(const Job& job, const ssh::Sftp::Stat& stat) {
 
 void receive(const Job& job, Surroundings& around, Receiver& receiver) {
   ssh::Session session(around.endpoint);
-  ssh::Sftp sftp(session, "backline sftp");
+  ssh::Sftp sftp = around.agent ? ssh::Sftp(session, "backline sftp") : ssh::Sftp(session);
   check_size(job, sftp.stat(job.request.place));
   const std::uint64_t wanted = *job.request.archive_bytes;
   if (receiver.received() == wanted) return;

@@ -1,5 +1,8 @@
 #include "server/pull/driver.h"
 
+#include "common/error/error.h"
+#include "common/text/escape.h"
+#include "server/pull/agentless/sftp_tree.h"
 #include "server/pull/tree_pull.h"
 
 namespace bk::pull {
@@ -25,11 +28,21 @@ Pulled pull_directory(const Job& job, Surroundings& around) {
   return out;
 }
 
-Driver find_driver(std::string_view method) {
-  if (method == "git") return &pull_git;
+Pulled pull_agentless(const Job& job, Surroundings& around) {
+  ssh::Session session(around.endpoint);
+  ssh::Sftp sftp(session);
+  return SftpTree(session, sftp, around).run(job.request.place);
+}
+
+Driver find_driver(std::string_view method, bool agent) {
   if (method == "sftp") return &pull_archive;
-  if (method == "rsync") return &pull_directory;
-  return nullptr;
+  if (method == "rsync") return agent ? &pull_directory : &pull_agentless;
+  if (method != "git")
+    throw Error(Kind::Refused, "method " + quoted(method) + " is not known here: git, sftp and rsync are");
+  if (!agent)
+    throw Error(Kind::Refused,
+                "method git needs backup_agent on the client, and backline.conf says agent = no");
+  return &pull_git;
 }
 
 }  // namespace bk::pull

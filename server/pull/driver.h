@@ -37,6 +37,7 @@ struct Surroundings {
   std::chrono::milliseconds total{std::chrono::hours(24)};
   // Called whenever something moved; a pull that does not call it for limits.idle_timeout is stopped.
   std::function<void()> alive = [] {};
+  bool agent = true;  // false: the client has only an SFTP server
 };
 
 struct Pulled {
@@ -54,8 +55,9 @@ using Driver = Pulled (*)(const Job& job, Surroundings& around);
 Pulled pull_git(const Job& job, Surroundings& around);
 Pulled pull_archive(const Job& job, Surroundings& around);    // method sftp
 Pulled pull_directory(const Job& job, Surroundings& around);  // method rsync
+Pulled pull_agentless(const Job& job, Surroundings& around);  // method rsync from a client without an agent
 
-// Nothing for a method that this server does not know.
-[[nodiscard]] Driver find_driver(std::string_view method);
+// Throws Refused for a method that this server does not know, or that needs the agent which is not there.
+[[nodiscard]] Driver find_driver(std::string_view method, bool agent);
 
 }  // namespace bk::pull

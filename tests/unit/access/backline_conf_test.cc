@@ -25,7 +25,13 @@ TEST(BacklineConf, AClientIsReadWhole) {
                           " root@web1\nusers = ann bob@host\nconcurrency = 3\n");
   const ClientRules* web1 = conf.find("web1");
   ASSERT_NE(web1, nullptr);
-  EXPECT_EQ(*web1, (ClientRules{"web1", "b@web1:2222", kKey, {"ann", "bob@host"}, 3}));
+  ClientRules expected;
+  expected.name = "web1";
+  expected.address = "b@web1:2222";
+  expected.host_key = kKey;
+  expected.users = {"ann", "bob@host"};
+  expected.concurrency = 3;
+  EXPECT_EQ(*web1, expected);
   EXPECT_EQ(conf.find("web2"), nullptr);
 }
 
@@ -76,6 +82,24 @@ TEST(BacklineConf, AKeepSectionIsCheckedBeforeItIsRefused) {
   EXPECT_EQ(refusal("[keep a:../b]\n"), "backline.conf:1: \"../b\" is no module name");
 }
 
+TEST(BacklineConf, AClientWithoutAnAgentHasPathsAndAPeriod) {
+  const BacklineConf conf = parse_backline_conf(
+      "[client nas]\npaths = /a /b%20c\nagent = no\nevery = 12h\n[client web1]\nagent = yes\n");
+  EXPECT_FALSE(conf.find("nas")->agent);
+  EXPECT_EQ(conf.find("nas")->paths, (std::vector<std::string>{"/a", "/b c"}));
+  EXPECT_EQ(conf.find("nas")->every, std::chrono::hours(12));
+  EXPECT_TRUE(conf.find("web1")->agent);
+  EXPECT_NE(refusal("[client a]\npaths = /a\n\n[client b]\n")
+                .find("backline.conf:1: [client a] has paths or every"),
+            std::string::npos);
+  EXPECT_NE(refusal("[client a]\nevery = 1d\n").find("without agent = no"), std::string::npos);
+  EXPECT_EQ(refusal("[client a]\nagent = maybe\n"), "backline.conf:2: \"maybe\" is neither yes nor no");
+  for (const char* bad : {"a", "/a/../b", "/a /a", "/a%", "/a/"})
+    EXPECT_NE(refusal(std::string("[client a]\nagent = no\npaths = ") + bad + "\n"), "accepted") << bad;
+  for (const char* bad : {"0", "1s", "often", "-1d"})
+    EXPECT_NE(refusal(std::string("[client a]\nagent = no\nevery = ") + bad + "\n"), "accepted") << bad;
+}
+
 TEST(BacklineConf, TheExampleOfTheFormatPageIsRead) {
   const std::string page = read_file(std::string(BK_SOURCE_DIR) + "/docs/formats/backline-conf.md");
   const std::size_t begin = page.find("```ini\n") + 7;
@@ -83,6 +107,7 @@ TEST(BacklineConf, TheExampleOfTheFormatPageIsRead) {
   ASSERT_NE(conf.find("web1"), nullptr);
   EXPECT_EQ(conf.find("web1")->address, "backupclient@web1.example.org");
   EXPECT_EQ(conf.find("db1")->concurrency, 2);
+  EXPECT_EQ(conf.find("nas")->paths.back(), "/volume1/My Documents");
 }
 
 }  // namespace

@@ -1,0 +1,196 @@
+// A tree from a client that has nothing but an SFTP server.
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/random/random.h"
+#include "server/pull/agentless/sftp_tree.h"
+#include "tests/support/pull_world.h"
+#include "tests/support/sshd.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace bk::pull {
+namespace {
+
+namespace fs = std::filesystem;
+
+test::Sshd::Options plain_sftp() {
+  test::Sshd::Options options;
+  options.key_options = "restrict ";
+  options.config = {"Subsystem sftp internal-sftp -R"};
+  return options;
+}
+
+class Agentless : public testing::Test {
+ protected:
+  Agentless() { fs::create_directories(tree()); }
+  [[nodiscard]] std::string tree() const { return dir_.file("tree"); }
+  void write(const std::string& name, const std::string& content, std::int64_t mtime = 1'600'000'000) const {
+    const std::string path = tree() + "/" + name;
+    fs::create_directories(fs::path(path).parent_path());
+    replace_durably(path, content);
+    const timespec times[2] = {{mtime, 0}, {mtime, 0}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  }
+  // Pulls and commits.
+  Pulled pull(std::function<void()> alive = [] {}) {
+    ssh::Session session(sshd_.endpoint());
+    ssh::Sftp sftp(session);
+    const auto writer = store_->writer("nas", "directories", "rsync", tree());
+    Surroundings around{dir_.file("home"), "",      sshd_.endpoint(),    *store_,
+                        *writer,           newest_, SystemClock().now(), std::chrono::seconds(60),
+                        std::move(alive),  false};
+    Pulled out = SftpTree(session, sftp, around).run(tree());
+    store::SnapshotRecord record;
+    record.client = "nas";
+    record.module = "directories";
+    record.method = "rsync";
+    record.name = tree();
+    record.began = record.ended = around.now;
+    record.root = out.root;
+    newest_ = writer->commit(std::move(record));
+    return out;
+  }
+  [[nodiscard]] std::string exported(const std::string& name) {
+    const std::string folder = dir_.file("export-" + std::to_string(++exports_));
+    test::export_tree(*store_, newest_->root, folder);
+    const std::string to = folder + "/root";
+    return name.empty() ? to : read_file(to + "/" + name);
+  }
+
+  test::TempDir dir_;
+  test::Sshd sshd_{plain_sftp()};
+  std::unique_ptr<store::Store> store_ = store::Store::open(dir_.file("store"), true);
+  std::optional<store::SnapshotRecord> newest_;
+  int exports_ = 0;
+};
+
+TEST_F(Agentless, ATreeOfFilesDirectoriesLinksAndPipesComesWhole) {
+  for (const std::size_t size : {0U, 1U, 511U, 512U, 513U, 65536U, 3000000U})
+    write("sizes/" + std::to_string(size), SystemRandom().bytes(size));
+  write("names/\xff\xfe not text\n", "a");
+  write("deep/a/b/c/d/e/f/g/h/file", "deep");
+  fs::create_directories(tree() + "/empty");
+  ASSERT_EQ(::chmod((tree() + "/empty").c_str(), 01711), 0);
+  ASSERT_EQ(::symlink("../nowhere \xff", (tree() + "/link").c_str()), 0);
+  ASSERT_EQ(::mkfifo((tree() + "/pipe").c_str(), 0640), 0);
+  const Pulled pulled = pull();
+  EXPECT_EQ(pulled.files, 9U);
+  EXPECT_EQ(pulled.others, 2U);
+  EXPECT_EQ(pulled.skipped_count, 0U);
+  EXPECT_EQ(test::run_tool({"diff", "-r", "--no-dereference", "-x", "pipe", tree(), exported("")}), "");
+  struct stat facts {};
+  ASSERT_EQ(::lstat((dir_.file("export-1") + "/root/empty").c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 07777, 01711U);
+  ASSERT_EQ(::lstat((dir_.file("export-1") + "/root/pipe").c_str(), &facts), 0);
+  EXPECT_TRUE(S_ISFIFO(facts.st_mode));
+  ASSERT_EQ(::lstat((dir_.file("export-1") + "/root/sizes/512").c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mtim.tv_sec, 1'600'000'000);
+}
+
+TEST_F(Agentless, SizeAndTimeDecideWhatIsReadAgain) {
+  write("same", "old content");
+  write("longer", "old content");
+  write("touched", "old content");
+  (void)pull();
+  write("same", "NEW CONTENT");  // the documented limit: neither size nor time say it
+  write("longer", "old content, and more");
+  write("touched", "NEW CONTENT", 1'600'000'001);
+  write("added", "new");
+  (void)pull();
+  EXPECT_EQ(exported("same"), "old content");
+  EXPECT_EQ(exported("longer"), "old content, and more");
+  EXPECT_EQ(exported("touched"), "NEW CONTENT");
+  EXPECT_EQ(exported("added"), "new");
+}
+
+TEST_F(Agentless, AFileWrittenJustBeforeThePullIsReadAgainByTheNext) {
+  const std::int64_t now = SystemClock().now().seconds;
+  write("young", "old content", now);
+  (void)pull();
+  write("young", "NEW CONTENT", now);  // within the same second
+  (void)pull();
+  EXPECT_EQ(exported("young"), "NEW CONTENT");
+}
+
+TEST_F(Agentless, WhatGoesAwayAndComesAndChangesItsTypeIsFollowed) {
+  write("file", "1");
+  write("folder/inside", "2");
+  (void)pull();
+  fs::remove(tree() + "/file");
+  fs::create_directories(tree() + "/file");
+  fs::remove_all(tree() + "/folder");
+  write("folder", "now a file");
+  (void)pull();
+  EXPECT_EQ(exported("folder"), "now a file");
+  EXPECT_TRUE(fs::is_directory(dir_.file("export-1") + "/root/file"));
+}
+
+TEST_F(Agentless, AFileThatKeepsChangingIsStoredAndFlagged) {
+  write("busy", std::string(600000, 'a'));
+  std::size_t turn = 0;
+  const Pulled pulled = pull([&] {
+    // Another length each time somebody looks.
+    EXPECT_EQ(::truncate((tree() + "/busy").c_str(), static_cast<off_t>(300000 + ++turn)), 0);
+  });
+  ASSERT_EQ(pulled.skipped_count, 1U);
+  EXPECT_EQ(pulled.skipped.at(0), "changed busy");
+}
+
+TEST_F(Agentless, ADeviceIsListedAsSkippedBecauseSftpDoesNotTellItsNumber) {
+  write("file", "1");
+  if (::mknod((tree() + "/null").c_str(), S_IFCHR | 0666, ::makedev(1, 3)) != 0)
+    GTEST_SKIP() << "making a device needs the right to do so";
+  const Pulled pulled = pull();
+  ASSERT_EQ(pulled.skipped_count, 1U);
+  EXPECT_EQ(pulled.skipped.at(0), "unsupported null");
+  EXPECT_EQ(pulled.files, 1U);
+}
+
+TEST_F(Agentless, AMissingRootOrAFileIsRefusedInOneLine) {
+  ssh::Session session(sshd_.endpoint());
+  ssh::Sftp sftp(session);
+  const auto writer = store_->writer("nas", "directories", "rsync", "/x");
+  Surroundings around{dir_.file("home"),
+                      "",
+                      sshd_.endpoint(),
+                      *store_,
+                      *writer,
+                      {},
+                      SystemClock().now(),
+                      std::chrono::seconds(60),
+                      [] {},
+                      false};
+  write("file", "1");
+  for (const std::string& root : {dir_.file("none"), tree() + "/file"}) {
+    try {
+      (void)SftpTree(session, sftp, around).run(root);
+      FAIL() << root;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Kind::Refused) << error.what();
+    }
+  }
+}
+
+TEST_F(Agentless, ACutLineIsTransientAndNothingIsCommitted) {
+  for (int i = 0; i < 50; ++i) write("f" + std::to_string(i), SystemRandom().bytes(200000));
+  std::size_t looks = 0;
+  try {
+    (void)pull([&] {
+      if (++looks == 60) sshd_.stop();
+    });
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::Transient) << error.what();
+  }
+  EXPECT_FALSE(newest_);
+}
+
+}  // namespace
+}  // namespace bk::pull
