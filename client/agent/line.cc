@@ -166,18 +166,40 @@ void Line::finish() {
 
 // Receiving.
 
+// False when this line is being closed.
+bool Line::wait_for_server() {
+  const auto since = std::chrono::steady_clock::now();
+  for (;;) {
+    switch (wait_for(in_fd_, POLLIN, wake_.get(), deadlines_.silence / 8)) {
+      case Ready::Yes:
+        return true;
+      case Ready::Woken:
+        return false;
+      case Ready::Late:
+        break;
+    }
+    if (heartbeats_.load(std::memory_order_relaxed) &&
+        std::chrono::steady_clock::now() - since >= deadlines_.silence)
+      throw Error(Kind::Transient, "the server has vanished: it gave no sign of life");
+  }
+}
+
 void Line::read_loop() {
   try {
     pull::FrameDecoder decoder;
     std::array<char, 16384> buffer{};
     for (;;) {
-      if (wait_for(in_fd_, POLLIN, wake_.get(), std::chrono::milliseconds(-1)) == Ready::Woken) return;
+      if (!wait_for_server()) return;
       const ssize_t got = ::read(in_fd_, buffer.data(), buffer.size());
       if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
       check_sys(got, [] { return "reading from the line"; });
       if (got > 0) decoder.feed({buffer.data(), static_cast<std::size_t>(got)});
       const std::lock_guard lock(mutex_);
       while (auto frame = decoder.next()) {
+        if (frame->type == pull::FrameType::Heartbeat) {
+          (void)pull::decode_heartbeat(frame->payload);
+          continue;
+        }
         inbox_bytes_ += frame->payload.size() + sizeof(pull::Frame);
         inbox_.push_back(std::move(*frame));
       }

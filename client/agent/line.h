@@ -42,6 +42,9 @@ class Line {
   // Hands out everything sent so far and waits.  Throws Transient at the end of the stream and after the
   // deadline.
   [[nodiscard]] pull::Frame receive();
+  // The server has promised Heartbeats: from now on its silence of deadlines.silence ends the pull, whatever
+  // this side is waiting for.
+  void expect_heartbeats() { heartbeats_.store(true, std::memory_order_relaxed); }
   // Everything is handed to the kernel when it returns.
   void finish();
 
@@ -59,6 +62,7 @@ class Line {
   void flush();
   void enqueue(Parcel parcel);
   void read_loop();
+  [[nodiscard]] bool wait_for_server();
   void write_loop();
   [[nodiscard]] std::optional<Parcel> next_parcel();
   void write_out(std::string_view bytes);
@@ -71,6 +75,7 @@ class Line {
   std::string pending_;
   std::uint64_t frames_sent_ = 0;
   std::atomic<std::uint64_t> ticks_{0};
+  std::atomic<bool> heartbeats_{false};
 
   std::mutex mutex_;
   std::condition_variable changed_;

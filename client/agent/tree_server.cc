@@ -6,6 +6,7 @@
 #include "common/error/error.h"
 #include "common/options/version.h"
 #include "common/text/escape.h"
+#include "proto/pull/features.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -45,8 +46,10 @@ ChunkerParams greet(Line& line) {
   if (hello.id_algorithm != kIdAlgorithmSha256 || hello.key_domain != kDomainPlain) {
     refuse(line, "chunk ids of this kind are not known here");
   }
+  const std::vector<std::string> features = pull::common_features(hello.features);
   line.send(pull::FrameType::AgentHello,
-            pull::AgentHello{pull::kVersion, {}, fmt::format("backup_agent/{}", kVersion)});
+            pull::AgentHello{pull::kVersion, features, fmt::format("backup_agent/{}", kVersion)});
+  if (pull::has_feature(features, pull::kFeatureHeartbeat)) line.expect_heartbeats();
   return hello.chunker;
 }
 

@@ -25,6 +25,7 @@ using TreeRoots = std::vector<TreeRoot>;
 
 struct Deadlines {
   std::chrono::milliseconds peer{std::chrono::minutes(10)};       // waiting for an answer of the server
+  std::chrono::milliseconds silence{std::chrono::minutes(1)};     // of a server that has promised Heartbeats
   std::chrono::milliseconds write{std::chrono::minutes(10)};      // waiting for room in the line
   std::chrono::milliseconds keepalive{std::chrono::seconds(10)};  // an idle line gets a sign of life
 };

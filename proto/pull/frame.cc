@@ -20,12 +20,13 @@ struct Row {
 constexpr std::uint32_t kKiB = 1024;
 constexpr std::uint32_t kMiB = 1024 * kKiB;
 
-constexpr std::array<Row, 17> kRows{{
+constexpr auto kRows = std::to_array<Row>({
     {FrameType::Hello, "Hello", 4 * kKiB},
     {FrameType::Open, "Open", 8 * kKiB},
     {FrameType::Verdicts, "Verdicts", 4 * kKiB},
     {FrameType::Wants, "Wants", kKiB},
     {FrameType::Need, "Need", 4 * kKiB},
+    {FrameType::Heartbeat, "Heartbeat", 0},
     {FrameType::AgentHello, "AgentHello", 4 * kKiB},
     {FrameType::Opened, "Opened", 64},
     {FrameType::Refused, "Refused", 4 * kKiB},
@@ -38,7 +39,7 @@ constexpr std::array<Row, 17> kRows{{
     {FrameType::KeepAlive, "KeepAlive", 0},
     {FrameType::Done, "Done", 256},
     {FrameType::Fail, "Fail", 8 * kKiB},
-}};
+});
 
 const Row* find_row(std::uint8_t type) {
   const auto* row = std::find_if(kRows.begin(), kRows.end(),

@@ -21,6 +21,7 @@ enum class FrameType : std::uint8_t {
   Verdicts = 0x03,
   Wants = 0x04,
   Need = 0x05,
+  Heartbeat = 0x06,
   AgentHello = 0x41,
   Opened = 0x42,
   Refused = 0x43,

@@ -94,6 +94,13 @@ struct Need {
 [[nodiscard]] std::string encode(const Need& message);
 [[nodiscard]] Need decode_need(std::string_view payload);
 
+struct Heartbeat {  // feature "heartbeat": nothing else to say for a while; bound to nothing before or behind
+                    // it
+  bool operator==(const Heartbeat&) const = default;
+};
+[[nodiscard]] std::string encode(const Heartbeat& message);
+[[nodiscard]] Heartbeat decode_heartbeat(std::string_view payload);
+
 // Agent to server.
 
 struct Opened {

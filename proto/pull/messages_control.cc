@@ -193,6 +193,13 @@ Skipped decode_skipped(std::string_view payload) {
   return message;
 }
 
+std::string encode(const Heartbeat&) { return {}; }
+
+Heartbeat decode_heartbeat(std::string_view payload) {
+  PayloadReader(payload, "Heartbeat").expect_end();
+  return {};
+}
+
 std::string encode(const KeepAlive&) { return {}; }
 
 KeepAlive decode_keep_alive(std::string_view payload) {

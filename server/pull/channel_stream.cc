@@ -11,6 +11,8 @@ std::size_t ChannelStream::try_read(void* buffer, std::size_t size) {
   return channel_.try_read(buffer, size);
 }
 
+bool ChannelStream::wait(Millis limit) { return channel_.wait(true, false, limit).readable; }
+
 void ChannelStream::write(std::string_view bytes, Millis deadline) { channel_.write(bytes, deadline); }
 
 std::optional<int> ChannelStream::exit_status(Millis deadline) {

@@ -43,6 +43,8 @@ std::size_t PipeStream::try_read(void* buffer, std::size_t size) {
   return got < 0 ? 0 : static_cast<std::size_t>(got);
 }
 
+bool PipeStream::wait(Millis limit) { return wait_for(from_.get(), POLLIN, limit); }
+
 void PipeStream::write(std::string_view bytes, Millis deadline) {
   while (!bytes.empty()) {
     if (!wait_for(to_.get(), POLLOUT, deadline)) {

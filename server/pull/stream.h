@@ -27,6 +27,9 @@ class ByteStream {
   [[nodiscard]] virtual std::size_t read(void* buffer, std::size_t size, Millis deadline) = 0;
   // Bytes that are there already; 0 may mean none yet.
   [[nodiscard]] virtual std::size_t try_read(void* buffer, std::size_t size) = 0;
+  // True once read() would not wait: bytes or the end are there, or what ended the line.  False when nothing
+  // of it happened for `limit`.
+  [[nodiscard]] virtual bool wait(Millis limit) = 0;
   // All of it; no progress for `deadline` throws Transient.
   virtual void write(std::string_view bytes, Millis deadline) = 0;
   // After the end of the stream: the far side's exit status, nothing when it did not end by itself.
@@ -41,6 +44,7 @@ class ChannelStream final : public ByteStream {
   explicit ChannelStream(ssh::Channel& channel) : channel_(channel) {}
   [[nodiscard]] std::size_t read(void* buffer, std::size_t size, Millis deadline) override;
   [[nodiscard]] std::size_t try_read(void* buffer, std::size_t size) override;
+  [[nodiscard]] bool wait(Millis limit) override;
   void write(std::string_view bytes, Millis deadline) override;
   [[nodiscard]] std::optional<int> exit_status(Millis deadline) override;
   [[nodiscard]] std::string take_stderr() override;
@@ -57,6 +61,7 @@ class PipeStream final : public ByteStream {
       : from_(std::move(from)), to_(std::move(to)), status_(std::move(status)) {}
   [[nodiscard]] std::size_t read(void* buffer, std::size_t size, Millis deadline) override;
   [[nodiscard]] std::size_t try_read(void* buffer, std::size_t size) override;
+  [[nodiscard]] bool wait(Millis limit) override;
   void write(std::string_view bytes, Millis deadline) override;
   [[nodiscard]] std::optional<int> exit_status(Millis deadline) override;
 

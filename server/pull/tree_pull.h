@@ -28,6 +28,7 @@ struct PullProgress {
 struct PullOptions {
   Millis idle{std::chrono::seconds(60)};              // no byte from the agent
   Millis total{std::chrono::hours(24)};               // the whole pull
+  Millis heartbeat{std::chrono::seconds(10)};         // the agent hears from us at least so often
   std::function<void(const PullProgress&)> progress;  // called now and then; may throw Cancelled to stop
 };
 

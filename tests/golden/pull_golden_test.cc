@@ -51,7 +51,7 @@ TEST(PullGolden, NoMessageSurvivesLosingOrGainingBytes) {
   for (const PullSample& sample : pull_samples()) {
     for (std::size_t size = 0; size < sample.payload.size(); ++size) {
       // A group's and a page's body may end anywhere: its own length is inside.
-      if (sample.type == pull::FrameType::KeepAlive) continue;
+      if (sample.payload.empty()) continue;
       EXPECT_THROW((void)recode(sample.type, sample.payload.substr(0, size)), Error)
           << sample.name << " " << size;
     }

@@ -115,6 +115,7 @@ std::vector<PullSample> pull_samples() {
       {"Verdicts", FrameType::Verdicts, encode(Verdicts{7, bits({true, false, true})})},
       {"Wants", FrameType::Wants, encode(Wants{4, bits({false, false, false, true, false, false})})},
       {"Need", FrameType::Need, encode(Need{3, bits({true})})},
+      {"Heartbeat", FrameType::Heartbeat, encode(Heartbeat{})},
       {"AgentHello", FrameType::AgentHello, encode(AgentHello{1, {}, "backup_agent/0.1.0"})},
       {"Opened", FrameType::Opened, encode(Opened{2})},
       {"Refused", FrameType::Refused, encode(Refused{"not consented"})},
@@ -142,6 +143,8 @@ std::string recode(FrameType type, std::string_view payload) {
       return encode(decode_wants(payload));
     case FrameType::Need:
       return encode(decode_need(payload));
+    case FrameType::Heartbeat:
+      return encode(decode_heartbeat(payload));
     case FrameType::AgentHello:
       return encode(decode_agent_hello(payload));
     case FrameType::Opened:

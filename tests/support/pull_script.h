@@ -22,6 +22,7 @@ class ScriptStream final : public pull::ByteStream {
   [[nodiscard]] std::size_t try_read(void* buffer, std::size_t size) override {
     return read(buffer, size, {});
   }
+  [[nodiscard]] bool wait(pull::Millis) override { return true; }
   void write(std::string_view bytes, pull::Millis) override { heard_ += bytes; }
   [[nodiscard]] std::optional<int> exit_status(pull::Millis) override { return status_; }
   [[nodiscard]] const std::string& heard() const { return heard_; }
@@ -38,6 +39,7 @@ class RecordingStream final : public pull::ByteStream {
   explicit RecordingStream(pull::ByteStream& inner) : inner_(inner) {}
   [[nodiscard]] std::size_t read(void* buffer, std::size_t size, pull::Millis deadline) override;
   [[nodiscard]] std::size_t try_read(void* buffer, std::size_t size) override;
+  [[nodiscard]] bool wait(pull::Millis limit) override { return inner_.wait(limit); }
   void write(std::string_view bytes, pull::Millis deadline) override;
   [[nodiscard]] std::optional<int> exit_status(pull::Millis deadline) override {
     return inner_.exit_status(deadline);

@@ -1,5 +1,6 @@
 // The serving side of the tree protocol as a process of its own, for tests: serves the given roots on stdin
-// and stdout.   tree_agent [--exclude PATTERN | --deny PATTERN | --one-fs | --as-nobody | --keepalive-ms N]
+// and stdout.   tree_agent [--exclude PATTERN | --deny PATTERN | --one-fs | --as-nobody | --keepalive-ms N |
+// --silence-ms N]
 // ROOT...
 #include "client/agent/tree_server.h"
 #include "common/error/error.h"
@@ -25,6 +26,8 @@ int main(int argc, char** argv) {
       if (setgid(65534) != 0 || setuid(65534) != 0) return bk::kExitIo;
     } else if (argument == "--keepalive-ms") {
       deadlines.keepalive = std::chrono::milliseconds(std::stoi(argv[++i]));
+    } else if (argument == "--silence-ms") {
+      deadlines.silence = std::chrono::milliseconds(std::stoi(argv[++i]));
     } else {
       rules.path = argument;
       roots.push_back(rules);

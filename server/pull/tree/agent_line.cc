@@ -12,6 +12,9 @@ namespace bk::pull {
 namespace {
 
 constexpr std::size_t kReadBytes = 256U << 10U;
+constexpr Millis kSlice{1000};
+
+[[noreturn]] void throw_late() { throw Error(Kind::Transient, "the pull took longer than its time limit"); }
 
 // What an agent may say of itself: its Fail cannot make us believe that our own store is damaged.
 Kind kind_of(std::uint8_t byte) {
@@ -30,6 +33,7 @@ Kind kind_of(std::uint8_t byte) {
 AgentLine::AgentLine(ByteStream& stream, const PullOptions& options)
     : stream_(stream),
       options_(options),
+      heart_(stream),
       end_(std::chrono::steady_clock::now() + options.total),
       buffer_(kReadBytes) {}
 
@@ -49,14 +53,30 @@ void AgentLine::broken_off() {
 
 void AgentLine::flush() {
   if (out_.empty()) return;
+  const std::lock_guard lock(heart_.line());
   stream_.write(out_, options_.idle);
+  heart_.spoke();
   sent_bytes_ += out_.size();
   out_.clear();
 }
 
+// In slices, between which the heart beats.
+void AgentLine::wait_for_bytes() {
+  const Millis slice = std::clamp(options_.heartbeat / 4, Millis(1), kSlice);
+  const auto until = std::chrono::steady_clock::now() + options_.idle;
+  while (!stream_.wait(slice)) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now > until) throw Error(Kind::Transient, "the agent said nothing until the deadline");
+    if (now > end_) throw_late();
+    heart_.beat();
+  }
+}
+
 void AgentLine::fill() {
+  const std::unique_lock lock(heart_.line());
   std::size_t got = stream_.try_read(buffer_.data(), buffer_.size());
   if (got == 0) {
+    wait_for_bytes();
     got = stream_.read(buffer_.data(), buffer_.size(), options_.idle);
     if (got == 0) broken_off();
   }
@@ -66,9 +86,7 @@ void AgentLine::fill() {
 
 Frame AgentLine::receive() {
   for (;;) {
-    if (std::chrono::steady_clock::now() > end_) {
-      throw Error(Kind::Transient, "the pull took longer than its time limit");
-    }
+    if (std::chrono::steady_clock::now() > end_) throw_late();
     auto frame = decoder_.next();
     if (!frame) {
       flush();
@@ -103,6 +121,7 @@ void AgentLine::expect_end() {
   if (!decoder_.empty()) throw Error(Kind::Protocol, "the agent sent more after Done");
   char byte = 0;
   flush();
+  const std::unique_lock lock(heart_.line());
   if (stream_.read(&byte, 1, options_.idle) != 0)
     throw Error(Kind::Protocol, "the agent sent more after Done");
   const auto status = stream_.exit_status(options_.idle);

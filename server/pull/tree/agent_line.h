@@ -6,6 +6,7 @@
 #include "proto/pull/frame.h"
 #include "proto/pull/messages.h"
 #include "server/pull/stream.h"
+#include "server/pull/tree/heart.h"
 #include "server/pull/tree_pull.h"
 
 #include <chrono>
@@ -22,6 +23,8 @@ class AgentLine {
   void send(FrameType type, const Message& message) {
     append_frame(out_, type, encode(message));
   }
+  // The agent listens for Heartbeats: they are sent from now on, also while the caller is busy elsewhere.
+  void start_heart() { heart_.start(options_.heartbeat); }
   // The next frame that is not a sign of life.  Refused and Fail become errors.  Throws Transient at the end
   // of the stream and after a deadline.
   [[nodiscard]] Frame receive();
@@ -37,11 +40,13 @@ class AgentLine {
  private:
   void flush();
   void fill();
+  void wait_for_bytes();
   [[noreturn]] void broken_off();
   [[nodiscard]] std::string last_words();
 
   ByteStream& stream_;
   PullOptions options_;
+  Heart heart_;
   std::chrono::steady_clock::time_point end_;
   FrameDecoder decoder_;
   std::string out_;

@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 #include "common/text/escape.h"
+#include "proto/pull/features.h"
 #include "server/pull/tree/agent_line.h"
 #include "server/pull/tree/content_intake.h"
 #include "server/pull/tree/directory_keeper.h"
@@ -114,14 +115,19 @@ class Pull {
 };
 
 std::string greet(AgentLine& line, const store::Store& store, const std::string& root) {
-  line.send(FrameType::Hello, Hello{kVersion, {}, store.chunker(), kIdAlgorithmSha256, kDomainPlain});
+  line.send(FrameType::Hello,
+            Hello{kVersion, known_features(), store.chunker(), kIdAlgorithmSha256, kDomainPlain});
   line.send(FrameType::Open, Open{root});
   AgentHello hello = decode_agent_hello(line.expect(FrameType::AgentHello).payload);
   if (hello.version != kVersion) {
     throw Error(Kind::Protocol,
                 fmt::format("the agent speaks version {} of the tree protocol", hello.version));
   }
-  if (!hello.features.empty()) throw Error(Kind::Protocol, "the agent uses a feature that was not offered");
+  for (const std::string& feature : hello.features) {
+    if (!has_feature(known_features(), feature))
+      throw Error(Kind::Protocol, "the agent uses a feature that was not offered");
+  }
+  if (has_feature(hello.features, kFeatureHeartbeat)) line.start_heart();
   (void)decode_opened(line.expect(FrameType::Opened).payload);
   return hello.program;
 }

@@ -72,6 +72,7 @@ class DyingServer final : public pull::ByteStream {
     return inner_.read(buffer, size, deadline);
   }
   std::size_t try_read(void* buffer, std::size_t size) override { return inner_.try_read(buffer, size); }
+  bool wait(pull::Millis limit) override { return inner_.wait(limit); }
   void write(std::string_view bytes, pull::Millis deadline) override {
     const std::string_view part = bytes.substr(0, left_);
     inner_.write(part, deadline);

@@ -1,0 +1,18 @@
+// The abilities that both ends name in their hellos (docs/protocol/pull.md, Evolution).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bk::pull {
+
+inline constexpr std::string_view kFeatureHeartbeat = "heartbeat";
+
+// What this version understands, as its hello names it.
+[[nodiscard]] std::vector<std::string> known_features();
+// Those of `offered` that this version understands: what an agent answers.
+[[nodiscard]] std::vector<std::string> common_features(const std::vector<std::string>& offered);
+[[nodiscard]] bool has_feature(const std::vector<std::string>& features, std::string_view name);
+
+}  // namespace bk::pull
