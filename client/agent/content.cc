@@ -48,9 +48,7 @@ void settle(const struct stat& facts) {
   }
 }
 
-bool looks_sparse(const struct stat& facts) {
-  return facts.st_blocks < facts.st_size / 512 && facts.st_size > 4096;
-}
+bool looks_sparse(const struct stat& facts) { return facts.st_blocks * 512 < facts.st_size; }
 
 }  // namespace
 

@@ -238,6 +238,15 @@ void TreeWalker::scan_into(Level& level, WalkEvent& event) {
   if (event.kept) event.records = records.take();
 }
 
+// The attributes of a directory that may not be opened: its ACLs can be asked for by its name all the same.
+XattrResult TreeWalker::unreadable_xattrs() {
+  if (stack_.size() < 2) return {};
+  const std::size_t parent = stack_.size() - 2;
+  const int fd = descriptor(*stack_[parent], parent);
+  if (fd < 0) return {};
+  return read_xattrs_at(fd, path_.substr(path_.rfind('/') + 1));
+}
+
 WalkEvent TreeWalker::leave_level() {
   Level& level = *stack_.back();
   WalkEvent event;
@@ -252,8 +261,8 @@ WalkEvent TreeWalker::leave_level() {
     scan_into(level, event);
   }
   const int fd = descriptor(level, stack_.size() - 1);
-  if (fd >= 0) {
-    XattrResult attributes = read_xattrs(fd);
+  if (fd >= 0 || level.unreadable) {
+    XattrResult attributes = fd >= 0 ? read_xattrs(fd) : unreadable_xattrs();
     if (attributes.error != 0) context_.report(pull::SkipReason::Xattr, attributes.error, path_);
     event.leave.xattrs = std::move(attributes.xattrs);
   }

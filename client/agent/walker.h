@@ -84,6 +84,7 @@ class TreeWalker {
   void keep_within_budget(Level& level);
   [[nodiscard]] bool next_subdirectory(Level& level);
   [[nodiscard]] WalkEvent leave_level();
+  [[nodiscard]] XattrResult unreadable_xattrs();
   void scan_into(Level& level, WalkEvent& event);
   [[nodiscard]] int descriptor(Level& level, std::size_t index);
   void close_far_levels();

@@ -8,9 +8,12 @@ numbers, symlink targets, extended attributes of every namespace that this user 
 capabilities are among them), which names are hard links of one another, and where data and holes lie.
 Exit status: 0 equal, 1 different, 2 could not compare.  Walks by descriptors: no path length limit.
 --no-root leaves out the metadata of A and B themselves.
+--as UID reads A as that user: what that user cannot read of A must be absent or empty in B, and its paths go, with NULs behind,
+into the file that --unreadable names.  Attributes that only root sees are then no difference.
 """
 
 import argparse
+import contextlib
 import errno
 import os
 import resource
@@ -90,11 +93,34 @@ class Comparison:
         self.differences = 0
         self.entries = 0
         self.links = ({}, {})  # (device, inode) -> first path, for each side
+        self.unread = []
 
     def report(self, path, text):
         self.differences += 1
         if self.differences <= self.options.limit:
             print("%s: %s" % (repr(os.fsdecode(path))[1:-1] or ".", text))
+
+    @contextlib.contextmanager
+    def reader(self):
+        """Inside, this process is the user that reads A."""
+        if self.options.uid is None or self.options.uid == os.geteuid():
+            yield
+            return
+        groups = os.getgroups()
+        os.setgroups([])
+        os.setegid(self.options.uid)
+        os.seteuid(self.options.uid)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(groups)
+
+    def unreadable(self, path, error):
+        if self.options.uid is None or error.errno != errno.EACCES:
+            raise error
+        self.unread.append(path)
 
     def metadata(self, path, a, b, fd_a, fd_b, name_a, name_b):
         o = self.options
@@ -105,7 +131,9 @@ class Comparison:
         if a.st_mtime_ns != b.st_mtime_ns and not (o.no_dir_times and stat.S_ISDIR(a.st_mode)):
             self.report(path, "mtime %d / %d ns" % (a.st_mtime_ns, b.st_mtime_ns))
         if not o.no_xattr:
-            xa, xb = xattrs_at(fd_a, name_a), xattrs_at(fd_b, name_b)
+            with self.reader():
+                xa = xattrs_at(fd_a, name_a)
+            xb = xattrs_at(fd_b, name_b)
             for key in sorted(set(xa) | set(xb)):
                 if xa.get(key) != xb.get(key):
                     self.report(path, "xattr %s %r / %r" % (key, xa.get(key), xb.get(key)))
@@ -119,10 +147,10 @@ class Comparison:
             self.report(path, "hard link of %r / of %r" % (os.fsdecode(first_a), os.fsdecode(first_b)))
 
     def content(self, path, a, b, dir_a, dir_b, name_a, name_b):
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
         if a.st_size != b.st_size:
             self.report(path, "size %d / %d" % (a.st_size, b.st_size))
             return
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
         fd_a = os.open(name_a, flags, dir_fd=dir_a)
         fd_b = os.open(name_b, flags, dir_fd=dir_b)
         try:
@@ -169,7 +197,7 @@ class Comparison:
         while stack:
             path, a, b, names = stack.pop()
             if names is None:
-                in_a = set(os.fsencode(n) for n in os.listdir(a))
+                in_a = self.names_of(path, a)
                 in_b = set(os.fsencode(n) for n in os.listdir(b))
                 for name in sorted(in_a - in_b):
                     self.report(os.path.join(path, name), "only in the first tree")
@@ -179,12 +207,39 @@ class Comparison:
             for name in names:
                 if self.one(os.path.join(path, name), a, b, name, name):
                     stack.append((path, a, b, names))
-                    stack.append((os.path.join(path, name), os.open(name, flags, dir_fd=a),
-                                  os.open(name, flags, dir_fd=b), None))
+                    below = self.open_directory(os.path.join(path, name), a, name)
+                    stack.append((os.path.join(path, name), below, os.open(name, flags, dir_fd=b), None))
                     break
             else:
-                os.close(a)
+                if a is not None:
+                    os.close(a)
                 os.close(b)
+
+    def open_directory(self, path, parent, name):
+        """Nothing when the user that reads A may not."""
+        try:
+            with self.reader():
+                return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+        except OSError as error:
+            self.unreadable(path, error)
+            return None
+
+    def names_of(self, path, directory):
+        """The names in a directory of A, without those that the user that reads A cannot ask for or read."""
+        if directory is None:
+            return set()
+        names = set(os.fsencode(name) for name in os.listdir(directory))
+        if self.options.uid is None:
+            return names
+        for name in sorted(names):
+            try:
+                with self.reader():
+                    if stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+                        os.close(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory))
+            except OSError as error:
+                self.unreadable(os.path.join(path, name), error)
+                names.discard(name)
+        return names
 
 
 def main():
@@ -193,6 +248,8 @@ def main():
                        ("no-holes", "where holes lie"), ("no-root", "metadata of the two roots"),
                        ("no-dir-times", "mtimes of directories")):
         parser.add_argument("--" + name, action="store_true", help="leave out " + text)
+    parser.add_argument("--as", type=int, dest="uid", metavar="UID", help="read the first tree as this user")
+    parser.add_argument("--unreadable", metavar="FILE", help="where paths go that this user cannot read")
     parser.add_argument("--limit", type=int, default=50, help="print at most so many differences")
     parser.add_argument("--quiet", action="store_true", help="print nothing when equal")
     parser.add_argument("a")
@@ -206,6 +263,9 @@ def main():
     except OSError as error:
         print("compare_trees: %s" % error, file=sys.stderr)
         return 2
+    if options.unreadable:
+        with open(options.unreadable, "wb") as file:
+            file.write(b"".join(path + b"\0" for path in comparison.unread))
     if comparison.differences:
         print("%d differences in %d entries" % (comparison.differences, comparison.entries))
         return 1

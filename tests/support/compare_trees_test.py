@@ -71,8 +71,34 @@ if os.getuid() == 0:
     CHANGES["owner"] = lambda t: os.chown(t + "/link", 7, 8, follow_symlinks=False)
 
 
-def compare(a, b):
-    return subprocess.run([sys.executable, TOOL, a, b], capture_output=True, text=True)
+def compare(*words):
+    return subprocess.run([sys.executable, TOOL, *words], capture_output=True, text=True)
+
+
+def plain_view(scratch):
+    """A file and a directory that nobody may read: absent and empty in the second tree, named, and no difference."""
+    top, other, named = scratch + "/plain", scratch + "/plain-copy", scratch + "/unreadable"
+    for tree in (top, other):
+        build(tree)
+        os.mkdir(tree + "/closed")
+    os.chmod(scratch, 0o755)
+    for path, mode in ((top, 0o755), (other, 0o755), (top + "/secret", 0o600), (top + "/closed/in", 0o644)):
+        if not os.path.exists(path):
+            open(path, "w").close()
+        os.chmod(path, mode)
+    for tree in (top, other):
+        os.chmod(tree + "/closed", 0o700)
+        os.utime(tree, ns=(1, 1))
+        os.utime(tree + "/closed", ns=(1, 1))
+    words = ("--as", "65534", "--unreadable", named, top, other)
+    result = compare(*words)
+    if result.returncode != 0:
+        return "readable things called different: " + result.stdout + result.stderr
+    unreadable = set(open(named, "rb").read().split(b"\0"))
+    if not {b"secret", b"closed"} <= unreadable or b"closed/in" in unreadable:
+        return "unreadable things are not those named: %r" % unreadable
+    open(other + "/closed/in", "w").close()
+    return "" if compare(*words).returncode == 1 else "not seen: what nobody could have read"
 
 
 def main():
@@ -92,6 +118,9 @@ def main():
             if result.returncode != 1:
                 print("not seen:", name, result.stdout, result.stderr)
                 failures += 1
+        if os.getuid() == 0 and (wrong := plain_view(scratch)):
+            print(wrong)
+            failures += 1
     return 1 if failures else 0
 
 
