@@ -99,7 +99,8 @@ void Sshd::write_config() {
       dir_.file("authorized_keys") + "\n" +
       "StrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
       "KbdInteractiveAuthentication no\nUseDNS no\nMaxStartups 200\nMaxSessions 50\n"
-      "LogLevel VERBOSE\n";
+      "LogLevel VERBOSE\n"
+      "SetEnv SHLVL=1\n";  // a bash of the second level does not read the user's .bashrc
   for (const std::string& type : host_key_types_) text += "HostKey " + dir_.file("host_" + type) + "\n";
   replace_durably(dir_.file("sshd_config"), text + config_);
 }

@@ -10,7 +10,7 @@
 # its own children are ever signalled.  KEYS_FILE defaults to DIR/.ssh/authorized_keys; a missing file means that nobody may log in.
 # Nothing outside DIR is touched, except that a sshd started by root needs the empty directory /run/sshd.
 # The port is random, free, below the ephemeral range, and kept over a restart as long as nobody else took it.
-# BK_SSHD_EXTRA may hold further lines of sshd_config (SetEnv …).  Every wait has a deadline.
+# BK_SSHD_EXTRA may hold further lines of sshd_config (one SetEnv line, too).  Every wait has a deadline.
 
 BK_SSHD_DEADLINE=${BK_SSHD_DEADLINE:-20}  # seconds
 
@@ -41,7 +41,9 @@ bk_wait_gone() {  # PID START
 }
 
 bk_sshd_write_config() {  # DIR PORT KEYS_FILE…
-  local dir=$1 port=$2 file keys=
+  local dir=$1 port=$2 file keys= extra=${BK_SSHD_EXTRA:-}
+  # A bash of the second level does not read the user's .bashrc, which has no part in what is tested.  Only the first SetEnv counts.
+  if [[ $extra == *"SetEnv "* ]]; then extra=${extra/SetEnv /SetEnv SHLVL=1 }; else extra+=$'\nSetEnv SHLVL=1'; fi
   shift 2
   for file in "$@"; do keys+=" \"$file\""; done
   cat >"$dir/sshd/config" <<CONFIG
@@ -66,7 +68,7 @@ MaxSessions 300
 LoginGraceTime 30
 LogLevel VERBOSE
 Subsystem sftp internal-sftp
-${BK_SSHD_EXTRA:-}
+$extra
 CONFIG
 }
 
