@@ -44,7 +44,8 @@ class Peaks(threading.Thread):
     def stop(self):
         self.ending.set()
         self.join()
-        return {side: {name: round(kib / 1024, 1) for name, kib in peak.items() if name not in ("sh", "bash")} for side, peak in self.peak.items()}
+        return {side: {name: round(kib / 1024, 1) for name, kib in peak.items() if name not in ("sh", "bash")}
+                for side, peak in self.peak.items()}
 
 
 class Meter:

@@ -105,12 +105,17 @@ class Report:
             yield from ("- `%s`" % line for line in lines)
 
     def write(self, folder, name):
-        os.makedirs(folder, exist_ok=True)
-        with open("%s/%s.json" % (folder, name), "w") as f:
-            json.dump({"facts": self.facts, "rows": self.rows}, f, indent=1)
-        with open("%s/%s.md" % (folder, name), "w") as f:
-            f.write("\n".join(self.markdown()) + "\n")
-        return "%s/%s.md" % (folder, name)
+        return write_results(folder, name, self.facts, self.rows, self.markdown())
+
+
+def write_results(folder, name, facts, rows, lines):
+    """JSON and Markdown; returns where the latter is."""
+    os.makedirs(folder, exist_ok=True)
+    with open("%s/%s.json" % (folder, name), "w") as f:
+        json.dump({"facts": facts, "rows": rows}, f, indent=1)
+    with open("%s/%s.md" % (folder, name), "w") as f:
+        f.write("\n".join(lines) + "\n")
+    return "%s/%s.md" % (folder, name)
 
 
 def short(value):
