@@ -15,7 +15,9 @@ namespace {
 
 constexpr std::size_t kPendingDirectories = 2048;
 constexpr std::size_t kPendingBytes = 4U << 20U;
-constexpr std::size_t kOpenPages = 4;
+// Pages whose Wants is awaited: at a round trip of 50 ms 80,000 files, or 5,000 directories, a second.
+constexpr std::size_t kOpenPages = 256;
+constexpr std::size_t kOpenEntries = 4096;
 constexpr std::size_t kReadAhead =
     16;  // files opened, with their first bytes asked for, before they are read
 constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
@@ -142,7 +144,7 @@ bool TreeSession::page_step() {
     begin_sending();
     return true;
   }
-  if (pages_.size() >= kOpenPages) return false;
+  if (pages_.size() >= kOpenPages || open_entries_ >= kOpenEntries) return false;
   std::vector<Entry> entries;
   std::size_t bytes = 0;
   while (entries.size() < pull::kMaxPageEntries && bytes < pull::kTargetPageBytes) {
@@ -225,6 +227,7 @@ void TreeSession::send_page(std::vector<Entry> entries, bool last) {
     entry = {};
     entry.type = type;
   }
+  open_entries_ += entries.size();
   pages_.push_back({message.page, sending_->directory.path, std::move(entries), {}});
   if (last) sending_.reset();
 }
@@ -235,6 +238,7 @@ bool TreeSession::read_step() {
   if (pages_.empty() || !pages_.front().wants) return false;
   Page page = std::move(pages_.front());
   pages_.pop_front();
+  open_entries_ -= page.entries.size();
   if (page.wants->count() != 0) read_page(page);
   return true;
 }

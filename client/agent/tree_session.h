@@ -79,6 +79,7 @@ class TreeSession {
   std::size_t decided_ = 0;  // of pending_, from the front
   std::optional<Sending> sending_;
   std::deque<Page> pages_;
+  std::size_t open_entries_ = 0;  // of pages_
   GroupEncoder page_encoder_{1};
 };
 

@@ -1,14 +1,18 @@
 // Pulls one tree twice into a new store through a local agent process and prints what each run cost:
-//   tree_pull_bench SOURCE STORE [RUNS]
-// No SSH in between: what is measured is walking, reading, hashing, compressing, verifying and storing.
+//   tree_pull_bench SOURCE STORE [RUNS [DELAY_MS]]
+// Without a delay there is no SSH in between: what is measured is walking, reading, hashing, compressing,
+// verifying and storing.  With one, a private sshd and a long way to it are; the agent's CPU is not counted.
 #include "common/error/error.h"
 #include "common/time/time.h"
+#include "tests/support/long_way.h"
 #include "tests/support/pull_world.h"
+#include "tests/support/sshd.h"
 
 #include <sys/resource.h>
 
 #include <chrono>
 #include <cstdio>
+#include <optional>
 
 namespace {
 
@@ -27,12 +31,36 @@ long peak_kib(int who) {
   return usage.ru_maxrss;
 }
 
+// The agent behind a private sshd and a long way.
+class FarAgent {
+ public:
+  FarAgent(const std::string& source, const std::string& delay)
+      : sshd_({"command=\"" BK_TREE_AGENT " " + source + "\" ", {}, {}}),
+        way_(sshd_.port(), {"--delay", delay}) {}
+  bk::pull::PullReport pull(bk::store::Store& store, bk::store::Writer& writer,
+                            const std::optional<bk::store::SnapshotRecord>& previous,
+                            const std::string& source) {
+    bk::ssh::Endpoint endpoint = sshd_.endpoint();
+    endpoint.address.port = way_.port();
+    bk::ssh::Session session(endpoint);
+    const auto channel = session.exec("backline tree");
+    bk::pull::ChannelStream stream(*channel);
+    return bk::pull::pull_tree(stream, store, writer, previous, source);
+  }
+
+ private:
+  bk::test::Sshd sshd_;
+  bk::test::LongWay way_;
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 3) return bk::kExitUsage;
   const std::string source = argv[1];
   const auto store = bk::store::Store::open(argv[2], true);
+  std::optional<FarAgent> far;
+  if (argc > 4) far.emplace(source, argv[4]);
   std::printf(
       "run  wall s  agent CPU s  server CPU s  wire MB  files read  stored MB  agent MiB  server MiB\n");
   for (int run = 1; run <= (argc > 3 ? std::atoi(argv[3]) : 2); ++run) {
@@ -41,7 +69,9 @@ int main(int argc, char** argv) {
     const auto previous = store->newest("bench", "directories", "rsync", source);
     const auto writer = store->writer("bench", "directories", "rsync", source);
     bk::pull::PullReport report;
-    {
+    if (far) {
+      report = far->pull(*store, *writer, previous, source);
+    } else {
       bk::test::AgentProcess agent({source});
       report = bk::pull::pull_tree(agent.stream(), *store, *writer, previous, source);
     }

@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace bk::pull {
@@ -27,8 +28,10 @@ void ContentIntake::recipe(Recipe message) {
 // Moves (page_, index_) to the next file whose content was asked for; at most kMaxPageEntries steps a page.
 void ContentIntake::find_next_file() {
   file_page_ = nullptr;
-  for (HeldPage& page : held_.pages) {
-    if (page.number < page_) continue;
+  if (held_.pages.empty()) return;
+  const std::uint64_t first = held_.pages.front().number;  // they are numbered without gaps
+  for (std::uint64_t at = std::max(page_, first); at - first < held_.pages.size(); ++at) {
+    HeldPage& page = held_.pages[at - first];
     if (page.number > page_) index_ = 0;
     page_ = page.number;
     for (; index_ < page.entries.size(); ++index_) {
