@@ -1,5 +1,6 @@
 #include "server/pull/agentless/sftp_tree.h"
 
+#include "common/io/file.h"
 #include "common/path/names.h"
 #include "common/text/escape.h"
 #include "proto/pull/messages.h"
@@ -10,7 +11,6 @@
 namespace bk::pull {
 namespace {
 
-constexpr std::size_t kMaxListing = 5'000'000;       // names of one directory
 constexpr std::size_t kMaxPathBytes = 4000;          // what SFTP servers open by name ends at PATH_MAX
 constexpr std::size_t kInlineFile = 512;             // as the agent does it
 constexpr std::uint64_t kRetryLimit = 64ULL << 20U;  // a larger file is read once
@@ -35,7 +35,10 @@ SftpTree::SftpTree(ssh::Session& session, ssh::Sftp& sftp, Surroundings& around)
     : session_(session),
       sftp_(sftp),
       around_(around),
-      end_(std::chrono::steady_clock::now() + around.total) {}
+      end_(std::chrono::steady_clock::now() + around.total),
+      spill_(std::make_shared<SpillFile>(around.home + "/tmp")) {
+  ensure_directory(around.home + "/tmp");
+}
 
 Pulled SftpTree::run(const std::string& root) {
   ssh::Sftp::Facts facts;
@@ -73,7 +76,8 @@ bool SftpTree::still_there(const Error& error, const std::string& below) {
 }
 
 void SftpTree::push(Entry entry, std::string path, std::string below, const std::optional<Entry>& old) {
-  Level& level = stack_.emplace_back();
+  if (!stack_.empty()) stack_.back().names.set_aside(spill_);
+  Level& level = stack_.emplace_back(spill_);
   level.entry = std::move(entry);
   level.path = std::move(path);
   level.below = std::move(below);
@@ -94,36 +98,31 @@ void SftpTree::list(Level& level) {
       if (!is_component(name))
         throw Error(Kind::Protocol, "the SFTP server lists " + quoted(name) + " in " + quoted(level.path) +
                                         ": no name of a file");
-      if (level.names.size() == kMaxListing)
-        throw Error(Kind::Protocol, quoted(level.path) + " has more than " + std::to_string(kMaxListing) +
-                                        " entries; too many without an agent");
-      level.names.push_back({std::move(name), facts});
+      level.names.add(name, facts);
       around_.alive();
     });
+    level.names.sort();
   } catch (const Error& error) {
     level.entry.unreadable = true;
     level.names.clear();
     if (!still_there(error, level.below)) report("unreadable:ENOENT", level.below);
   }
-  std::sort(level.names.begin(), level.names.end(),
-            [](const Listed& a, const Listed& b) { return a.name < b.name; });
-  const auto twice = std::adjacent_find(level.names.begin(), level.names.end(),
-                                        [](const Listed& a, const Listed& b) { return a.name == b.name; });
-  if (twice != level.names.end())
-    throw Error(Kind::Protocol,
-                "the SFTP server lists " + quoted(twice->name) + " in " + quoted(level.path) + " twice");
 }
 
 void SftpTree::step() {
   Level& level = stack_.back();
-  if (level.at == level.names.size()) return leave();
+  const std::optional<Listed> listed = level.names.next();
+  if (!listed) return leave();
   around_.alive();
   if (std::chrono::steady_clock::now() > end_)
     throw Error(Kind::Transient, "the pull lasted longer than limits.pull_timeout");
-  Listed listed = std::move(level.names[level.at++]);
+  if (listed->name == level.last_name)
+    throw Error(Kind::Protocol,
+                "the SFTP server lists " + quoted(listed->name) + " in " + quoted(level.path) + " twice");
+  level.last_name = listed->name;
   std::optional<Entry> old;
-  if (level.old) old = level.old->take(listed.name);
-  add(level, listed, std::move(old));
+  if (level.old) old = level.old->take(listed->name);
+  add(level, *listed, std::move(old));
 }
 
 void SftpTree::leave() {
@@ -139,7 +138,7 @@ void SftpTree::leave() {
   }
 }
 
-void SftpTree::add(Level& level, Listed& listed, std::optional<Entry> old) {
+void SftpTree::add(Level& level, const Listed& listed, std::optional<Entry> old) {
   Entry entry;
   const auto type = listed.facts.mode ? entry_type(*listed.facts.mode) : std::nullopt;
   const std::string below = joined(level.below, listed.name);

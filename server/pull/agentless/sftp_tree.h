@@ -6,13 +6,15 @@
 // pull that read it, hard links become files of their own, attributes and ACLs are not saved, holes become
 // zeros, devices are listed as skipped.
 //
-// The far side is not believed: names are components, sizes are what came, memory is bounded by the listings
-// on the way from the root to where the walk is.
+// The far side is not believed: names are components, sizes are what came, memory is bounded: long listings
+// lie in an unnamed temporary file.
 #pragma once
 
 #include "common/error/error.h"
+#include "common/spill/spill_file.h"
 #include "common/ssh/ssh.h"
 #include "common/tree/entry.h"
+#include "server/pull/agentless/listing.h"
 #include "server/pull/driver.h"
 #include "server/pull/tree/old_directory.h"
 #include "server/store/tree.h"
@@ -34,15 +36,12 @@ class SftpTree {
   [[nodiscard]] Pulled run(const std::string& root);
 
  private:
-  struct Listed {
-    std::string name;
-    ssh::Sftp::Facts facts;
-  };
   struct Level {  // a directory on the way down
+    explicit Level(const std::shared_ptr<SpillFile>& file) : names(file) {}
     Entry entry;
     std::string path, below;  // on the client; below the root
-    std::vector<Listed> names;
-    std::size_t at = 0;
+    Listing names;
+    std::string last_name;
     std::optional<OldDirectory> old;
     std::unique_ptr<store::DirectoryWriter> writer;
   };
@@ -50,7 +49,7 @@ class SftpTree {
   void list(Level& level);
   void step();
   void leave();
-  void add(Level& level, Listed& listed, std::optional<Entry> old);
+  void add(Level& level, const Listed& listed, std::optional<Entry> old);
   [[nodiscard]] bool complete(Level& level, Entry& entry, const Listed& listed, std::optional<Entry> old);
   [[nodiscard]] bool read_link(Level& level, Entry& entry);
   [[nodiscard]] bool read_file(Level& level, Entry& entry);
@@ -64,6 +63,7 @@ class SftpTree {
   ssh::Sftp& sftp_;
   Surroundings& around_;
   std::chrono::steady_clock::time_point end_;
+  std::shared_ptr<SpillFile> spill_;
   std::vector<Level> stack_;
   Pulled out_;
 };

@@ -29,7 +29,10 @@ test::Sshd::Options plain_sftp() {
 
 class Agentless : public testing::Test {
  protected:
-  Agentless() { fs::create_directories(tree()); }
+  Agentless() {
+    fs::create_directories(tree());
+    fs::create_directories(dir_.file("home/tmp"));
+  }
   [[nodiscard]] std::string tree() const { return dir_.file("tree"); }
   void write(const std::string& name, const std::string& content, std::int64_t mtime = 1'600'000'000) const {
     const std::string path = tree() + "/" + name;
@@ -92,6 +95,31 @@ TEST_F(Agentless, ATreeOfFilesDirectoriesLinksAndPipesComesWhole) {
   EXPECT_TRUE(S_ISFIFO(facts.st_mode));
   ASSERT_EQ(::lstat((dir_.file("export-1") + "/root/sizes/512").c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mtim.tv_sec, 1'600'000'000);
+}
+
+TEST_F(Agentless, AListingLongerThanItsMemoryComesSortedAndWhole) {
+  fs::create_directories(dir_.file("tmp"));
+  const auto file = std::make_shared<SpillFile>(dir_.file("tmp"));
+  Listing listing(file);
+  constexpr int kNames = 200000;
+  for (int i = 0; i < kNames; ++i) {
+    ssh::Sftp::Facts facts;
+    facts.bytes = static_cast<std::uint64_t>(i);
+    if (i % 2 == 0) facts.mode = S_IFREG | 0644;
+    listing.add("name " + std::to_string((i * 7919LL) % kNames), facts);
+  }
+  listing.sort();
+  listing.set_aside(file);
+  std::string before;
+  int count = 0;
+  while (const std::optional<Listed> listed = listing.next()) {
+    EXPECT_LT(before, listed->name);
+    EXPECT_EQ("name " + std::to_string((listed->facts.bytes * 7919) % kNames), listed->name);
+    EXPECT_EQ(listed->facts.mode.has_value(), listed->facts.bytes % 2 == 0);
+    before = listed->name;
+    ++count;
+  }
+  EXPECT_EQ(count, kNames);
 }
 
 TEST_F(Agentless, SizeAndTimeDecideWhatIsReadAgain) {
