@@ -14,7 +14,6 @@ namespace bk::agent {
 namespace {
 
 constexpr std::size_t kFlushBytes = 32U << 10U;
-constexpr std::size_t kOutboxBytes = 3U << 20U;
 constexpr std::size_t kInboxBytes = 1U << 20U;  // far above what a right server can have on its way
 
 void set_nonblocking(int fd) {
@@ -38,7 +37,11 @@ Ready wait_for(int fd, short events, int wake, std::chrono::milliseconds limit) 
 }  // namespace
 
 Line::Line(int in_fd, int out_fd, const Deadlines& deadlines)
-    : in_fd_(in_fd), out_fd_(out_fd), deadlines_(deadlines), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    : in_fd_(in_fd),
+      out_fd_(out_fd),
+      deadlines_(deadlines),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      outbox_(Outbox::usual_workers(), deadlines.write) {
   check_sys(wake_.get(), [] { return "making an eventfd"; });
   set_nonblocking(out_fd);
   reader_ = std::thread([this] { read_loop(); });
@@ -48,19 +51,18 @@ Line::Line(int in_fd, int out_fd, const Deadlines& deadlines)
 Line::~Line() {
   const std::uint64_t one = 1;
   (void)!::write(wake_.get(), &one, sizeof one);
-  {
-    const std::lock_guard lock(mutex_);
-    closing_ = true;
-    changed_.notify_all();
-  }
+  outbox_.fail(std::make_exception_ptr(Error(Kind::Cancelled, "the pull was given up")));
   reader_.join();
   writer_.join();
 }
 
 void Line::fail(std::exception_ptr error) {
-  const std::lock_guard lock(mutex_);
-  if (!error_) error_ = std::move(error);
-  changed_.notify_all();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = error;
+    changed_.notify_all();
+  }
+  outbox_.fail(std::move(error));  // after error_: finish() must not take its end for success
 }
 
 void Line::throw_if_failed() {
@@ -78,60 +80,33 @@ void Line::send_payload(pull::FrameType type, std::string_view payload) {
 void Line::send_group(std::uint64_t batch, std::string content) {
   flush();
   ++frames_sent_;
-  enqueue({{}, std::move(content), batch});
+  outbox_.put_group(batch, std::move(content));
 }
 
 void Line::flush() {
   if (pending_.empty()) return;
-  enqueue({std::exchange(pending_, {}), {}, 0});
-}
-
-void Line::enqueue(Parcel parcel) {
-  std::unique_lock lock(mutex_);
-  const bool room =
-      changed_.wait_for(lock, deadlines_.write, [&] { return error_ || outbox_bytes_ < kOutboxBytes; });
-  throw_if_failed();
-  if (!room) throw Error(Kind::Transient, "the server took nothing from the line until the deadline");
-  outbox_bytes_ += parcel.weight();
-  outbox_.push_back(std::move(parcel));
-  changed_.notify_all();
-}
-
-std::optional<Line::Parcel> Line::next_parcel() {
-  std::unique_lock lock(mutex_);
-  std::uint64_t seen = ticks_.load(std::memory_order_relaxed);
-  for (;;) {
-    const auto ready = [&] { return !outbox_.empty() || closing_; };
-    if (changed_.wait_for(lock, deadlines_.keepalive, ready)) break;
-    const std::uint64_t ticks = ticks_.load(std::memory_order_relaxed);
-    if (ticks == seen) continue;  // the caller is not at work: no sign of life for it
-    seen = ticks;
-    Parcel alive;
-    pull::append_frame(alive.bytes, pull::FrameType::KeepAlive, {});
-    return alive;
-  }
-  if (outbox_.empty()) {
-    written_ = true;
-    changed_.notify_all();
-    return std::nullopt;
-  }
-  Parcel parcel = std::move(outbox_.front());
-  outbox_.pop_front();
-  outbox_bytes_ -= parcel.weight();
-  changed_.notify_all();
-  return parcel;
+  outbox_.put(std::exchange(pending_, {}));
 }
 
 void Line::write_loop() {
   try {
-    GroupEncoder encoder;
-    while (auto parcel = next_parcel()) {
-      if (!parcel->content.empty()) {
-        const pull::Group group{parcel->batch, encoder.encode(parcel->content)};
-        pull::append_frame(parcel->bytes, pull::FrameType::Group, pull::encode(group));
+    std::uint64_t seen = ticks_.load(std::memory_order_relaxed);
+    std::string frames;
+    for (;;) {
+      const Outbox::Taken taken = outbox_.take(frames, deadlines_.keepalive);
+      if (taken == Outbox::Taken::Ended) break;
+      const std::uint64_t ticks = ticks_.load(std::memory_order_relaxed);
+      const bool at_work = ticks != std::exchange(seen, ticks);
+      if (taken == Outbox::Taken::Late) {
+        if (!at_work) continue;
+        frames.clear();
+        pull::append_frame(frames, pull::FrameType::KeepAlive, {});
       }
-      write_out(parcel->bytes);
+      write_out(frames);
     }
+    const std::lock_guard lock(mutex_);
+    written_ = true;
+    changed_.notify_all();
   } catch (...) {
     fail(std::current_exception());
   }
@@ -157,9 +132,8 @@ void Line::write_out(std::string_view bytes) {
 
 void Line::finish() {
   flush();
+  outbox_.close();
   std::unique_lock lock(mutex_);
-  closing_ = true;
-  changed_.notify_all();
   changed_.wait(lock, [&] { return error_ || written_; });
   throw_if_failed();
 }

@@ -1,13 +1,13 @@
-// The agent's end of the line: one thread reads frames, one compresses and writes, the caller walks and reads
-// files.
+// The agent's end of the line: one thread reads frames, one writes them, a few compress (outbox.h), the
+// caller walks and reads files.
 //
 // Reading never stops while something is written, so the two ends cannot wait for each other.  What the
 // server may have on its way is bounded by what was asked of it (answers only), so the inbox has a hard
 // limit.
 #pragma once
 
+#include "client/agent/outbox.h"
 #include "client/agent/tree_server.h"
-#include "common/compress/group.h"
 #include "common/io/fd.h"
 #include "proto/pull/frame.h"
 #include "proto/pull/messages.h"
@@ -34,7 +34,7 @@ class Line {
     send_payload(type, pull::encode(message));
   }
   void send_payload(pull::FrameType type, std::string_view payload);
-  // Compressed by the writing thread.
+  // Compressed on its way.
   void send_group(std::uint64_t batch, std::string content);
 
   // A frame that is there already.
@@ -53,18 +53,10 @@ class Line {
   void tick() { ticks_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
-  struct Parcel {
-    std::string bytes;    // whole frames
-    std::string content;  // or: a group to be compressed
-    std::uint64_t batch = 0;
-    [[nodiscard]] std::size_t weight() const { return bytes.size() + content.size(); }
-  };
   void flush();
-  void enqueue(Parcel parcel);
   void read_loop();
   [[nodiscard]] bool wait_for_server();
   void write_loop();
-  [[nodiscard]] std::optional<Parcel> next_parcel();
   void write_out(std::string_view bytes);
   void fail(std::exception_ptr error);
   void throw_if_failed();  // with the mutex held
@@ -81,10 +73,9 @@ class Line {
   std::condition_variable changed_;
   std::deque<pull::Frame> inbox_;
   std::size_t inbox_bytes_ = 0;
-  std::deque<Parcel> outbox_;
-  std::size_t outbox_bytes_ = 0;
-  bool at_end_ = false, closing_ = false, written_ = false;
+  bool at_end_ = false, written_ = false;
   std::exception_ptr error_;
+  Outbox outbox_;
   std::thread reader_, writer_;
 };
 

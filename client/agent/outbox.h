@@ -1,0 +1,66 @@
+// What waits to be written to the server: frames in their order, groups compressed on the way by a few
+// threads.
+//
+// Groups are compressed in parallel, and leave in the order in which they came.  Bounded: whoever puts
+// something in waits until there is room.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace bk::agent {
+
+class Outbox {
+ public:
+  // `deadline`: how long put() waits for room.
+  Outbox(unsigned workers, std::chrono::milliseconds deadline);
+  ~Outbox();  // what was not taken is dropped
+  Outbox(const Outbox&) = delete;
+  Outbox& operator=(const Outbox&) = delete;
+
+  // As many threads as are worth their memory on this machine.
+  [[nodiscard]] static unsigned usual_workers();
+
+  // Whole frames.  Throws what fail() was told, and Transient after the deadline.
+  void put(std::string frames);
+  // The content of a Group message, to be compressed.
+  void put_group(std::uint64_t batch, std::string content);
+  // Nothing more comes.
+  void close();
+  // Ends every waiting: put() throws this, take() returns Ended.
+  void fail(std::exception_ptr error);
+
+  enum class Taken { Frames, Late, Ended };
+  // The oldest frames, once they are ready.  Ended: closed and empty, or failed.
+  [[nodiscard]] Taken take(std::string& frames, std::chrono::milliseconds wait);
+
+ private:
+  enum class State { Content, Working, Ready };
+  struct Parcel {
+    State state = State::Ready;
+    std::string bytes;
+    std::uint64_t batch = 0;
+    std::size_t weight = 0;
+  };
+  void enqueue(Parcel parcel);
+  void work();
+  [[nodiscard]] Parcel* next_content();  // with the mutex held
+
+  std::chrono::milliseconds deadline_;
+  std::mutex mutex_;
+  std::condition_variable room_, ready_, content_;
+  std::deque<Parcel> parcels_;  // elements stay where they are while others come and go
+  std::size_t bytes_ = 0;
+  bool closed_ = false;
+  std::exception_ptr error_;
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace bk::agent
