@@ -53,6 +53,20 @@ void require_plain_frame(std::string_view bytes, std::uint32_t content_bytes) {
   if (stated != content_bytes) corrupt("the frame states another content size");
 }
 
+// Everything that can be known before decoding.
+void check_group(Codec codec, std::string_view bytes, std::uint32_t content_bytes) {
+  if (content_bytes > kMaxGroupContent) corrupt("the content is longer than a group may be");
+  if (codec == Codec::Raw) {
+    if (bytes.size() != content_bytes) corrupt("the length of raw content differs");
+    return;
+  }
+  if (codec != Codec::Zstd) corrupt("unknown codec");
+  require_plain_frame(bytes, content_bytes);
+  // Exactly one frame and nothing behind it (this also walks the block headers).
+  if (ZSTD_findFrameCompressedSize(bytes.data(), bytes.size()) != bytes.size())
+    corrupt("not exactly one whole frame");
+}
+
 }  // namespace
 
 struct GroupEncoder::Impl {
@@ -91,6 +105,13 @@ EncodedGroup GroupEncoder::encode(std::string_view content) {
 
 struct GroupDecoder::Impl {
   Handle<ZSTD_DCtx, ZSTD_freeDCtx> context{ZSTD_createDCtx()};
+
+  void decode(std::string_view bytes, char* content, std::size_t content_bytes) const {
+    const std::size_t size =
+        ZSTD_decompressDCtx(context.get(), content, content_bytes, bytes.data(), bytes.size());
+    if (ZSTD_isError(size)) corrupt(ZSTD_getErrorName(size));
+    if (size != content_bytes) corrupt("the content is shorter than stated");
+  }
 };
 
 GroupDecoder::GroupDecoder() : impl_(std::make_unique<Impl>()) {
@@ -99,22 +120,19 @@ GroupDecoder::GroupDecoder() : impl_(std::make_unique<Impl>()) {
 GroupDecoder::~GroupDecoder() = default;
 
 std::string GroupDecoder::decode(Codec codec, std::string_view bytes, std::uint32_t content_bytes) {
-  if (content_bytes > kMaxGroupContent) corrupt("the content is longer than a group may be");
-  if (codec == Codec::Raw) {
-    if (bytes.size() != content_bytes) corrupt("the length of raw content differs");
-    return std::string(bytes);
-  }
-  if (codec != Codec::Zstd) corrupt("unknown codec");
-  require_plain_frame(bytes, content_bytes);
-  // Exactly one frame and nothing behind it (this also walks the block headers).
-  if (ZSTD_findFrameCompressedSize(bytes.data(), bytes.size()) != bytes.size())
-    corrupt("not exactly one whole frame");
+  check_group(codec, bytes, content_bytes);
+  if (codec == Codec::Raw) return std::string(bytes);
   std::string content(content_bytes, '\0');
-  const std::size_t size =
-      ZSTD_decompressDCtx(impl_->context.get(), content.data(), content.size(), bytes.data(), bytes.size());
-  if (ZSTD_isError(size)) corrupt(ZSTD_getErrorName(size));
-  if (size != content_bytes) corrupt("the content is shorter than stated");
+  impl_->decode(bytes, content.data(), content_bytes);
   return content;
+}
+
+std::string_view GroupDecoder::decode_into(const EncodedGroup& group, std::string& buffer) {
+  check_group(group.codec, group.bytes, group.content_bytes);
+  if (group.codec == Codec::Raw) return group.bytes;
+  if (buffer.size() < group.content_bytes) buffer.resize(group.content_bytes);
+  impl_->decode(group.bytes, buffer.data(), group.content_bytes);
+  return {buffer.data(), group.content_bytes};
 }
 
 }  // namespace bk

@@ -42,6 +42,8 @@ class GroupDecoder {
   // Exactly `content_bytes` bytes, or throws Corrupt (bad frame, other size, no checksum, window too large,
   // dictionary).
   [[nodiscard]] std::string decode(Codec codec, std::string_view bytes, std::uint32_t content_bytes);
+  // The same without a new string each time: the result lies in `buffer`, which only grows, or in the group.
+  [[nodiscard]] std::string_view decode_into(const EncodedGroup& group, std::string& buffer);
 
  private:
   struct Impl;

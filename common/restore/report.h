@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,11 +11,12 @@
 
 namespace bk {
 
+// Any number of threads may add.
 class RestoreReport {
  public:
   // `what` and `reason` are short and few ("owner not set", "Operation not permitted"); `path` is bytes.
   void add(std::string_view what, std::string_view reason, std::string_view path);
-  [[nodiscard]] bool empty() const { return items_.empty(); }
+  [[nodiscard]] bool empty() const;
   // One line for each sort: count, what, reason, and the first path.
   [[nodiscard]] std::vector<std::string> lines() const;
 
@@ -23,6 +25,7 @@ class RestoreReport {
     std::uint64_t count = 0;
     std::string first;
   };
+  mutable std::mutex mutex_;
   std::map<std::pair<std::string, std::string>, Item> items_;
 };
 

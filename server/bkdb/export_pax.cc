@@ -29,7 +29,7 @@ class PaxExporter final : public Visitor {
       return findings_.leave_out(name, "not exported: a tar archive cannot hold a socket");
     if (entry.changed_while_read)
       findings_.leave_out(name, "it changed while it was read: its content may mix versions");
-    if (const std::string* first = links_.find(entry)) return pax_.begin(name, entry, *first);
+    if (const std::optional<std::string> first = links_.find(entry)) return pax_.begin(name, entry, *first);
     if (entry.type == EntryType::File)
       add_file(name, entry);
     else

@@ -1,11 +1,7 @@
 // One snapshot, or parts of it, recreated on the local file system.
-//
-// Content is read in windows in the disk's order and written where it belongs, so memory is bounded by a list
-// of chunks and the tables of hard links.  A file whose stored bytes are damaged is removed again and named;
-// the rest goes on.
 #pragma once
 
-#include "common/restore/tree_writer.h"
+#include "common/restore/report.h"
 #include "server/bkdb/damage.h"
 #include "server/store/store.h"
 

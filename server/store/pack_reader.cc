@@ -45,16 +45,21 @@ int PackReader::open(std::uint64_t number) {
   throw Error(Kind::Corrupt, shown_pack(number) + " is missing");
 }
 
-DecodedGroup PackReader::load(std::uint64_t pack, std::uint32_t offset) {
+RecordHead PackReader::read(std::uint64_t pack, std::uint32_t offset, std::string& payload) {
   const int fd = open(pack);
-  DecodedGroup out;
   std::string head = read_exactly(fd, offset, kRecordFixedBytes);
   const RecordSizes sizes = parse_record_sizes(head);
-  std::string rest = read_exactly(fd, offset + kRecordFixedBytes, sizes.all_bytes() - kRecordFixedBytes);
-  head += std::string_view(rest).substr(0, sizes.head_bytes() - kRecordFixedBytes);
-  out.head = parse_record_head(head, {{store_, pack}, offset});
-  if (out.head.type != RecordType::Group) ByteReader::fail("no group stands here");
-  const std::string_view payload = std::string_view(rest).substr(rest.size() - sizes.payload_bytes);
+  head += read_exactly(fd, offset + kRecordFixedBytes, sizes.head_bytes() - kRecordFixedBytes);
+  RecordHead out = parse_record_head(head, {{store_, pack}, offset});
+  if (out.type != RecordType::Group) ByteReader::fail("no group stands here");
+  payload = read_exactly(fd, offset + sizes.head_bytes(), sizes.payload_bytes);
+  return out;
+}
+
+DecodedGroup PackReader::load(std::uint64_t pack, std::uint32_t offset) {
+  DecodedGroup out;
+  std::string payload;
+  out.head = read(pack, offset, payload);
   out.content = decoder_.decode(out.head.codec, payload, out.head.content_bytes);
   std::uint32_t begin = 0;
   for (const ChunkRef& chunk : out.head.chunks) {
@@ -62,6 +67,25 @@ DecodedGroup PackReader::load(std::uint64_t pack, std::uint32_t offset) {
     begin += chunk.bytes;
   }
   return out;
+}
+
+StoredGroup PackReader::encoded(std::uint64_t pack, std::uint32_t offset, bool check) {
+  try {
+    StoredGroup out;
+    const RecordHead head = read(pack, offset, out.encoded.bytes);
+    if (check && shorten(Sha256::of(out.encoded.bytes)) != head.payload_digest)
+      ByteReader::fail("the payload differs from its digest");
+    out.encoded.codec = head.codec;
+    out.encoded.content_bytes = head.content_bytes;
+    for (const ChunkRef& chunk : head.chunks) {
+      out.lengths.push_back(chunk.bytes);
+      out.kinds.push_back(chunk.kind);
+    }
+    return out;
+  } catch (Error& error) {
+    error.add_context("reading the group at " + place(pack, offset));
+    throw;
+  }
 }
 
 void PackReader::trim() {

@@ -25,6 +25,9 @@ class PackReader {
   // The content of the chunk at `where`, its hash compared with `id`; valid until the next call.
   // Throws Corrupt naming pack and offset; Io when the disk refuses.  A pack that is not there is Corrupt.
   [[nodiscard]] std::string_view chunk(const Location& where, ObjectKind kind, const ChunkId& id);
+  // The group at this offset as it lies there; with `check`, its payload is compared with its digest.  Throws
+  // as chunk() does.
+  [[nodiscard]] StoredGroup encoded(std::uint64_t pack, std::uint32_t offset, bool check);
   // A descriptor of the pack or journal, whichever exists; throws Corrupt when neither does.
   [[nodiscard]] int open(std::uint64_t number);
 
@@ -35,6 +38,8 @@ class PackReader {
     DecodedGroup group;
   };
   [[nodiscard]] const DecodedGroup& group(std::uint64_t pack, std::uint32_t offset);
+  // Head and payload of the record.
+  [[nodiscard]] RecordHead read(std::uint64_t pack, std::uint32_t offset, std::string& payload);
   [[nodiscard]] DecodedGroup load(std::uint64_t pack, std::uint32_t offset);
   void trim();
 

@@ -122,6 +122,23 @@ void StoreImpl::read_many(ObjectKind kind, std::span<const ChunkId> ids,
   for (const auto& [where, i] : order) sink(i, view(kind, ids[i]));
 }
 
+std::vector<std::optional<StoredPlace>> StoreImpl::locate(ObjectKind kind, std::span<const ChunkId> ids) {
+  std::vector<std::optional<StoredPlace>> out;
+  out.reserve(ids.size());
+  bool refreshed = false;
+  for (const ChunkId& id : ids) {
+    std::vector<Location> places = index_.find(kind, id);
+    if (places.empty() && !std::exchange(refreshed, true)) {
+      index_.refresh();
+      index_.reload_runs();
+      places = index_.find(kind, id);
+    }
+    out.emplace_back();
+    if (!places.empty()) out.back() = {places.front().pack, places.front().offset, places.front().position};
+  }
+  return out;
+}
+
 std::vector<SnapshotRecord> StoreImpl::snapshots(const std::string& client) {
   std::vector<SnapshotRecord> out;
   for (const std::string& name : client.empty() ? list_clients(layout_) : std::vector<std::string>{client}) {

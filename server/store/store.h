@@ -72,6 +72,21 @@ class Writer {
   [[nodiscard]] virtual Totals totals() const = 0;
 };
 
+// A group as it lies in a pack.
+struct StoredGroup {
+  EncodedGroup encoded;
+  std::vector<std::uint32_t> lengths;  // of its chunks, which lie one behind the other in its content
+  std::vector<ObjectKind> kinds;
+};
+
+// Where a chunk lies; in the order of the disk.
+struct StoredPlace {
+  std::uint64_t pack = 0;
+  std::uint32_t offset = 0;    // of its group
+  std::uint16_t position = 0;  // in its group
+  auto operator<=>(const StoredPlace&) const = default;
+};
+
 class Store {
  public:
   // Opens; makes an empty store when the folder is missing or empty and `create` is set.  Salvages torn
@@ -92,6 +107,14 @@ class Store {
   // position in `ids`.
   virtual void read_many(ObjectKind kind, std::span<const ChunkId> ids,
                          const std::function<void(std::size_t, std::string_view)>& sink) = 0;
+
+  // For readers that decode elsewhere: where chunks seem to lie (nothing: nowhere known; read() may know
+  // better), and the group there.  Only read() knows whether a chunk is what it should be, so the caller must
+  // hash.  load_group() throws Corrupt when no such group stands there, and, with `check`, when its bytes are
+  // not those that were written.
+  [[nodiscard]] virtual std::vector<std::optional<StoredPlace>> locate(ObjectKind kind,
+                                                                       std::span<const ChunkId> ids) = 0;
+  [[nodiscard]] virtual StoredGroup load_group(const StoredPlace& place, bool check) = 0;
 
   // All snapshots, or those of one client, sorted by client, source, sequence.  Throws Corrupt naming the
   // file that cannot be read.

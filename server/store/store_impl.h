@@ -25,6 +25,10 @@ class StoreImpl final : public Store {
   std::string read(ObjectKind kind, const ChunkId& id) override;
   void read_many(ObjectKind kind, std::span<const ChunkId> ids,
                  const std::function<void(std::size_t, std::string_view)>& sink) override;
+  std::vector<std::optional<StoredPlace>> locate(ObjectKind kind, std::span<const ChunkId> ids) override;
+  StoredGroup load_group(const StoredPlace& place, bool check) override {
+    return reader_.encoded(place.pack, place.offset, check);
+  }
   std::vector<SnapshotRecord> snapshots(const std::string& client) override;
   std::optional<SnapshotRecord> newest(const std::string& client, const std::string& module,
                                        const std::string& method, const std::string& name) override;

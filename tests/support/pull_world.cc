@@ -1,7 +1,7 @@
 #include "tests/support/pull_world.h"
 
 #include "common/error/error.h"
-#include "common/restore/tree_writer.h"
+#include "common/restore/tree_restorer.h"
 #include "server/store/tree.h"
 
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 
 #include <array>
 #include <map>
+#include <utility>
 
 namespace bk::test {
 
@@ -22,53 +23,79 @@ std::array<Fd, 2> make_pipe() {
   return {Fd(ends[0]), Fd(ends[1])};
 }
 
-// One export: a loop over a stack, as trees are deep.
+// One export: a loop over a stack, as trees are deep.  Each entry is a window of its own.
 class Exporter {
  public:
-  Exporter(store::Store& store, int destination) : store_(store), writer_(destination, "export", report_) {}
+  Exporter(store::Store& store, int destination)
+      : store_(store),
+        restorer_(destination, "export", report_, [](const std::string& path, const std::string& reason) {
+          ADD_FAILURE() << "export: " << path << ": " << reason;
+        }) {}
 
   void run(const Entry& root) {
     enter(root);
     while (!stack_.empty()) {
       auto entry = stack_.back().next();
       if (!entry) {
-        writer_.leave();
+        restorer_.leave();
+        path_.resize(path_.rfind('/', path_.size() - 2) + 1);
         stack_.pop_back();
       } else if (entry->type == EntryType::Directory) {
         enter(*entry);
       } else {
         make(*entry);
       }
+      restorer_.end_window();
     }
+    restorer_.finish();
     for (const std::string& line : report_.lines()) ADD_FAILURE() << "export: " << line;
   }
 
  private:
   void enter(const Entry& directory) {
-    writer_.enter(directory);
+    restorer_.enter(directory);
+    path_ += directory.name + "/";
     stack_.emplace_back(store_, directory.node);
   }
 
   void make(const Entry& entry) {
     if (entry.links > 1) {
-      const auto [at, is_new] = made_.try_emplace({entry.device, entry.inode}, writer_.path_of(entry.name));
-      if (!is_new && writer_.link(at->second, entry)) return;
+      const auto [at, is_new] = made_.try_emplace({entry.device, entry.inode}, path_ + entry.name);
+      if (!is_new) return restorer_.link(at->second, entry);
     }
-    if (entry.type != EntryType::File) return writer_.make_special(entry);
-    auto file = writer_.begin_file(entry);
+    if (entry.type != EntryType::File) return restorer_.special(entry);
     std::uint64_t offset = 0;
+    FilePart part;
+    bool begun = false;
+    const auto tell = [&](bool continues) {
+      part.continues = continues;
+      begun ? restorer_.more(std::exchange(part, {})) : restorer_.file(entry, std::exchange(part, {}));
+      begun = true;
+    };
     store::for_each_extent(store_, entry, [&](const Extent& extent) {
-      if (extent.kind == Extent::Kind::Chunk) file->write(offset, store_.read(ObjectKind::Data, extent.id));
-      if (extent.kind == Extent::Kind::Inline) file->write(offset, extent.inline_data);
+      if (extent.kind == Extent::Kind::Inline) part.inlines.emplace_back(offset, extent.inline_data);
+      if (extent.kind == Extent::Kind::Chunk) {
+        EncodedGroup group;
+        group.bytes = store_.read(ObjectKind::Data, extent.id);
+        group.content_bytes = static_cast<std::uint32_t>(group.bytes.size());
+        part.placed_bytes = extent.bytes;
+        tell(true);
+        restorer_.group(std::move(group),
+                        {{0, static_cast<std::uint32_t>(extent.bytes), files_, offset, extent.id}});
+        restorer_.end_window();
+      }
       offset += extent.bytes;
     });
     EXPECT_EQ(offset, entry.unreadable ? 0 : entry.size) << entry.name;
-    file->finish();
+    tell(false);
+    ++files_;
   }
 
   store::Store& store_;
   RestoreReport report_;
-  bk::TreeWriter writer_;
+  TreeRestorer restorer_;
+  std::string path_;
+  std::uint64_t files_ = 0;
   std::vector<store::DirectoryReader> stack_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> made_;
 };

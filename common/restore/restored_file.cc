@@ -1,0 +1,185 @@
+#include "common/restore/restored_file.h"
+
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/restore/metadata.h"
+#include "common/text/escape.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace bk {
+namespace {
+
+Entry without_content(const Entry& entry) {
+  Entry out;
+  out.name = entry.name;
+  out.type = entry.type;
+  out.mode = entry.mode;
+  out.uid = entry.uid;
+  out.gid = entry.gid;
+  out.size = entry.size;
+  out.mtime = entry.mtime;
+  out.xattrs = entry.xattrs;
+  return out;
+}
+
+}  // namespace
+
+RestoredFile::RestoredFile(std::shared_ptr<const RestoredDirectory> directory, const Entry& entry,
+                           RestoreShared& shared)
+    : directory_(std::move(directory)), entry_(without_content(entry)), shared_(shared) {}
+
+RestoredFile::~RestoredFile() {
+  if (fd_) --shared_.open;
+}
+
+std::string RestoredFile::shown() const { return join_path(shared_.destination, path()); }
+
+// A file that the destination cannot hold (a client may have recorded any length) ends itself and not the
+// restore.
+template <class Body>
+void RestoredFile::or_spoil(Body&& body) {
+  if (!damage_.empty()) return;
+  try {
+    body();
+  } catch (const Error& error) {
+    if (error.sys_errno() != EFBIG) throw;
+    damage_ = error.what();
+  }
+}
+
+void RestoredFile::make() {
+  constexpr int kNew = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  fd_ = Fd(::openat(directory_->fd.get(), entry_.name.c_str(), kNew, 0600));
+  if (!fd_) throw sys_error(errno, "making " + quoted(shown()));
+  ++shared_.open;
+  made_ = true;
+  // An ACL that our own entry's folder presets is not the backup's.
+  if (directory_->is_top) (void)::fremovexattr(fd_.get(), "system.posix_acl_access");
+}
+
+void RestoredFile::open() {
+  if (fd_) return;
+  if (!made_) return make();
+  Fd again(::openat(directory_->fd.get(), entry_.name.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat st {};
+  if (!again || ::fstat(again.get(), &st) != 0)
+    throw sys_error(errno, "opening " + quoted(shown()) + " again");
+  if (st.st_dev != device_ || st.st_ino != inode_)
+    throw Error(Kind::Io, quoted(shown()) + " was replaced while it was being written");
+  fd_ = std::move(again);
+  ++shared_.open;
+}
+
+void RestoredFile::close_for_now() {
+  struct stat st {};
+  check_sys(::fstat(fd_.get(), &st), [&] { return "reading " + quoted(shown()); });
+  device_ = st.st_dev;
+  inode_ = st.st_ino;
+  fd_.close();
+  --shared_.open;
+}
+
+void RestoredFile::write(std::uint64_t offset, std::string_view bytes) {
+  if (offset > entry_.size || bytes.size() > entry_.size - offset)
+    throw Error(Kind::Protocol, "content beyond the end of " + quoted(shown()));
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw sys_error(errno, "writing " + quoted(shown()));
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+  end_ = std::max(end_, offset);
+}
+
+void RestoredFile::expect(FilePart part) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  BK_CHECK(!finished_);
+  left_ += part.placed_bytes;
+  continues_ = part.continues;
+  std::move(part.inlines.begin(), part.inlines.end(), std::back_inserter(inlines_));
+}
+
+void RestoredFile::write_inlines() {
+  if (inlines_.empty()) return;
+  or_spoil([&] {
+    open();
+    for (const auto& [offset, bytes] : inlines_) write(offset, bytes);
+  });
+  inlines_.clear();
+}
+
+void RestoredFile::put(std::span<const FileRun> runs) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::uint64_t bytes = 0;
+  for (const FileRun& run : runs) bytes += run.bytes.size();
+  require_announced(bytes);
+  or_spoil([&] {
+    open();
+    for (const FileRun& run : runs) write(run.offset, run.bytes);
+  });
+  count(bytes);
+  if (fd_ && shared_.open > shared_.most_open) close_for_now();
+}
+
+void RestoredFile::settle(std::uint64_t bytes) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  count(bytes);
+}
+
+void RestoredFile::spoil(const std::string& reason) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (finished_ || !damage_.empty()) return;
+  damage_ = reason;
+}
+
+bool RestoredFile::finished() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return finished_;
+}
+
+void RestoredFile::require_announced(std::uint64_t bytes) const {
+  if (bytes > left_) throw Error(Kind::Protocol, "more content than announced of " + quoted(shown()));
+}
+
+void RestoredFile::count(std::uint64_t bytes) {
+  require_announced(bytes);
+  if (finished_) return;  // by those bytes that came while the last, empty part was on its way
+  left_ -= bytes;
+  write_inlines();
+  if (left_ == 0 && !continues_) finish();
+}
+
+void RestoredFile::finish() {
+  finished_ = true;
+  or_spoil([&] {
+    open();
+    // Makes a hole at the end, too.
+    if (end_ < entry_.size)
+      check_sys(::ftruncate(fd_.get(), static_cast<off_t>(entry_.size)),
+                [&] { return "setting the length of " + quoted(shown()); });
+    set_metadata(fd_.get(), entry_, shared_.report, shown());
+    fd_.close();
+    --shared_.open;
+  });
+  if (!damage_.empty()) abandon();
+  entry_.xattrs.clear();
+}
+
+void RestoredFile::abandon() {
+  if (fd_) --shared_.open;
+  fd_.reset();
+  if (!made_) return;
+  check_sys(::unlinkat(directory_->fd.get(), entry_.name.c_str(), 0),
+            [&] { return "removing " + quoted(shown()); });
+}
+
+}  // namespace bk

@@ -1,0 +1,51 @@
+// The chunks that a window needs, given to a sink as the groups in which they lie, in the order of the disk.
+#pragma once
+
+#include "common/restore/sink.h"
+#include "server/store/store.h"
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace bk::bkdb {
+
+class GroupFeed {
+ public:
+  // `far` as in FeedTask.
+  GroupFeed(store::Store& store, RestoreSink& sink, bool far) : store_(store), sink_(sink), far_(far) {}
+  // The bytes of a chunk belong there.
+  void want(const ChunkId& id, std::uint32_t bytes, std::uint64_t file, std::uint64_t offset);
+  [[nodiscard]] bool full() const {
+    return wanted_.size() >= WindowLimits::kPlaces || bytes_ >= WindowLimits::kBytes;
+  }
+  // Sends everything wanted, each place exactly once, as part of a group or as damaged.
+  void send();
+
+ private:
+  struct Wanted {
+    store::StoredPlace at;
+    RestorePlace place;
+  };
+  void find_places();
+  void send_group(std::span<Wanted> wanted);
+  // Chunk by chunk, from wherever the store still has them.
+  void send_single(std::span<const Wanted> wanted);
+  // Only what is needed of a group, together with others.
+  void gather(const store::StoredGroup& group, std::span<const Wanted> wanted);
+  void add_gathered(const Wanted& wanted, std::string_view content);
+  void send_gathered();
+
+  store::Store& store_;
+  RestoreSink& sink_;
+  bool far_;
+  std::vector<Wanted> wanted_;
+  std::uint64_t bytes_ = 0;
+  std::string gathered_;
+  std::vector<RestorePlace> gathered_places_;
+  GroupEncoder encoder_;
+  GroupDecoder decoder_;
+};
+
+}  // namespace bk::bkdb
