@@ -53,7 +53,7 @@ void Channel::Impl::open(Starts what, const std::string& name) {
   } else {
     step("starting the command", [&] { return ssh_channel_request_exec(channel.get(), name.c_str()); });
   }
-  widen_window(channel.get());
+  if (!session->pace) widen_window(channel.get());
 }
 
 bool Channel::Impl::writable() const {
@@ -94,10 +94,11 @@ Channel::Channel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Channel::~Channel() = default;
 
 std::size_t Channel::try_read(void* buffer, std::size_t size) {
+  impl_->session->keep_pace();
   const auto want = static_cast<std::uint32_t>(std::min<std::size_t>(size, 1U << 30U));
   const int got = ssh_channel_read_nonblocking(impl_->channel.get(), buffer, want, 0);
   if (got > 0) {
-    impl_->window.was_read(impl_->channel.get(), static_cast<std::size_t>(got));
+    if (!impl_->session->pace) impl_->window.was_read(impl_->channel.get(), static_cast<std::size_t>(got));
     return static_cast<std::size_t>(got);
   }
   if (got == 0 || got == SSH_EOF || at_end()) return 0;

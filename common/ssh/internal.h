@@ -42,6 +42,8 @@ class Pulse {
   // After each wait: sends a question when nothing came since the last for `every`.
   void check(ssh_session session);
   [[nodiscard]] bool gone() const { return unanswered_ > kUnanswered; }
+  // What went over the socket, both ways.
+  [[nodiscard]] std::uint64_t bytes() const { return counted_.in_bytes + counted_.out_bytes; }
   // When check() has something to do next.
   [[nodiscard]] int left_ms() const { return next_.left_ms(); }
 
@@ -63,6 +65,7 @@ struct Session::Impl {
   ssh_event event = nullptr;
   std::chrono::milliseconds idle{60000};
   Pulse pulse;
+  std::optional<Pace> pace;  // only when there is a limit
 
   Impl() = default;
   Impl(const Impl&) = delete;
@@ -93,8 +96,12 @@ struct Session::Impl {
     }
   }
   [[nodiscard]] Error timed_out(std::string_view doing) const;
+  // With a limit: books what went over the socket, and waits until more may.  Before bytes are taken from it;
+  // those that wait in the kernel are the far side's problem.
+  void keep_pace();
 
  private:
+  std::uint64_t booked_ = 0;  // socket bytes
   // Waits for the line, until the deadline at most; asks a silent far side for a sign of life.
   void work(const Deadline& deadline);
 };

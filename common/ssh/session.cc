@@ -58,7 +58,15 @@ void watch_peer(const Fd& fd) {
   set(IPPROTO_TCP, TCP_USER_TIMEOUT, 50000);
 }
 
-Fd connect_socket(const Address& address, const Deadline& deadline) {
+// The kernel takes bytes on its own: no more than what comes in a fifth of a second.
+void narrow(const Fd& fd, std::uint64_t bytes_per_second) {
+  if (bytes_per_second == 0) return;
+  const int size = static_cast<int>(std::clamp<std::uint64_t>(bytes_per_second / 5, 16U << 10U, 1U << 20U));
+  (void)::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+}
+
+Fd connect_socket(const Endpoint& endpoint, const Deadline& deadline) {
+  const Address& address = endpoint.address;
   const std::string doing = "connecting to " + shown(address);
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -78,6 +86,7 @@ Fd connect_socket(const Address& address, const Deadline& deadline) {
       continue;
     }
     watch_peer(fd);
+    narrow(fd, endpoint.bandwidth.bytes_per_second);
     code = connect_one(fd, *to, deadline);
     if (code == 0) return fd;
   }
@@ -228,7 +237,14 @@ void Pulse::check(ssh_session session) {
   next_ = Deadline(every_);
 }
 
+void Session::Impl::keep_pace() {
+  if (!pace) return;
+  pace->take(pulse.bytes() - std::exchange(booked_, pulse.bytes()));
+  pace->wait();
+}
+
 void Session::Impl::work(const Deadline& deadline) {
+  keep_pace();
   (void)ssh_event_dopoll(event, std::min(deadline.left_ms(), pulse.left_ms()));
   pulse.check(session.get());
 }
@@ -264,7 +280,8 @@ Session::Session(const Endpoint& endpoint) : impl_(std::make_shared<Impl>()) {
   impl.idle = endpoint.idle_timeout;
   impl.session.reset(ssh_new());
   if (!impl.session) throw std::bad_alloc();
-  Fd fd = connect_socket(endpoint.address, deadline);
+  if (endpoint.bandwidth.bytes_per_second != 0) impl.pace.emplace(endpoint.bandwidth);
+  Fd fd = connect_socket(endpoint, deadline);
   set_options(impl.session.get(), endpoint, pinned, fd.get());
   ssh_set_blocking(impl.session.get(), 0);
   (void)fd.release();  // libssh's from here: ssh_disconnect closes it

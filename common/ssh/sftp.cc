@@ -225,7 +225,8 @@ void Sftp::Impl::stream(sftp_file file, const std::string& path, std::uint64_t o
     if (got < 0) throw failed(path, "reading");
     dog.sleep(true);
     if (got > 0) sink({buffer.data(), static_cast<std::size_t>(got)});
-    window.was_read(sftp->channel, static_cast<std::size_t>(std::max(got, 0)));
+    if (!session->pace) window.was_read(sftp->channel, static_cast<std::size_t>(std::max(got, 0)));
+    session->keep_pace();
     dog.sleep(false);
     if (pipeline.at_end()) return;
     // A short answer is normal, and not yet the end: only an answer without bytes is.
@@ -292,6 +293,8 @@ void Sftp::list(const std::string& path,
     const SftpDirectory directory(sftp_opendir(impl_->sftp.get(), path.c_str()));
     if (!directory) throw impl_->failed(path, "listing");
     while (const Attributes found{sftp_readdir(impl_->sftp.get(), directory.get())}) {
+      dog.sleep(true);
+      impl_->session->keep_pace();
       dog.sleep(false);
       const std::string name = found->name == nullptr ? "" : found->name;
       if (name != "." && name != "..") sink(name, facts_of(*found));

@@ -5,6 +5,8 @@
 // timeout, cut line), Refused (host key differs, authentication), Protocol (the peer broke SSH).
 #pragma once
 
+#include "common/ssh/pace.h"
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -32,6 +34,7 @@ struct Endpoint {
   std::string identity_file;  // private key without passphrase
   std::chrono::milliseconds connect_timeout{20000};
   std::chrono::milliseconds idle_timeout{60000};  // no byte in either direction
+  Bandwidth bandwidth;
   // After this long without a byte the far side's SSH is asked for a sign of life; when it gives none to four
   // in a row, whoever waits for the line gets Transient: within a minute.
   std::chrono::milliseconds probe{10000};

@@ -24,6 +24,7 @@ constexpr std::string_view kFile = "backline.conf";
 constexpr std::array<std::string_view, 10> kClientKeys{
     "address", "hostkey", "users", "concurrency", "agent", "paths", "every", "quota", "bandwidth", "restore"};
 constexpr std::chrono::seconds kShortestPeriod{60};
+constexpr std::uint64_t kLeastBandwidth = 16U << 10U, kMostBandwidth = 1ULL << 40U;
 
 std::string_view strip(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\r");
@@ -145,7 +146,9 @@ class Parser {
       if (!period || *period < kShortestPeriod)
         refuse(quoted(text) + " is no period such as 30m, 12h or 1d, of a minute at least");
       client_->every = *period;
-    } else if (key == "quota" || key == "bandwidth" || key == "restore") {
+    } else if (key == "bandwidth") {
+      client_->bandwidth = bandwidth(text);
+    } else if (key == "quota" || key == "restore") {
       not_yet(quoted(key));
     } else {
       refuse("unknown key " + quoted(key) + "; did you mean " + quoted(nearest_key(key)) + "?");
@@ -161,6 +164,18 @@ class Parser {
                       "] has paths or every without agent = no: a client "
                       "with an agent asks by itself");
     client_ = nullptr;
+  }
+
+  // "10M": bytes a second, in steps of 1024.
+  std::uint64_t bandwidth(std::string_view text) const {
+    constexpr std::string_view kUnits = "KMG";
+    const std::size_t unit = kUnits.find(text.back());
+    const std::string_view digits = text.substr(0, text.size() - (unit == std::string_view::npos ? 0 : 1));
+    const std::uint64_t factor = unit == std::string_view::npos ? 1 : 1ULL << (10U * (unit + 1));
+    const auto count = parse_int<std::uint64_t>(digits, 0, kMostBandwidth / factor);
+    if (!count || *count * factor < kLeastBandwidth)
+      refuse(quoted(text) + " is no rate such as 512K, 10M or 1G (bytes a second), from 16K to 1024G");
+    return *count * factor;
   }
 
   std::vector<std::string> paths(const std::string& text) const {

@@ -113,6 +113,7 @@ class Work {
     out.host_key = rules.host_key;
     out.identity_file = worker_.config.identity;
     out.idle_timeout = worker_.config.limits.idle_timeout;
+    out.bandwidth = {rules.bandwidth, worker_.config.home + "/tmp/bandwidth/" + client_};
     return out;
   }
   [[nodiscard]] store::SnapshotRecord snapshot(store::Store& store) const {

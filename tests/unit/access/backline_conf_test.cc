@@ -67,10 +67,25 @@ TEST(BacklineConf, AnAddressThatSshCouldTakeForAnOptionIsRefused) {
 }
 
 TEST(BacklineConf, WhatThisVersionDoesNotCarryOutIsRefusedAndNotIgnored) {
-  for (const char* text :
-       {"[client a]\nquota = 10G\n", "[client a]\nbandwidth = 1M\n", "[client a]\nrestore = yes\n",
-        "[keep]\ndaily = 7\n", "[keep a:wiki:/srv/wiki]\nwithin = 30d\n"})
+  for (const char* text : {"[client a]\nquota = 10G\n", "[client a]\nrestore = yes\n", "[keep]\ndaily = 7\n",
+                           "[keep a:wiki:/srv/wiki]\nwithin = 30d\n"})
     EXPECT_NE(refusal(text).find("is not carried out by this version yet"), std::string::npos) << text;
+}
+
+TEST(BacklineConf, ABandwidthIsBytesASecondWithAnOptionalUnit) {
+  const auto bandwidth = [](const std::string& text) {
+    return parse_backline_conf("[client a]\nbandwidth = " + text + "\n").find("a")->bandwidth;
+  };
+  EXPECT_EQ(bandwidth("16384"), 16384U);
+  EXPECT_EQ(bandwidth("512K"), 512U << 10U);
+  EXPECT_EQ(bandwidth("10M"), 10U << 20U);
+  EXPECT_EQ(bandwidth("1G"), 1U << 30U);
+  EXPECT_EQ(parse_backline_conf("[client a]\nagent = yes\n").find("a")->bandwidth, 0U);
+  for (const char* bad :
+       {"0", "1K", "16383", "M", "10MB", "10 M", "-1M", "1.5M", "10m", "2000G", "18446744073709551615G"})
+    EXPECT_NE(refusal(std::string("[client a]\nbandwidth = ") + bad + "\n").find("is no rate such as"),
+              std::string::npos)
+        << bad;
 }
 
 TEST(BacklineConf, AKeepSectionIsCheckedBeforeItIsRefused) {
