@@ -10,13 +10,14 @@
 
 namespace bk {
 
-MappedFile::MappedFile(const std::string& path) {
-  const Fd fd = open_file(path, O_RDONLY);
+MappedFile::MappedFile(const std::string& path) : MappedFile(open_file(path, O_RDONLY).get(), path) {}
+
+MappedFile::MappedFile(int fd, const std::string& path) {
   struct stat info {};
-  check_sys(::fstat(fd.get(), &info), [&] { return "reading " + quoted(path); });
+  check_sys(::fstat(fd, &info), [&] { return "reading " + quoted(path); });
   if (info.st_size == 0) return;
   const auto size = static_cast<std::size_t>(info.st_size);
-  void* const data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+  void* const data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
   if (data == MAP_FAILED) throw sys_error(errno, "mapping " + quoted(path));
   data_ = data;
   size_ = size;
@@ -26,6 +27,10 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   return *this;
+}
+
+void MappedFile::drop_pages() const noexcept {
+  if (data_ != nullptr) (void)::madvise(data_, size_, MADV_DONTNEED);
 }
 
 MappedFile::~MappedFile() {

@@ -13,10 +13,13 @@ class MappedFile {
  public:
   MappedFile() = default;
   explicit MappedFile(const std::string& path);  // throws Io; an empty file maps to no bytes
+  MappedFile(int fd, const std::string& path);   // a descriptor that stays the caller's; the path for errors
   MappedFile(MappedFile&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   MappedFile& operator=(MappedFile&& other) noexcept;
   ~MappedFile();
+  // Gives the pages back to the kernel; they come again when they are read.
+  void drop_pages() const noexcept;
   [[nodiscard]] std::string_view bytes() const { return {static_cast<const char*>(data_), size_}; }
 
  private:

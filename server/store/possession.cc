@@ -15,7 +15,8 @@
 namespace bk::store {
 namespace {
 
-constexpr std::size_t kMaxRecent = 1U << 18U;  // keys in memory, then a run
+constexpr std::size_t kMaxRecent = 1U << 17U;  // keys in memory, about 7 MiB, then a run
+constexpr std::uint64_t kMappedBytes = 8U << 20U;
 constexpr std::uint64_t kMaxLogBytes = 1U << 30U;
 
 std::string header_text(const StoreId& store) {
@@ -34,7 +35,10 @@ std::vector<Key> keys_of(std::string_view bytes) {
 
 ClientPossession::ClientPossession(const Layout& layout, const StoreId& store, const std::string& client,
                                    Index& index, const Walk& walk)
-    : folder_(layout.possession(client)), store_(store), index_(index), runs_(folder_, store, kKeyOnlyBytes) {
+    : folder_(layout.possession(client)),
+      store_(store),
+      index_(index),
+      runs_(folder_, store, kKeyOnlyBytes, kMappedBytes) {
   ensure_directory(folder_);
   const FileLock lock = FileLock::exclusive(folder_ + "/lock");
   bool usable = false;
@@ -63,7 +67,7 @@ void ClientPossession::rebuild(const Walk& walk) {
   for (const std::string& name : list_directory(folder_)) {
     if (name.ends_with(".run")) remove_durably(folder_ + "/" + name);
   }
-  runs_ = RunSet(folder_, store_, kKeyOnlyBytes);
+  runs_ = RunSet(folder_, store_, kKeyOnlyBytes, kMappedBytes);
   std::vector<Key> keys;
   const auto write = [&] {
     if (!keys.empty()) runs_.add_keys(std::exchange(keys, {}));
@@ -104,9 +108,12 @@ std::vector<bool> ClientPossession::has(std::span<const ChunkId> ids) {
 }
 
 void ClientPossession::add(const ChunkId& id) {
+  if (!owns(key_of(id))) add_new(id);
+}
+
+void ClientPossession::add_new(const ChunkId& id) {
   const Key key = key_of(id);
-  if (owns(key)) return;
-  recent_.insert(key);
+  if (!recent_.insert(key).second) return;
   pending_.append(reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size());
 }
 

@@ -29,6 +29,8 @@ class ClientPossession final : public Possession {
   // True only for what this client owns *and* what is in the store now.
   [[nodiscard]] std::vector<bool> has(std::span<const ChunkId> ids) override;
   void add(const ChunkId& id);
+  // As add(), for what was not owned when it was asked for: does not look.
+  void add_new(const ChunkId& id);
   // Hands the log's lines to the kernel, so that a killed writer's chunks are not asked for again.
   void flush();
   // Turns the log into a run.

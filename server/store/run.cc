@@ -24,24 +24,47 @@ constexpr std::string_view kMagic = "BKRUN001";
 constexpr std::size_t kHeaderBytes = 64;
 constexpr std::uint64_t kPerFence = 64;  // records between two fences, on average
 constexpr unsigned kMaxPrefixBits = 28;
+constexpr std::uint64_t kWindowRecords = 8192;   // read at once when records are read in order
+constexpr std::uint64_t kLongestStretch = 4096;  // between two fences; more is a strange run
 
 template <class T>
-T load(std::string_view bytes, std::uint64_t at) {
+T fetch(std::string_view bytes, std::uint64_t at) {
   T value;
   std::memcpy(&value, bytes.data() + at, sizeof value);
   static_assert(std::endian::native == std::endian::little);
   return value;
 }
 
-std::uint64_t prefix_of(std::string_view record, unsigned bits) {
+// The first eight bytes as a number that sorts as they do.
+std::uint64_t head_of(const char* record) {
   std::uint64_t value = 0;
-  for (int i = 0; i < 8; ++i)
-    value = value << 8U | static_cast<unsigned char>(record[static_cast<std::size_t>(i)]);
-  return bits == 0 ? 0 : value >> (64 - bits);
+  std::memcpy(&value, record, sizeof value);
+  return __builtin_bswap64(value);
+}
+
+std::uint64_t prefix_of(std::uint64_t head, unsigned bits) { return bits == 0 ? 0 : head >> (64 - bits); }
+
+// The integer part of fraction / 2^64 * count.
+std::uint64_t scale(std::uint64_t fraction, std::uint64_t count) {
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<std::uint64_t>(static_cast<Wide>(fraction) * count >> 64U);
 }
 
 std::string_view bytes_of(const Key& key) {
   return {reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()};
+}
+
+Digest digest_of_file(int fd, std::uint64_t bytes) {
+  Sha256 hash;
+  std::string piece(1U << 20U, '\0');
+  for (std::uint64_t at = 0; at < bytes;) {
+    const std::size_t got =
+        pread_up_to(fd, piece.data(), std::min<std::uint64_t>(piece.size(), bytes - at), at);
+    if (got == 0) break;  // shorter than it was: another digest
+    hash.update(std::string_view(piece).substr(0, got));
+    at += got;
+  }
+  return hash.finish();
 }
 
 template <class T>
@@ -52,7 +75,7 @@ std::string_view raw(const std::vector<T>& numbers) {
 }  // namespace
 
 Run::Run(const std::string& path, const StoreId& store, std::uint32_t record_bytes)
-    : path_(path), file_(path), record_bytes_(record_bytes) {
+    : path_(path), fd_(open_file(path, O_RDONLY)), file_(fd_.get(), path), record_bytes_(record_bytes) {
   try {
     const std::string_view all = file_.bytes();
     ByteReader in(all);
@@ -78,35 +101,63 @@ Run::Run(const std::string& path, const StoreId& store, std::uint32_t record_byt
 
 bool Run::intact() const {
   const std::string_view all = file_.bytes();
-  return Sha256::of(all.substr(0, all.size() - 32)).view() == all.substr(all.size() - 32);
+  return digest_of_file(fd_.get(), all.size() - 32).view() == all.substr(all.size() - 32);
+}
+
+void Run::use_mapping(bool use) {
+  if (use_mapping_ && !use) file_.drop_pages();
+  use_mapping_ = use;
+}
+
+void Run::load(std::uint64_t first, std::uint64_t count) const {
+  window_count_ = 0;
+  window_.resize(static_cast<std::size_t>(count * record_bytes_));
+  if (pread_up_to(fd_.get(), window_.data(), window_.size(), kHeaderBytes + first * record_bytes_) !=
+      window_.size())
+    throw Error(Kind::Corrupt, quoted(path_) + " became shorter");
+  window_first_ = first;
+  window_count_ = count;
+}
+
+std::string_view Run::record(std::uint64_t i) const {
+  if (use_mapping_) return records_.substr(i * record_bytes_, record_bytes_);
+  if (i - window_first_ >= window_count_) load(i, std::min(kWindowRecords, count_ - i));
+  return std::string_view(window_).substr((i - window_first_) * record_bytes_, record_bytes_);
+}
+
+const char* Run::stretch(std::uint64_t first, std::uint64_t count) const {
+  if (use_mapping_ || count > kLongestStretch) return records_.data() + first * record_bytes_;
+  if (first < window_first_ || first + count > window_first_ + window_count_) load(first, count);
+  return window_.data() + (first - window_first_) * record_bytes_;
 }
 
 std::pair<std::uint64_t, std::uint64_t> Run::find(const Key& key) const {
-  const std::string_view wanted = bytes_of(key);
-  const std::uint64_t prefix = prefix_of(wanted, prefix_bits_);
-  std::uint64_t low = std::min<std::uint64_t>(load<std::uint32_t>(fences_, prefix * 4), count_);
-  const std::uint64_t end = std::min<std::uint64_t>(load<std::uint32_t>(fences_, prefix * 4 + 4), count_);
-  std::uint64_t high = end;
-  while (low < high) {
-    const std::uint64_t middle = low + (high - low) / 2;
-    if (record(middle).substr(0, wanted.size()) < wanted)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  while (high < end && record(high).substr(0, wanted.size()) == wanted) ++high;
+  const char* const wanted = reinterpret_cast<const char*>(key.bytes.data());
+  const std::uint64_t head = head_of(wanted);
+  const std::uint64_t prefix = prefix_of(head, prefix_bits_);
+  const std::uint64_t first = std::min<std::uint64_t>(fetch<std::uint32_t>(fences_, prefix * 4), count_);
+  const std::uint64_t end = std::min<std::uint64_t>(fetch<std::uint32_t>(fences_, prefix * 4 + 4), count_);
+  if (first >= end) return {first, first};
+  const char* const base = stretch(first, end - first);
+  const auto at = [&](std::uint64_t i) { return base + (i - first) * record_bytes_; };
+  std::uint64_t low = first + scale(head << prefix_bits_, end - first);
+  while (low > first && head_of(at(low - 1)) >= head) --low;
+  while (low < end && head_of(at(low)) < head) ++low;
+  while (low < end && std::memcmp(at(low), wanted, sizeof key.bytes) < 0) ++low;
+  std::uint64_t high = low;
+  while (high < end && std::memcmp(at(high), wanted, sizeof key.bytes) == 0) ++high;
   return {low, high};
 }
 
 Coverage Run::coverage(std::uint64_t slot) const {
   if (slot >= pack_count()) throw Error(Kind::Corrupt, quoted(path_) + " names a pack that it does not list");
-  return {load<std::uint64_t>(packs_, slot * 16), load<std::uint64_t>(packs_, slot * 16 + 8)};
+  return {fetch<std::uint64_t>(packs_, slot * 16), fetch<std::uint64_t>(packs_, slot * 16 + 8)};
 }
 
 Location Run::location(std::uint64_t i) const {
   const std::string_view r = record(i);
-  return {coverage(load<std::uint32_t>(r, 16)).pack, load<std::uint32_t>(r, 20), load<std::uint16_t>(r, 24),
-          static_cast<ObjectKind>(r[26])};
+  return {coverage(fetch<std::uint32_t>(r, 16)).pack, fetch<std::uint32_t>(r, 20),
+          fetch<std::uint16_t>(r, 24), static_cast<ObjectKind>(r[26])};
 }
 
 RunWriter::RunWriter(const std::string& folder, const StoreId& store, std::uint32_t record_bytes,
@@ -139,7 +190,7 @@ void RunWriter::add(std::string_view record) {
   // Only the keys are in order: a merge gives equal keys' packs other slots.
   BK_CHECK(std::string_view(last_).substr(0, kKeyOnlyBytes) <= record.substr(0, kKeyOnlyBytes));
   if (record == last_) return;
-  ++fences_[prefix_of(record, prefix_bits_) + 1];  // counts first, sums in finish()
+  ++fences_[prefix_of(head_of(record.data()), prefix_bits_) + 1];  // counts first, sums in finish()
   ++count_;
   last_ = record;
   buffer_ += record;
@@ -157,11 +208,9 @@ std::string RunWriter::finish() {
   header.raw(std::string(kHeaderBytes - header.size(), '\0'));
   check_sys(::pwrite(fd_.get(), header.bytes().data(), kHeaderBytes, 0),
             [&] { return "writing " + quoted(temporary_); });
-  {
-    const MappedFile written(temporary_);
-    const Digest digest = Sha256::of(written.bytes());
-    write_all(fd_.get(), digest.view());
-  }
+  write_all(fd_.get(), digest_of_file(fd_.get(), kHeaderBytes + count_ * record_bytes_ + raw(fences_).size() +
+                                                     raw(packs_).size())
+                           .view());
   sync_file(fd_.get());
   rename_durably(temporary_, path_);
   fd_.close();
@@ -189,7 +238,7 @@ struct Cursor {
     if (at == run->size()) return false;
     record = run->record(at++);
     if (record.size() > kKeyOnlyBytes) {
-      const auto slot = load<std::uint32_t>(record, 16);
+      const auto slot = fetch<std::uint32_t>(record, 16);
       (void)run->coverage(slot);  // in range
       std::memcpy(record.data() + 16, &slots[slot], 4);
     }

@@ -4,7 +4,9 @@
 //   header (64) | records, sorted | fences: u32 per prefix, one more | packs: u64 number, u64 covered |
 //   SHA-256 of all that
 //
-// A look-up reads one fence pair and about one page of records: keys are digests, so prefixes spread evenly.
+// A look-up reads one fence pair and the records between, about 64: keys are digests, so they spread evenly,
+// and where in that stretch a key stands is guessed from its value.  Small runs are read through a mapping,
+// large ones by read calls, so that what a process holds does not grow with the store.
 #pragma once
 
 #include "common/io/fd.h"
@@ -36,9 +38,12 @@ class Run {
   // Throws Corrupt when the file is not a run of this store and record size, or its length is wrong.
   Run(const std::string& path, const StoreId& store, std::uint32_t record_bytes);
   [[nodiscard]] std::uint64_t size() const { return count_; }
-  [[nodiscard]] std::string_view record(std::uint64_t i) const {
-    return records_.substr(i * record_bytes_, record_bytes_);
-  }
+  [[nodiscard]] std::uint64_t record_bytes() const { return records_.size(); }  // of all
+  // Whether records are read through the mapping (at first they are not), whose pages count as this
+  // process's.
+  void use_mapping(bool use);
+  // Valid until the next call of anything here.  In order it costs a read every few thousand.
+  [[nodiscard]] std::string_view record(std::uint64_t i) const;
   // The half-open range of records that begin with `key`.
   [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> find(const Key& key) const;
   // Packs that this run covers; a located record names one by its slot.
@@ -50,12 +55,19 @@ class Run {
   [[nodiscard]] bool intact() const;
 
  private:
+  void load(std::uint64_t first, std::uint64_t count) const;
+  [[nodiscard]] const char* stretch(std::uint64_t first, std::uint64_t count) const;
   std::string path_;
+  Fd fd_;
   MappedFile file_;
+  bool use_mapping_ = false;
   std::uint32_t record_bytes_;
   std::uint64_t count_ = 0;
   unsigned prefix_bits_ = 0;
   std::string_view records_, fences_, packs_;
+  // Records that were read last, when not through the mapping.
+  mutable std::string window_;
+  mutable std::uint64_t window_first_ = 0, window_count_ = 0;
 };
 
 // Writes one run, record by record; constant memory beside the fences.

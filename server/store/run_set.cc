@@ -19,11 +19,25 @@ unsigned tier(const Run& run) { return static_cast<unsigned>(std::bit_width(run.
 
 }  // namespace
 
-RunSet::RunSet(std::string folder, const StoreId& store, std::uint32_t record_bytes)
-    : folder_(std::move(folder)), store_(store), record_bytes_(record_bytes) {}
+RunSet::RunSet(std::string folder, const StoreId& store, std::uint32_t record_bytes,
+               std::uint64_t mapped_bytes)
+    : folder_(std::move(folder)), store_(store), record_bytes_(record_bytes), mapped_bytes_(mapped_bytes) {}
 
 void RunSet::take_up(const std::string& path) {
   runs_.push_back(std::make_unique<Run>(path, store_, record_bytes_));
+  share_mapping();
+}
+
+// The smallest runs are mapped: there are many of them, and a look-up asks each.
+void RunSet::share_mapping() {
+  std::vector<Run*> by_size;
+  for (const auto& run : runs_) by_size.push_back(run.get());
+  std::sort(by_size.begin(), by_size.end(), [](const Run* a, const Run* b) { return a->size() < b->size(); });
+  std::uint64_t used = 0;
+  for (Run* run : by_size) {
+    used += run->record_bytes();
+    run->use_mapping(used <= mapped_bytes_);
+  }
 }
 
 void RunSet::reload() {

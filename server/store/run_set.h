@@ -15,7 +15,9 @@ namespace bk::store {
 // writing a merged run and removing its inputs is, too.  One thread; other processes may add and merge.
 class RunSet {
  public:
-  RunSet(std::string folder, const StoreId& store, std::uint32_t record_bytes);
+  // `mapped_bytes`: how much of the runs may be mapped memory at a time; the larger ones are read.
+  RunSet(std::string folder, const StoreId& store, std::uint32_t record_bytes,
+         std::uint64_t mapped_bytes = 16U << 20U);
   // Takes up runs that came since, and lets go of those that were merged away.  A run that is damaged
   // throws Corrupt.
   void reload();
@@ -33,9 +35,11 @@ class RunSet {
 
  private:
   void take_up(const std::string& path);
+  void share_mapping();
   std::string folder_;
   StoreId store_;
   std::uint32_t record_bytes_;
+  std::uint64_t mapped_bytes_;
   std::vector<std::unique_ptr<Run>> runs_;
 };
 

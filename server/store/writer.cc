@@ -110,8 +110,12 @@ ChunkId WriterImpl::put(ObjectKind kind, std::string_view content) {
   if (content.empty() || content.size() > kMaxObjectBytes)
     throw Error(Kind::Protocol, "an object of " + std::to_string(content.size()) + " bytes cannot be stored");
   const ChunkId id = chunk_id(kind, content);
-  if (!known(kind, id)) collect(kind, id, content);
-  possession_.add(id);
+  if (known(kind, id)) {
+    possession_.add(id);
+  } else {
+    collect(kind, id, content);
+    possession_.add_new(id);  // owned and missing at most: a key twice is harmless
+  }
   return id;
 }
 
@@ -140,7 +144,7 @@ void WriterImpl::put_group(const EncodedGroup& group, std::span<const ChunkRef> 
   } else {
     for (const std::size_t i : fresh) collect(chunks[i].kind, chunks[i].id, parts[i]);
   }
-  for (const ChunkRef& chunk : chunks) possession_.add(chunk.id);
+  for (const ChunkRef& chunk : chunks) possession_.add_new(chunk.id);  // sent because it was not owned
   possession_.flush();
 }
 
