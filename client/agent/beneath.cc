@@ -65,6 +65,16 @@ Fd open_subdirectory(int parent, const char* name) {
   return Fd(openat(parent, name, kDirectory | no_atime()));
 }
 
+Fd open_same_directory(int root, std::string_view path, const DirectoryId& id) {
+  Fd fd = open_beneath(root, path, kDirectory | no_atime());
+  struct stat facts {};
+  if (!fd || fstat(fd.get(), &facts) != 0) return Fd();
+  if (DirectoryId{facts.st_dev, facts.st_ino} == id) return fd;
+  fd.reset();
+  errno = ESTALE;
+  return fd;
+}
+
 Fd open_root(std::string_view path) {
   const Fd top(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!top) return Fd();

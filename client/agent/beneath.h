@@ -17,6 +17,16 @@ namespace bk::agent {
 // Opens the entry `name` of an open directory as a directory; as open_beneath.
 [[nodiscard]] Fd open_subdirectory(int parent, const char* name);
 
+// Which directory an open one is, so that another one at its path can be told from it.
+struct DirectoryId {
+  dev_t device = 0;
+  ino_t inode = 0;
+  bool operator==(const DirectoryId&) const = default;
+};
+// Opens the directory `path` below `root` as open_beneath, when it still is that one.  Otherwise (two
+// directories were exchanged) an empty Fd and ESTALE.
+[[nodiscard]] Fd open_same_directory(int root, std::string_view path, const DirectoryId& id);
+
 // Opens the absolute directory `path`, of which no component may be a symlink.
 [[nodiscard]] Fd open_root(std::string_view path);
 

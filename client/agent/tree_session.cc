@@ -20,7 +20,6 @@ constexpr std::size_t kOpenPages = 256;
 constexpr std::size_t kOpenEntries = 4096;
 constexpr std::size_t kReadAhead =
     16;  // files opened, with their first bytes asked for, before they are read
-constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 std::size_t page_weight(const Entry& entry) {
   std::size_t bytes = entry.name.size() + entry.target.size() + 64;
@@ -131,7 +130,7 @@ bool TreeSession::walk_step() {
   event->leave.number = next_leave_++;
   line_.send(pull::FrameType::Leave, event->leave);
   pending_.push_back(
-      {event->leave.number, std::move(event->path), std::move(event->records), event->kept, {}});
+      {event->leave.number, std::move(event->path), std::move(event->records), event->id, event->kept, {}});
   pending_bytes_ += pending_.back().weight();
   return true;
 }
@@ -172,10 +171,15 @@ void TreeSession::begin_sending() {
     sending_->kept = std::make_unique<pull::ListingReader>(d.records);
     return;
   }
-  sending_->fd = open_beneath(context_.root.get(), d.path, kDirectory);
+  sending_->fd = open_same_directory(context_.root.get(), d.path, d.id);
   sending_->again = std::make_unique<DirectoryScan>(context_, sending_->fd.get(), d.path);
-  if (!sending_->fd || sending_->again->start(false) != 0)
-    report(pull::SkipReason::Unreadable, errno, d.path);
+  const int error = sending_->fd ? sending_->again->start(false) : errno;
+  if (error == 0) return;
+  if (means_vanished(error)) {
+    ++context_.counters.vanished;
+  } else {
+    report(pull::SkipReason::Unreadable, error, d.path);
+  }
 }
 
 std::optional<Entry> TreeSession::next_entry() {
@@ -188,7 +192,8 @@ std::optional<Entry> TreeSession::next_entry() {
 // Adds what only a look at the entry itself can tell.  False: it is gone.
 bool TreeSession::complete_entry(Entry& entry) {
   if (entry.type == EntryType::Directory || entry.type == EntryType::File) return true;
-  if (!sending_->fd) sending_->fd = open_beneath(context_.root.get(), sending_->directory.path, kDirectory);
+  const Pending& directory = sending_->directory;
+  if (!sending_->fd) sending_->fd = open_same_directory(context_.root.get(), directory.path, directory.id);
   const int fd = sending_->fd.get();
   if (entry.type == EntryType::Symlink) {
     entry.target = read_link_at(fd, entry.name);
@@ -228,7 +233,7 @@ void TreeSession::send_page(std::vector<Entry> entries, bool last) {
     entry.type = type;
   }
   open_entries_ += entries.size();
-  pages_.push_back({message.page, sending_->directory.path, std::move(entries), {}});
+  pages_.push_back({message.page, sending_->directory.path, sending_->directory.id, std::move(entries), {}});
   if (last) sending_.reset();
 }
 
@@ -244,7 +249,7 @@ bool TreeSession::read_step() {
 }
 
 void TreeSession::read_page(Page& page) {
-  const Fd directory = open_beneath(context_.root.get(), page.path, kDirectory);
+  const Fd directory = open_same_directory(context_.root.get(), page.path, page.id);
   const int error = directory ? 0 : errno;
   for (std::size_t i = 0; error != 0 && i < page.entries.size(); ++i) {
     if (page.wants->test(i)) reader_.give_up(page.path, page.entries[i], page.number, i, error);

@@ -33,6 +33,7 @@ class TreeSession {
   struct Pending {  // a directory that was left
     std::uint64_t number = 0;
     std::string path, records;
+    DirectoryId id;
     bool kept = true;
     std::optional<bool> want;
     [[nodiscard]] std::size_t weight() const { return path.size() + records.size() + sizeof(Pending); }
@@ -40,6 +41,7 @@ class TreeSession {
   struct Page {  // sent; its files are read when the server says which
     std::uint64_t number = 0;
     std::string path;
+    DirectoryId id;
     std::vector<Entry> entries;  // those that are not regular files are emptied
     std::optional<pull::Bitmap> wants;
   };

@@ -131,7 +131,8 @@ std::string TreeWalker::level_path(std::size_t index) const {
 
 int TreeWalker::descriptor(Level& level, std::size_t index) {
   if (!level.fd && !level.unreadable) {
-    level.fd = open_beneath(context_.root.get(), level_path(index), kDirectory);
+    level.fd =
+        open_same_directory(context_.root.get(), level_path(index), {level.facts.st_dev, level.facts.st_ino});
     open_from_ = std::min(open_from_, index);
   }
   return level.fd.get();
@@ -252,6 +253,7 @@ WalkEvent TreeWalker::leave_level() {
   WalkEvent event;
   event.kind = WalkEvent::Kind::Leave;
   event.path = path_;
+  event.id = {level.facts.st_dev, level.facts.st_ino};
   event.leave.unreadable = level.unreadable;
   event.leave.stat = to_stat(level.facts, level.device);
   names_bytes_ -= std::min(names_bytes_, level.names.memory_bytes());

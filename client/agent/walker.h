@@ -4,6 +4,7 @@
 // descriptors only the deepest are kept open, the others are reopened by their path when the walk comes back.
 #pragma once
 
+#include "client/agent/beneath.h"
 #include "client/agent/facts.h"
 #include "client/agent/names.h"
 #include "client/agent/pattern.h"
@@ -64,7 +65,8 @@ struct WalkEvent {
   enum class Kind { Enter, Leave } kind = Kind::Enter;
   std::string name;  // Enter
   // Leave:
-  std::string path;     // of the directory below the root, "" for the root
+  std::string path;  // of the directory below the root, "" for the root
+  DirectoryId id;
   std::string records;  // of its listing; empty when it was too long to keep: list again
   bool kept = true;
   pull::Leave leave;  // number is for the caller to set

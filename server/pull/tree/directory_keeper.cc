@@ -30,7 +30,10 @@ void DirectoryKeeper::store_page(HeldPage& page) {
   HeldDirectory& directory = *page.directory;
   if (!directory.writer) directory.writer = std::make_unique<store::DirectoryWriter>(writer_);
   for (std::size_t i = 0; i < page.entries.size(); ++i) {
-    if (!page.dropped[i]) store_entry(directory, page.entries[i], page.linked[i]);
+    if (page.dropped[i])
+      directory.clean = false;  // perhaps it was away for a moment, with all that the digest is made of
+    else
+      store_entry(directory, page.entries[i], page.linked[i]);
   }
   directory.stored = page.last;
 }

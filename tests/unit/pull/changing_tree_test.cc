@@ -2,6 +2,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "server/store/tree.h"
+#include "tests/support/pull_script.h"
 #include "tests/support/pull_world.h"
 
 #include <fcntl.h>
@@ -16,6 +17,8 @@
 
 namespace bk::test {
 namespace {
+
+using namespace bk::pull;
 
 void put(const std::string& path, const std::string& bytes) {
   const Fd fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
@@ -128,6 +131,66 @@ TEST(ChangingTree, ADirectorySwappedForASymlinkNeverLeadsOutsideAndAFileSwappedF
       }
     }
   }
+}
+
+// For a moment its directory was another one: when it is back, nothing about it has changed.
+TEST(ChangingTree, ADirectoryFromWhichAFileVanishedIsLookedAtAgain) {
+  PullWorld world;
+  const auto writer = world.writer();
+  const auto script = AgentScript()
+                          .leave(1)
+                          .page(0, 0, {script_file("f", 0)})
+                          .recipe(0, {BeginFile{}, EndFile{FileStatus::Vanished, {}}})
+                          .done();
+  ScriptStream stream(script.bytes(), 0);
+  EXPECT_EQ(world.pull_from(stream, *writer).root.listing, Digest{});
+}
+
+// Does something when the server's first answer goes out: the agent has walked, and not yet read.
+class BetweenWalkAndReading final : public ByteStream {
+ public:
+  BetweenWalkAndReading(ByteStream& inner, std::function<void()> act) : inner_(inner), act_(std::move(act)) {}
+  std::size_t read(void* buffer, std::size_t size, Millis deadline) override {
+    return inner_.read(buffer, size, deadline);
+  }
+  std::size_t try_read(void* buffer, std::size_t size) override { return inner_.try_read(buffer, size); }
+  bool wait(Millis limit) override { return inner_.wait(limit); }
+  void write(std::string_view bytes, Millis deadline) override {
+    if (++writes_ == 2) act_();
+    inner_.write(bytes, deadline);
+  }
+  std::optional<int> exit_status(Millis deadline) override { return inner_.exit_status(deadline); }
+
+ private:
+  ByteStream& inner_;
+  std::function<void()> act_;
+  int writes_ = 0;
+};
+
+TEST(ChangingTree, DirectoriesExchangedAfterTheWalkAreNeverMixed) {
+  PullWorld world;
+  for (const char* name : {"/a", "/b"}) {
+    ensure_directory(world.source() + name);
+    put(world.source() + name + "/file", std::string("of ") + name);
+    ASSERT_EQ(::symlink(name, (world.source() + name + "/link").c_str()), 0);
+  }
+  const auto exchange = [&] {
+    ASSERT_EQ(::renameat2(AT_FDCWD, (world.source() + "/a").c_str(), AT_FDCWD,
+                          (world.source() + "/b").c_str(), RENAME_EXCHANGE),
+              0);
+  };
+  {
+    AgentProcess agent({world.source()});
+    BetweenWalkAndReading stream(agent.stream(), exchange);
+    const auto writer = world.writer();
+    const auto report = world.pull_from(stream, *writer);
+    world.commit(*writer, report);
+    EXPECT_EQ(report.vanished, 4U);
+    EXPECT_EQ(report.skipped_count, 0U);
+  }
+  exchange();
+  (void)world.pull();
+  EXPECT_EQ(world.differences(), "");
 }
 
 TEST(ChangingTree, ATreeUnderConstantChangeNeverEndsARun) {
