@@ -3,6 +3,7 @@
 #include "common/log/log.h"
 #include "common/options/options.h"
 #include "common/path/names.h"
+#include "server/backup/screen.h"
 #include "server/backup/verdict.h"
 #include "server/backup/work.h"
 #include "server/ingest/ingest.h"
@@ -35,9 +36,11 @@ int run(const Options& options, const char* argv0) {
   const std::string& client = options.words()[0];
   require_safe_name("client", client);
   // Signs of life for do_backup; a full pipe has enough of them.
-  const auto alive = [] { (void)!::write(STDOUT_FILENO, ".", 1); };
-  const auto say = [](const std::string& line) { std::cerr << "do_backup: " << line << std::endl; };
-  const server::Worker worker{config, program_directory(), clock, log, alive, say};
+  const auto alive = [] { (void)!::write(STDOUT_FILENO, ".\n", 2); };
+  const auto say = [](const std::string& line) {
+    std::cerr << server::line_wiper(STDERR_FILENO) + "do_backup: " + line + "\n" << std::flush;
+  };
+  const server::Worker worker{config, program_directory(), clock, log, alive, STDOUT_FILENO, say};
   if (const auto why = options.get("failed"))
     return server::give_up(worker, client, options.words()[1], *why);
   return server::work_off(worker, client, options.words()[1]);

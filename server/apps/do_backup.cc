@@ -17,7 +17,11 @@ int show(const Options& options, const server::ServerConfig& config) {
   const server::Catalog catalog(config.home + "/catalog.db");
   server::TodoList todo(config.home + "/TODO");
   std::vector<std::string> problems;
-  const auto sources = server::collect_status(catalog.list(), todo.pending(problems), clock.now());
+  auto sources = server::collect_status(catalog.list(), todo.pending(problems), clock.now());
+  for (server::SourceStatus& source : sources) {
+    if (!source.stem.empty())
+      source.progress = server::read_progress(server::progress_file(config.home, source.client, source.stem));
+  }
   std::cout << (options.has("json") ? server::show_status_json(sources, clock.now())
                                     : server::show_status(sources, clock.now()));
   for (const std::string& problem : problems) std::cerr << "do_backup: " << problem << "\n";

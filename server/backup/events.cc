@@ -33,6 +33,14 @@ void drain(int fd) {
   }
 }
 
+// What is there now, as far as it is worth anything.
+std::string take(int fd) {
+  std::string out(16384, '\0');
+  const ssize_t got = ::read(fd, out.data(), out.size());
+  out.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  return out;
+}
+
 bool stop_asked(int fd) {
   bool stop = false;
   signalfd_siginfo info{};
@@ -72,8 +80,7 @@ Events::Woken Events::wait(std::span<const int> workers, std::chrono::millisecon
   if (out.requests) drain(changes_.get());
   for (std::size_t i = 0; i < workers.size(); ++i) {
     if (fds[i + 2].revents == 0) continue;
-    out.alive.push_back(i);
-    drain(workers[i]);
+    out.alive.push_back({i, take(workers[i])});
   }
   return out;
 }

@@ -19,9 +19,13 @@ class Events {
   void watch_folders(const std::string& todo);
 
   struct Woken {
-    bool stop = false;               // SIGTERM or SIGINT came
-    bool requests = false;           // a file appeared in a watched folder
-    std::vector<std::size_t> alive;  // positions in `workers` that gave a sign of life or ended
+    bool stop = false;      // SIGTERM or SIGINT came
+    bool requests = false;  // a file appeared in a watched folder
+    struct Sign {
+      std::size_t worker = 0;  // position in `workers`
+      std::string said;        // empty: it closed its end
+    };
+    std::vector<Sign> alive;  // those that gave a sign of life or ended
   };
   // Sleeps until something happens, at most `limit`.
   [[nodiscard]] Woken wait(std::span<const int> workers, std::chrono::milliseconds limit);

@@ -20,6 +20,20 @@ std::string state_of(const TodoList::Named& item, Timestamp now) {
   return item.item.not_before && *item.item.not_before > now ? "waiting" : "queued";
 }
 
+nlohmann::json json_of(const Progress& p) {
+  nlohmann::json out;
+  out["files_read"] = p.done.files;
+  out["directories"] = p.done.directories;
+  out["bytes"] = p.done.bytes;
+  out["received_bytes"] = p.done.received_bytes;
+  out["stored_bytes"] = p.done.stored_bytes;
+  out["seconds"] = p.seconds;
+  out["bytes_per_second"] = p.rate;
+  const auto left = estimate(p);
+  out["seconds_left"] = left ? nlohmann::json(*left) : nlohmann::json();
+  return out;
+}
+
 nlohmann::json json_of(const SourceStatus& s, Timestamp now) {
   nlohmann::json out;
   out["client"] = s.client;
@@ -38,6 +52,7 @@ nlohmann::json json_of(const SourceStatus& s, Timestamp now) {
   out["skipped"] = s.skipped;
   out["next_try"] = s.next_try ? nlohmann::json(to_text(*s.next_try)) : nlohmann::json();
   out["last_error"] = percent_encode(s.last_error);
+  out["progress"] = s.progress ? json_of(*s.progress) : nlohmann::json();
   return out;
 }
 
@@ -70,6 +85,7 @@ std::vector<SourceStatus> collect_status(const std::vector<CatalogSnapshot>& sna
     SourceStatus& s = at(item.client, r.name, r.module, r.method);
     if (s.state == "working") continue;
     s.state = state_of(item, now);
+    if (s.state == "working") s.stem = item.stem;
     s.attempts = item.item.attempts;
     s.next_try = item.item.not_before;
     s.last_error = item.item.last_error;
@@ -101,6 +117,7 @@ std::string show_status(const std::vector<SourceStatus>& sources, Timestamp now)
     out += "\n";
     if (s.state == "idle") continue;
     out += "  " + s.state;
+    if (s.progress) out += ": " + show_progress(*s.progress);
     if (s.attempts > 0) out += fmt::format(", {} failed attempts", s.attempts);
     if (s.next_try && *s.next_try > now) out += ", next try " + second_text(*s.next_try);
     if (!s.last_error.empty()) out += ": " + s.last_error;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/time/time.h"
+#include "server/backup/progress.h"
 #include "server/catalog/catalog.h"
 #include "server/todo/todo.h"
 
@@ -19,6 +20,8 @@ struct SourceStatus {
   int attempts = 0;
   std::optional<Timestamp> next_try;
   std::string last_error;
+  std::string stem;                  // of the item at work
+  std::optional<Progress> progress;  // of the pull at work, when it says how far it is; the caller's to set
 };
 
 // Sorted by client, name, module, method.  Pure.

@@ -9,6 +9,8 @@
 #include "server/access/client_rules.h"
 #include "server/backup/agentless.h"
 #include "server/backup/events.h"
+#include "server/backup/progress.h"
+#include "server/backup/screen.h"
 #include "server/backup/verdict.h"
 
 #include <fcntl.h>
@@ -32,12 +34,15 @@ constexpr seconds kSettleLimit{120};         // writing down a failure: local wo
 constexpr seconds kIngestLimit{1800};
 constexpr seconds kIngestEvery{300};  // with --watch; hooks ingest at once, when they run
 constexpr seconds kGrace{10};
+constexpr std::size_t kLongestLine = 4096;  // of what a worker says
 
 struct Running {
   TodoList::Named item;
   Child child;
   Fd signs;  // the worker's standard output
   steady_clock::time_point started, alive;
+  std::string half_line;  // of what it says, not yet whole
+  std::optional<Progress> progress;
 };
 
 class Supervisor {
@@ -65,6 +70,35 @@ class Supervisor {
  private:
   void note(int status) { worst_ = worse_status(worst_, status); }
 
+  // What a worker said: signs of life, and how far it is.
+  static void hear(Running& r, const std::string& said) {
+    r.half_line += said;
+    for (std::size_t end = 0; (end = r.half_line.find('\n')) != std::string::npos;) {
+      if (auto progress = parse_progress(std::string_view(r.half_line).substr(0, end)))
+        r.progress = std::move(progress);
+      r.half_line.erase(0, end + 1);
+    }
+    if (r.half_line.size() > kLongestLine) r.half_line.clear();
+  }
+
+  void draw(steady_clock::time_point now) {
+    if (!screen_.on() || now - drawn_ < milliseconds(500)) return;
+    drawn_ = now;
+    std::vector<std::string> lines;
+    for (const Running& r : running_) {
+      const std::string what =
+          r.item.client + " " + r.item.item.request.module + " " + quoted(r.item.item.request.name) + ": ";
+      lines.push_back(what + (r.progress ? show_progress(*r.progress) : "begins"));
+    }
+    screen_.show(lines);
+  }
+
+  // A line for people stands above those of running pulls.
+  void say(const std::string& text) {
+    screen_.show({});
+    options_.say(text);
+  }
+
   Command worker_command(std::vector<std::string> words) const {
     Command command;
     command.argv = {options_.programs + "/bk_pull", "--home", config_.home};
@@ -90,13 +124,14 @@ class Supervisor {
 
   void complain(const std::string& text) {
     log_.notice(text);
-    options_.say(text);
+    say(text);
     note(kExitTryLater);
   }
 
   // What killed processes left half written; the store, its index and the control repositories look after
   // themselves.
   void sweep() {
+    remove_tree(config_.home + "/tmp/progress");  // of workers that were killed: none is at work now
     std::vector<std::string> folders{config_.home + "/TODO", config_.home + "/tmp/archives"};
     for (const std::string& client : todo_.clients()) folders.push_back(config_.home + "/TODO/" + client);
     for (const std::string& folder : folders) (void)remove_abandoned_in(folder);
@@ -129,7 +164,7 @@ class Supervisor {
     items_ = todo_.pending(problems);
     for (const std::string& problem : problems) {
       log_.notice(problem);
-      options_.say(problem);
+      say(problem);
       note(kExitCorrupt);
     }
     read_rules();
@@ -183,7 +218,7 @@ class Supervisor {
     Command command = worker_command({"--", item.client, item.stem});
     command.stdout_fd = write_end.get();
     const auto now = steady_clock::now();
-    running_.push_back({item, start(command), std::move(read_end), now, now});
+    running_.push_back({item, start(command), std::move(read_end), now, now, {}, {}});
   }
 
   static std::pair<Fd, Fd> signs_pipe() {
@@ -209,10 +244,15 @@ class Supervisor {
     stopping_ = woken.stop;
     const auto now = steady_clock::now();
     auto it = running_.begin();
+    auto sign = woken.alive.begin();
     for (std::size_t i = 0; it != running_.end(); ++i) {
-      if (std::binary_search(woken.alive.begin(), woken.alive.end(), i)) it->alive = now;
+      if (sign != woken.alive.end() && sign->worker == i) {
+        it->alive = now;
+        hear(*it, (sign++)->said);
+      }
       it = look_after(*it, now) ? running_.erase(it) : std::next(it);
     }
+    draw(now);
     if (woken.requests) stale_ = true;
     if (options_.watch) keep_watching(now);
   }
@@ -279,6 +319,8 @@ class Supervisor {
   BacklineConf rules_;
   std::vector<TodoList::Named> items_;
   std::list<Running> running_;
+  Screen screen_{STDERR_FILENO};
+  steady_clock::time_point drawn_{};
   std::set<std::string> tried_;
   steady_clock::time_point last_ingest_, scanned_, tried_since_ = steady_clock::now();
   bool stopping_ = false;

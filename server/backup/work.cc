@@ -5,6 +5,7 @@
 #include "common/text/escape.h"
 #include "server/access/client_rules.h"
 #include "server/backup/agentless.h"
+#include "server/backup/progress.h"
 #include "server/backup/skips.h"
 #include "server/backup/verdict.h"
 #include "server/ingest/receipts.h"
@@ -66,6 +67,7 @@ class Work {
     finish(receipt, end);
     say(std::string(proto::to_word(end.outcome)) + (end.reason.empty() ? "" : ": " + end.reason),
         end.status != 0);
+    if (!cost_.empty()) worker_.log.line(label() + ": " + cost_);
     return end.status;
   }
 
@@ -116,7 +118,7 @@ class Work {
     out.bandwidth = {rules.bandwidth, worker_.config.home + "/tmp/bandwidth/" + client_};
     return out;
   }
-  [[nodiscard]] store::SnapshotRecord snapshot(store::Store& store) const {
+  [[nodiscard]] store::SnapshotRecord snapshot(store::Store& store) {
     const proto::Request& request = item_.request;
     std::optional<store::SnapshotRecord> previous =
         store.newest(client_, request.module, request.method, request.name);
@@ -136,12 +138,23 @@ class Work {
                               worker_.config.limits.pull_timeout,
                               worker_.alive,
                               rules.agent};
-    pull::Pulled pulled = driver({client_, request}, around);
+    pull::Pulled pulled = with_progress(driver, around);
     crash_point("backup.pulled");
     const store::SnapshotRecord record = writer->commit(record_of(pulled, began));
     crash_point("backup.committed");
     if (pulled.committed) pulled.committed(record.id);
     return record;
+  }
+  pull::Pulled with_progress(pull::Driver driver, pull::Surroundings& around) {
+    const std::string file = progress_file(worker_.config.home, client_, stem_);
+    ensure_directory(parent_of(file));
+    ProgressTeller teller(worker_.progress_fd, file, around.previous);
+    around.progress = [&](const pull::PullProgress& done) {
+      if (teller.tell(done)) worker_.log.line(label() + ": so far " + show_progress(teller.now()));
+    };
+    pull::Pulled pulled = driver({client_, item_.request}, around);
+    cost_ = show_cost(pulled.files, pulled.directories, pulled.done, teller.elapsed());
+    return pulled;
   }
   [[nodiscard]] store::SnapshotRecord record_of(pull::Pulled& pulled, Timestamp began) const {
     store::SnapshotRecord record;
@@ -181,6 +194,7 @@ class Work {
   const Worker& worker_;
   std::string client_, stem_;
   TodoItem item_;
+  std::string cost_;  // of the pull that this run made
   TodoList todo_;
 };
 

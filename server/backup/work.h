@@ -20,7 +20,8 @@ struct Worker {
   std::string programs;  // folder of bk_ssh
   const Clock& clock;
   const Log& log;
-  std::function<void()> alive = [] {};                                      // something moved
+  std::function<void()> alive = [] {};  // something moved
+  int progress_fd = -1;                 // gets lines of progress (progress.h)
   std::function<void(const std::string&)> say = [](const std::string&) {};  // one line for people
 };
 

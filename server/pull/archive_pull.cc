@@ -54,6 +54,8 @@ class Receiver {
     around_.alive();
     digest_.update(piece);
     received_ += piece.size();
+    came_ += piece.size();
+    around_.progress(progress());
     segment_bytes_ += piece.size();
     stream_->feed(piece);
     if (segment_bytes_ >= kSegmentBytes) checkpoint();
@@ -67,6 +69,9 @@ class Receiver {
     start_segment();
   }
   [[nodiscard]] std::uint64_t received() const { return received_; }
+  [[nodiscard]] PullProgress progress() const {
+    return {0, 0, received_, came_, around_.writer.totals().stored_bytes};
+  }
   [[nodiscard]] Digest finish() {
     end_segment();
     return digest_.finish();
@@ -87,7 +92,8 @@ class Receiver {
   std::vector<Extent> extents_;
   std::unique_ptr<store::StreamWriter> stream_;
   Sha256 digest_;
-  std::uint64_t received_ = 0;
+  std::uint64_t received_ = 0;  // also by earlier attempts
+  std::uint64_t came_ = 0;      // now
   std::uint64_t segment_bytes_ = 0;
 };
 
@@ -145,6 +151,7 @@ Pulled pull_archive(const Job& job, Surroundings& around) {
   out.root.mtime = job.request.prepared.value_or(job.request.requested);
   out.root.content = receiver.take_extents();
   out.files = 1;
+  out.done = receiver.progress();
   out.bytes = out.root.size;
   out.archive_sha256 = digest.hex();
   out.committed = [resume](const std::string&) { resume.forget(); };

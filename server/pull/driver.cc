@@ -14,7 +14,10 @@ Pulled pull_directory(const Job& job, Surroundings& around) {
   PullOptions options;
   options.idle = around.endpoint.idle_timeout;
   options.total = around.total;
-  options.progress = [&](const PullProgress&) { around.alive(); };
+  options.progress = [&](const PullProgress& done) {
+    around.alive();
+    around.progress(done);
+  };
   PullReport report =
       pull_tree(stream, around.store, around.writer, around.previous, job.request.place, options);
   Pulled out;
@@ -25,6 +28,8 @@ Pulled pull_directory(const Job& job, Surroundings& around) {
   out.bytes = report.bytes;
   out.skipped = std::move(report.skipped);
   out.skipped_count = report.skipped_count;
+  out.done = {report.read_files, report.directories, report.read_bytes, report.received_bytes,
+              around.writer.totals().stored_bytes};
   return out;
 }
 

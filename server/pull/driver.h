@@ -8,6 +8,7 @@
 #include "common/ssh/ssh.h"
 #include "common/tree/entry.h"
 #include "proto/request/request.h"
+#include "server/pull/progress.h"
 #include "server/store/snapshot.h"
 #include "server/store/store.h"
 
@@ -38,6 +39,8 @@ struct Surroundings {
   // Called whenever something moved; a pull that does not call it for limits.idle_timeout is stopped.
   std::function<void()> alive = [] {};
   bool agent = true;  // false: the client has only an SFTP server
+  // How far it is; called now and then beside alive.
+  std::function<void(const PullProgress&)> progress = [](const PullProgress&) {};
 };
 
 struct Pulled {
@@ -46,6 +49,7 @@ struct Pulled {
   std::vector<std::string> skipped;  // as SnapshotRecord::skipped
   std::uint64_t skipped_count = 0;
   std::string archive_sha256;
+  PullProgress done;  // what it cost
   // After the snapshot with this id was committed; makes the view remember it.  May be empty.
   std::function<void(const std::string& snapshot_id)> committed;
 };

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "common/tree/entry.h"
+#include "server/pull/progress.h"
 #include "server/pull/stream.h"
 #include "server/store/snapshot.h"
 #include "server/store/store.h"
@@ -18,12 +19,6 @@
 #include <vector>
 
 namespace bk::pull {
-
-struct PullProgress {
-  std::uint64_t directories = 0;     // finished
-  std::uint64_t entries = 0;         // received
-  std::uint64_t received_bytes = 0;  // on the wire
-};
 
 struct PullOptions {
   Millis idle{std::chrono::seconds(60)};              // no byte from the agent

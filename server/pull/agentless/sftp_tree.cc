@@ -211,8 +211,13 @@ bool SftpTree::read_once(const std::string& path, Entry& entry) {
   std::uint64_t bytes = 0;
   store::StreamWriter stream(around_.writer, around_.store.chunker());
   const auto around = sftp_.read_file(path, [&](std::string_view piece) {
-    around_.alive();
     bytes += piece.size();
+    out_.done.bytes += piece.size();
+    out_.done.received_bytes += piece.size();
+    out_.done.directories = out_.directories;
+    out_.done.stored_bytes = around_.writer.totals().stored_bytes;
+    around_.alive();
+    around_.progress(out_.done);
     if (bytes <= kInlineFile) {
       small += piece;
       return;
@@ -220,6 +225,7 @@ bool SftpTree::read_once(const std::string& path, Entry& entry) {
     stream.feed(std::exchange(small, {}));
     stream.feed(piece);
   });
+  ++out_.done.files;
   entry.content = stream.finish();
   if (bytes > 0 && bytes <= kInlineFile)
     entry.content = {Extent{Extent::Kind::Inline, bytes, {}, std::move(small)}};

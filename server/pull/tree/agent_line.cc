@@ -91,6 +91,7 @@ Frame AgentLine::receive() {
     if (!frame) {
       flush();
       fill();
+      bytes_came_();
       continue;
     }
     if (frame->type == FrameType::KeepAlive) {

@@ -10,6 +10,7 @@
 #include "server/pull/tree_pull.h"
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ class AgentLine {
   }
   // The agent listens for Heartbeats: they are sent from now on, also while the caller is busy elsewhere.
   void start_heart() { heart_.start(options_.heartbeat); }
+  // Called whenever bytes came, also those of a frame that is not whole yet.
+  void when_bytes_come(std::function<void()> call) { bytes_came_ = std::move(call); }
   // The next frame that is not a sign of life.  Refused and Fail become errors.  Throws Transient at the end
   // of the stream and after a deadline.
   [[nodiscard]] Frame receive();
@@ -48,6 +51,7 @@ class AgentLine {
   PullOptions options_;
   Heart heart_;
   std::chrono::steady_clock::time_point end_;
+  std::function<void()> bytes_came_ = [] {};
   FrameDecoder decoder_;
   std::string out_;
   std::vector<char> buffer_;

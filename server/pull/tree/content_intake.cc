@@ -66,6 +66,7 @@ void ContentIntake::add_extent(Extent extent) {
     throw Error(Kind::Protocol, "a file larger than files can be");
   }
   file_bytes_ += extent.bytes;
+  bytes_ += extent.bytes;
   if (marks_.empty() || marks_.back().batch != next_batch_)
     marks_.push_back({next_batch_, file_->content.size()});
   file_->content.push_back(std::move(extent));
@@ -140,6 +141,7 @@ void ContentIntake::apply(const EndFile& item) {
   }
   if (item.status == FileStatus::Ok || item.status == FileStatus::Changed) keep_tail();
   --file_page_->open_files;
+  ++files_;
   file_ = nullptr;
   ++index_;
 }

@@ -26,6 +26,9 @@ class ContentIntake {
   }
   [[nodiscard]] bool idle() const { return open_.empty() && file_ == nullptr; }
   [[nodiscard]] std::uint64_t flagged() const { return flagged_; }
+  // Ended so far, and the bytes that came for files, also for those that were read again.
+  [[nodiscard]] std::uint64_t files() const { return files_; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
  private:
   struct Batch {
@@ -50,7 +53,8 @@ class ContentIntake {
   ChunkerParams params_;
   Held& held_;
   std::deque<Batch> open_;
-  std::unordered_set<ChunkId> coming_;                      // asked for, and not here yet
+  std::unordered_set<ChunkId> coming_;  // asked for, and not here yet
+  std::uint64_t files_ = 0, bytes_ = 0;
   std::uint64_t next_batch_ = 0, asked_ = 0, flagged_ = 0;  // asked_: recipes read to their end
   std::vector<store::ChunkRef> chunks_;                     // of the recipe being read
   // The next wanted file in order, and, while its content comes in, its entry.

@@ -18,7 +18,7 @@ namespace bk::pull {
 
 namespace {
 
-constexpr std::uint64_t kProgressFrames = 256;
+constexpr std::chrono::milliseconds kTellEvery{500};
 
 class Pull {
  public:
@@ -30,18 +30,17 @@ class Pull {
         links_(store.scratch()),
         walk_(line, store, held_, std::move(old_root)),
         pages_(line, store, held_, links_),
+        writer_(writer),
         content_(line, writer, store.chunker(), held_),
         keeper_(store, writer, held_, links_) {}
 
   PullReport run() {
+    line_.when_bytes_come([this] { tell(); });
     for (;;) {
       Frame frame = line_.receive();
       if (frame.type == FrameType::Done) return finish(decode_done(frame.payload));
       handle(frame);
       keeper_.advance(content_.complete_batches());
-      if (options_.progress && line_.frames() % kProgressFrames == 0) {
-        options_.progress({keeper_.directories(), pages_.count(), line_.received_bytes()});
-      }
     }
   }
 
@@ -64,6 +63,14 @@ class Pull {
         throw Error(Kind::Protocol,
                     fmt::format("the agent sent {} in the middle of a pull", frame_name(frame.type)));
     }
+  }
+
+  void tell() {
+    const auto now = std::chrono::steady_clock::now();
+    if (!options_.progress || now - told_ < kTellEvery) return;
+    told_ = now;
+    options_.progress({content_.files(), keeper_.directories(), content_.bytes(), line_.received_bytes(),
+                       writer_.totals().stored_bytes});
   }
 
   void skipped(const Skipped& message) {
@@ -109,9 +116,11 @@ class Pull {
   LinkTable links_;
   WalkIntake walk_;
   PageIntake pages_;
+  store::Writer& writer_;
   ContentIntake content_;
   DirectoryKeeper keeper_;
   PullReport report_;
+  std::chrono::steady_clock::time_point told_{};
 };
 
 std::string greet(AgentLine& line, const store::Store& store, const std::string& root) {

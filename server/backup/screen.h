@@ -1,0 +1,30 @@
+// Lines at the bottom of a terminal that are written again in place; on anything else, nothing.
+//
+// The cursor rests at the beginning of the first of them, so that a line which another process writes there
+// stands above them, once they are written again.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace bk::server {
+
+class Screen {
+ public:
+  explicit Screen(int fd);
+  ~Screen();  // takes them away
+  Screen(const Screen&) = delete;
+  Screen& operator=(const Screen&) = delete;
+  [[nodiscard]] bool on() const { return terminal_; }
+  // In place of what was shown; cut to the terminal's width.  Text without control bytes.
+  void show(const std::vector<std::string>& lines);
+
+ private:
+  int fd_;
+  bool terminal_, shown_ = false;
+};
+
+// To be written before a line when `fd` is a terminal: what was there is wiped out.
+[[nodiscard]] std::string line_wiper(int fd);
+
+}  // namespace bk::server
