@@ -1,18 +1,18 @@
 #include "server/bkdb/verify.h"
 
 #include "common/digest/sha256.h"
+#include "common/spill/disk_map.h"
 #include "server/bkdb/content.h"
 #include "server/bkdb/walk.h"
 #include "server/bkdb/window.h"
 #include "server/store/tree.h"
 
 #include <unordered_map>
-#include <unordered_set>
 
 namespace bk::bkdb {
 namespace {
 
-constexpr std::size_t kRemembered = 1U << 20U;  // 32 bytes each, and the set's overhead: below 64 MiB
+constexpr std::uint64_t kRemembered = 1U << 24U;  // chunks found good; about a gigabyte on the disk
 
 struct Bad {
   std::unordered_map<ChunkId, std::string> chunks;        // damaged content, and why
@@ -28,10 +28,15 @@ struct Bad {
 class Reader final : public Visitor {
  public:
   Reader(store::Store& store, bool content, VerifyTotals& totals, Bad& bad)
-      : store_(store), content_(content), totals_(totals), bad_(bad) {}
+      : store_(store),
+        content_(content),
+        totals_(totals),
+        bad_(bad),
+        seen_directories_(store.scratch()),
+        seen_chunks_(store.scratch()) {}
 
   bool enter(const std::string&, const Entry& directory) override {
-    if (!seen_directories_.insert(directory.node).second) return false;
+    if (!seen_directories_.insert(directory.node.view())) return false;
     nodes_.push_back(directory.node);
     ++totals_.directories;
     return true;
@@ -70,8 +75,8 @@ class Reader final : public Visitor {
  private:
   void add(const Extent& extent) {
     // Bounded: forgetting costs reading again, never a chunk that was not read.
-    if (seen_chunks_.size() >= kRemembered) seen_chunks_.clear();
-    if (!seen_chunks_.insert(extent.id).second) return;
+    if (seen_chunks_.size() >= kRemembered) seen_chunks_ = DiskMap(store_.scratch());
+    if (!seen_chunks_.insert(extent.id.view())) return;
     window_.add(extent.id, extent.bytes, 0);
     if (window_.full()) flush();
   }
@@ -80,7 +85,7 @@ class Reader final : public Visitor {
   bool content_;
   VerifyTotals& totals_;
   Bad& bad_;
-  std::unordered_set<ChunkId> seen_directories_, seen_chunks_;
+  DiskMap seen_directories_, seen_chunks_;
   std::vector<ChunkId> nodes_;
   ChunkWindow window_;
 };

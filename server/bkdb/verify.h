@@ -1,10 +1,11 @@
 // Reads and hashes what snapshots hold, and says which snapshots and paths suffer from what is damaged.
 //
 // Every stored byte that a selected snapshot needs is read once or a few times, however many snapshots share
-// it: directories met before are not walked again, and the last million chunks found good are not read again.
+// it: directories met before are not walked again, and chunks found good
+// are not read again.
 // Then each archive (method sftp) is hashed as a whole and compared with what its client computed.
 // Only when something is damaged, a second walk without content finds every path that names it.  Memory: some
-// tens of megabytes, and one record for each distinct directory node.
+// tens of megabytes; tables of nodes and chunks spill to the index folder.
 #pragma once
 
 #include "server/store/store.h"

@@ -4,7 +4,7 @@
 
 namespace bk::store {
 
-void for_each_reachable(Store& store, const Entry& root, std::unordered_set<ChunkId>& visited,
+void for_each_reachable(Store& store, const Entry& root, DiskMap& visited,
                         const std::function<void(ObjectKind, const ChunkId&)>& sink) {
   std::vector<NodeRef> todo;
   if (root.type == EntryType::Directory) todo.push_back({ObjectKind::Tree, root.node});
@@ -15,7 +15,7 @@ void for_each_reachable(Store& store, const Entry& root, std::unordered_set<Chun
   while (!todo.empty()) {
     const NodeRef ref = todo.back();
     todo.pop_back();
-    if (ref.kind != ObjectKind::Data && !visited.insert(ref.id).second) continue;
+    if (ref.kind != ObjectKind::Data && !visited.insert(ref.id.view())) continue;
     sink(ref.kind, ref.id);
     if (ref.kind == ObjectKind::Data) continue;
     for (const NodeRef& below : node_refs(store.read(ref.kind, ref.id))) todo.push_back(below);

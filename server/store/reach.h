@@ -1,17 +1,17 @@
 // What a snapshot needs.
 #pragma once
 
+#include "common/spill/disk_map.h"
 #include "server/store/node.h"
 #include "server/store/store.h"
 
 #include <functional>
-#include <unordered_set>
 
 namespace bk::store {
 
 // Calls sink for every object below `root` once per reference; nodes and lists that are in `visited` already
 // are not entered again.  Depth is a loop.  Throws Corrupt when a node or list is missing or damaged.
-void for_each_reachable(Store& store, const Entry& root, std::unordered_set<ChunkId>& visited,
+void for_each_reachable(Store& store, const Entry& root, DiskMap& visited,
                         const std::function<void(ObjectKind, const ChunkId&)>& sink);
 
 }  // namespace bk::store

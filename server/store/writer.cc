@@ -21,7 +21,7 @@ constexpr std::size_t kRootExtents = 64;
 
 ClientPossession::Walk walk_snapshots(StoreImpl& store, const std::string& client) {
   return [&store, client](const std::function<void(const ChunkId&)>& sink) {
-    std::unordered_set<ChunkId> visited;
+    DiskMap visited(store.scratch());
     const auto tolerant = [](const auto& body) {
       try {
         body();

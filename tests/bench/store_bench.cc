@@ -97,7 +97,7 @@ int main(int argc, char** argv) {
   {
     const Phase phase("read all");
     const SnapshotRecord newest = store->snapshots().back();
-    std::unordered_set<ChunkId> visited;
+    DiskMap visited(store->scratch());
     std::vector<ChunkId> data;
     for_each_reachable(*store, newest.root, visited, [&](ObjectKind kind, const ChunkId& id) {
       if (kind == ObjectKind::Data) data.push_back(id);
