@@ -88,7 +88,7 @@ std::vector<std::string> base_environment(const std::string& home) {
   std::vector<std::string> out{std::string("PATH=") + kSystemPath, "LC_ALL=C.UTF-8", "HOME=" + home};
 #ifdef BK_CRASH_POINTS
   // Test builds only: a crash point may lie in a program that the tested one starts.
-  for (const char* name : {"BACKLINE_CRASH_AT", "BACKLINE_CRASH_LOG"}) {
+  for (const char* name : {"BACKLINE_CRASH_AT", "BACKLINE_CRASH_LOG", "BACKLINE_CHECKPOINT_BYTES"}) {
     if (const char* value = std::getenv(name)) out.push_back(std::string(name) + "=" + value);
   }
 #endif

@@ -3,6 +3,7 @@
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
+#include "common/text/number.h"
 #include "server/access/client_rules.h"
 #include "server/backup/agentless.h"
 #include "server/backup/progress.h"
@@ -15,6 +16,7 @@
 #include "server/views/views.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace bk::server {
 namespace {
@@ -38,6 +40,15 @@ Finished finished_of(const store::SnapshotRecord& record, Timestamp now) {
                  " entries could not be read, were left out or changed while they were read";
   }
   return end;
+}
+
+// Test builds make checkpoints by bytes: their trees are pulled within a second.
+std::uint64_t checkpoint_bytes() {
+#ifdef BK_CRASH_POINTS
+  if (const char* text = std::getenv("BACKLINE_CHECKPOINT_BYTES"))
+    return parse_int<std::uint64_t>(text).value_or(0);
+#endif
+  return 0;
 }
 
 class Work {
@@ -138,6 +149,9 @@ class Work {
                               worker_.config.limits.pull_timeout,
                               worker_.alive,
                               rules.agent};
+    around.begun = store.checkpoint(client_, request.module, request.method, request.name);
+    around.checkpoint_every = worker_.config.limits.checkpoint;
+    around.checkpoint_bytes = checkpoint_bytes();
     pull::Pulled pulled = with_progress(driver, around);
     crash_point("backup.pulled");
     const store::SnapshotRecord record = writer->commit(record_of(pulled, began));

@@ -24,6 +24,8 @@ constexpr ConfigKey kSchema[] = {
      "a pull that lasts longer is stopped and has failed"},
     {"limits.idle_timeout", ConfigType::Duration, "5m",
      "a pull without any progress for this long is stopped and has failed"},
+    {"limits.checkpoint", ConfigType::Duration, "3m",
+     "how often the pull of a tree notes what it has, for the case that it is cut; 1s to 1h"},
 };
 
 std::string path_of(const Config& file, Config::Path key, const std::string& home) {
@@ -82,6 +84,10 @@ ServerConfig parse_config(std::string_view text, const std::string& file, const 
   out.limits.backoff = backoff_of(values);
   out.limits.pull_timeout = positive(values, {"limits", "pull_timeout"});
   out.limits.idle_timeout = positive(values, {"limits", "idle_timeout"});
+  out.limits.checkpoint = positive(values, {"limits", "checkpoint"});
+  if (out.limits.checkpoint > std::chrono::hours(1))
+    values.refuse({"limits", "checkpoint"},
+                  "must not be longer than \"1h\": a cut would cost as much reading");
   return out;
 }
 

@@ -7,19 +7,50 @@
 
 namespace bk::pull {
 
+namespace {
+
+store::CheckpointRecord checkpoint_record(const Job& job, const Surroundings& around, const Entry& root) {
+  store::CheckpointRecord record;
+  record.client = job.client;
+  record.module = job.request.module;
+  record.method = job.request.method;
+  record.name = job.request.name;
+  record.began = around.now;
+  if (around.previous && record.began <= around.previous->began)  // the clock was set back
+    record.began = around.previous->began.plus(std::chrono::nanoseconds(1));
+  record.saved = SystemClock().now();
+  record.node = root.node;
+  record.has_subdirectories = root.has_subdirectories;
+  return record;
+}
+
+PullOptions options_for(const Job& job, Surroundings& around) {
+  PullOptions options;
+  options.idle = around.endpoint.idle_timeout;
+  options.total = around.total;
+  options.progress = [&around](const PullProgress& done) {
+    around.alive();
+    around.progress(done);
+  };
+  options.poll = around.poll;
+  options.begun = around.begun;
+  options.checkpoint_every = around.checkpoint_every;
+  options.checkpoint_bytes = around.checkpoint_bytes;
+  options.checkpoint = [&job, &around](const Entry& root) {
+    around.writer.save_checkpoint(checkpoint_record(job, around, root));
+    around.progressed = true;
+  };
+  return options;
+}
+
+}  // namespace
+
 Pulled pull_directory(const Job& job, Surroundings& around) {
   ssh::Session session(around.endpoint);
   const std::unique_ptr<ssh::Channel> channel = session.exec("backline tree");
   ChannelStream stream(*channel);
-  PullOptions options;
-  options.idle = around.endpoint.idle_timeout;
-  options.total = around.total;
-  options.progress = [&](const PullProgress& done) {
-    around.alive();
-    around.progress(done);
-  };
-  PullReport report =
-      pull_tree(stream, around.store, around.writer, around.previous, job.request.place, options);
+  PullReport report = pull_tree(stream, around.store, around.writer, around.previous, job.request.place,
+                                options_for(job, around));
   Pulled out;
   out.root = std::move(report.root);
   out.files = report.files;

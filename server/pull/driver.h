@@ -41,6 +41,13 @@ struct Surroundings {
   bool agent = true;  // false: the client has only an SFTP server
   // How far it is; called now and then beside alive.
   std::function<void(const PullProgress&)> progress = [](const PullProgress&) {};
+  // Called often; may throw Cancelled to end the pull: what is stored is kept for the next one.
+  std::function<void()> poll = [] {};
+  // Trees: what an earlier, unfinished pull left, and how often this one notes what it has.
+  std::optional<store::CheckpointRecord> begun = std::nullopt;
+  std::chrono::milliseconds checkpoint_every{std::chrono::minutes(3)};
+  std::uint64_t checkpoint_bytes = 0;  // not 0: also whenever so many bytes came
+  bool progressed = false;             // set by a driver: the next pull of the source has less to do
 };
 
 struct Pulled {

@@ -25,6 +25,16 @@ struct PullOptions {
   Millis total{std::chrono::hours(24)};               // the whole pull
   Millis heartbeat{std::chrono::seconds(10)};         // the agent hears from us at least so often
   std::function<void(const PullProgress&)> progress;  // called now and then; may throw Cancelled to stop
+  // Called at least once a second, unless the store takes longer; may throw Cancelled to stop.
+  std::function<void()> poll;
+  // What an earlier pull of the source left behind the previous snapshot.
+  std::optional<store::CheckpointRecord> begun;
+  // Told where the unfinished tree is: now and then, and before an error of the line or a Cancelled is
+  // thrown. Only when it is another than the last one; everything in it was put, and is for the callee to
+  // sync.
+  std::function<void(const Entry& root)> checkpoint;
+  Millis checkpoint_every{std::chrono::minutes(3)};
+  std::uint64_t checkpoint_bytes = 0;  // not 0: also whenever so many bytes came
 };
 
 struct PullReport {

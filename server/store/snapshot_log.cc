@@ -5,6 +5,7 @@
 #include "common/io/file.h"
 #include "common/path/names.h"
 #include "common/text/escape.h"
+#include "server/store/checkpoint_folder.h"
 
 #include <algorithm>
 #include <chrono>
@@ -49,7 +50,7 @@ std::string SnapshotLog::first_hash() const {
 
 std::string SnapshotLog::source_of(const std::string& module, const std::string& method,
                                    const std::string& name) const {
-  return Sha256::of(client_ + '\0' + module + '\0' + method + '\0' + name).hex().substr(0, 32);
+  return source_key(client_, module, method, name);
 }
 
 SnapshotJournal SnapshotLog::journal() const { return {folder_ + "/journal", first_hash()}; }
@@ -208,7 +209,7 @@ void SnapshotLog::check(const std::function<void(const std::string&)>& report) c
   }
   for (const std::string& name : list_directory(folder_)) {
     // Written by an earlier version and left by a killed writer: nothing that counts.
-    if (!expected.contains(name) && !name.starts_with(".tmp-"))
+    if (!expected.contains(name) && !name.starts_with(".tmp-") && !CheckpointFolder::is_name(name))
       report(quoted(folder_ + "/" + name) + " is not in the journal");
   }
 }

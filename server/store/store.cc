@@ -6,6 +6,7 @@
 #include "common/path/names.h"
 #include "common/random/random.h"
 #include "common/text/escape.h"
+#include "server/store/checkpoint_folder.h"
 #include "server/store/store_impl.h"
 #include "server/store/writer.h"
 
@@ -155,6 +156,17 @@ std::optional<SnapshotRecord> StoreImpl::newest(const std::string& client, const
   return SnapshotLog(layout_, header_.id, client).newest(module, method, name);
 }
 
+std::optional<CheckpointRecord> StoreImpl::checkpoint(const std::string& client, const std::string& module,
+                                                      const std::string& method, const std::string& name) {
+  require_safe_name("client", client);
+  std::optional<CheckpointRecord> found = CheckpointFolder(layout_, client).find(module, method, name);
+  if (!found) return std::nullopt;
+  // A commit that was killed before it removed the record.
+  const std::optional<SnapshotRecord> snapshot = newest(client, module, method, name);
+  if (snapshot && snapshot->began >= found->began) return std::nullopt;
+  return found;
+}
+
 void StoreImpl::rebuild_index(const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   index_.rebuild(progress);
 }
@@ -166,6 +178,7 @@ void StoreImpl::check_structure(const std::function<void(const std::string&)>& r
   }
   for (const std::string& client : list_clients(layout_))
     SnapshotLog(layout_, header_.id, client).check(report);
+  for (const std::string& client : list_clients(layout_)) CheckpointFolder(layout_, client).check(report);
 }
 
 }  // namespace bk::store

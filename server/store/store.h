@@ -13,6 +13,7 @@
 #include "common/chunk/chunker.h"
 #include "common/compress/group.h"
 #include "common/tree/entry.h"
+#include "server/store/checkpoint.h"
 #include "server/store/snapshot.h"
 
 #include <cstdint>
@@ -61,6 +62,9 @@ class Writer {
   // have sequence 0 and no previous hash: commit() gives the next sequence number, a strictly increasing
   // time, id, chain, and returns all that.
   virtual SnapshotRecord commit(SnapshotRecord record) = 0;
+  // sync(), then puts this record in place of the source's older one, durably: a later pull finds what it
+  // names. commit() removes it.
+  virtual void save_checkpoint(const CheckpointRecord& record) = 0;
   // What this client owns at this moment, including what this writer put.
   [[nodiscard]] virtual Possession& possession() = 0;
   // True when the chunk is in the store, whoever sent it.  For the server's own use; the answer must never
@@ -123,6 +127,12 @@ class Store {
                                                              const std::string& module,
                                                              const std::string& method,
                                                              const std::string& name) = 0;
+
+  // What an unfinished pull of the source has left behind its newest snapshot; nothing when there is none.
+  [[nodiscard]] virtual std::optional<CheckpointRecord> checkpoint(const std::string& client,
+                                                                   const std::string& module,
+                                                                   const std::string& method,
+                                                                   const std::string& name) = 0;
 
   [[nodiscard]] virtual const ChunkerParams& chunker() const = 0;
   [[nodiscard]] virtual const std::string& directory() const = 0;

@@ -32,6 +32,8 @@ class StoreImpl final : public Store {
   std::vector<SnapshotRecord> snapshots(const std::string& client) override;
   std::optional<SnapshotRecord> newest(const std::string& client, const std::string& module,
                                        const std::string& method, const std::string& name) override;
+  std::optional<CheckpointRecord> checkpoint(const std::string& client, const std::string& module,
+                                             const std::string& method, const std::string& name) override;
   const ChunkerParams& chunker() const override { return header_.chunker; }
   const std::string& directory() const override { return layout_.store; }
   const std::string& scratch() const override { return layout_.index; }

@@ -26,6 +26,8 @@ class DirectoryWriter {
   // Folds long contents into lists.  Throws Protocol for an entry out of order, with a bad name, or with more
   // than 2 MiB of attributes.
   void add(const Entry& entry);
+  // Another one that goes on from here: what is added to it does not reach this one.
+  [[nodiscard]] DirectoryWriter branch() const;
   struct Done {
     ChunkId node;
     bool has_subdirectories = false;
@@ -34,6 +36,7 @@ class DirectoryWriter {
 
  private:
   struct Impl;
+  explicit DirectoryWriter(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

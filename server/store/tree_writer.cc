@@ -78,9 +78,12 @@ struct DirectoryWriter::Impl {
 };
 
 DirectoryWriter::DirectoryWriter(Writer& writer) : impl_(new Impl{writer, {}, false, false, {}, 0, {}}) {}
+DirectoryWriter::DirectoryWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 DirectoryWriter::~DirectoryWriter() = default;
 DirectoryWriter::DirectoryWriter(DirectoryWriter&&) noexcept = default;
 DirectoryWriter& DirectoryWriter::operator=(DirectoryWriter&&) noexcept = default;
+
+DirectoryWriter DirectoryWriter::branch() const { return DirectoryWriter(std::make_unique<Impl>(*impl_)); }
 
 void DirectoryWriter::add(const Entry& entry) {
   Impl& self = *impl_;

@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 #include "common/io/crash.h"
+#include "server/store/checkpoint_folder.h"
 #include "server/store/extents.h"
 #include "server/store/reach.h"
 
@@ -31,10 +32,18 @@ ClientPossession::Walk walk_snapshots(StoreImpl& store, const std::string& clien
     };
     std::vector<SnapshotRecord> snapshots;
     tolerant([&] { snapshots = store.snapshots(client); });
-    for (const SnapshotRecord& snapshot : snapshots)
+    const auto walk = [&](const Entry& root) {
       tolerant([&] {
-        for_each_reachable(store, snapshot.root, visited, [&](ObjectKind, const ChunkId& id) { sink(id); });
+        for_each_reachable(store, root, visited, [&](ObjectKind, const ChunkId& id) { sink(id); });
       });
+    };
+    for (const SnapshotRecord& snapshot : snapshots) walk(snapshot.root);
+    for (const CheckpointRecord& checkpoint : CheckpointFolder(store.layout(), client).all()) {
+      Entry root;
+      root.type = EntryType::Directory;
+      root.node = checkpoint.node;
+      walk(root);
+    }
   };
 }
 
@@ -199,6 +208,17 @@ void WriterImpl::sync() {
   store_.index().live().sync_others(journal_ ? journal_->number() : 0);
 }
 
+void WriterImpl::save_checkpoint(const CheckpointRecord& record) {
+  if (record.client != client_ || record.module != module_ || record.method != method_ ||
+      record.name != name_)
+    throw Error(Kind::Usage, "a checkpoint of another source than its writer's");
+  sync();
+  crash_point("store.checkpoint-synced");
+  CheckpointFolder(store_.layout(), client_).save(record);
+  crash_point("store.checkpoint-saved");
+  possession_.fold();
+}
+
 SnapshotRecord WriterImpl::commit(SnapshotRecord record) {
   if (record.client != client_ || record.module != module_ || record.method != method_ ||
       record.name != name_)
@@ -208,6 +228,8 @@ SnapshotRecord WriterImpl::commit(SnapshotRecord record) {
   if (record.skipped.size() > kMaxSkippedLines) record.skipped.resize(kMaxSkippedLines);
   sync();
   SnapshotRecord done = SnapshotLog(store_.layout(), store_.id(), client_).append(std::move(record));
+  if (CheckpointFolder(store_.layout(), client_).remove(module_, method_, name_))
+    crash_point("store.checkpoint-removed");
   possession_.fold();
   store_.index().merge_if_idle();
   return done;

@@ -21,6 +21,7 @@ class WriterImpl final : public Writer, private Possession {
   ChunkId put(ObjectKind kind, std::string_view content) override;
   void sync() override;
   SnapshotRecord commit(SnapshotRecord record) override;
+  void save_checkpoint(const CheckpointRecord& record) override;
   Possession& possession() override { return *this; }
   bool contains(const ChunkId& id) override;
   Totals totals() const override { return totals_; }

@@ -3,6 +3,7 @@
 //
 // Only Error of the documented kind may come out, and what parses must encode to the same bytes again.
 #include "common/error/error.h"
+#include "server/store/checkpoint.h"
 #include "server/store/layout.h"
 #include "server/store/node.h"
 #include "server/store/record.h"
@@ -65,6 +66,15 @@ void try_node(std::string_view bytes) {
   });
 }
 
+void try_checkpoint(std::string_view text) {
+  only(Kind::Protocol, [&] {
+    std::string body(text.substr(0, text.rfind("end: ")));
+    if (!body.empty() && body.back() != '\n') body += '\n';
+    const CheckpointRecord record = parse_checkpoint(body + "end: sha256 " + Sha256::of(body).hex() + "\n");
+    BK_CHECK(parse_checkpoint(write_checkpoint(record)) == record);
+  });
+}
+
 void try_snapshot(std::string_view text) {
   only(Kind::Protocol, [&] {
     std::string body(text.substr(0, text.rfind("end: ")));
@@ -80,7 +90,7 @@ void try_snapshot(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 4) {
+  switch (data[0] % 5) {
     case 0:
       try_record(bytes);
       break;
@@ -89,6 +99,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 2:
       try_snapshot(bytes);
+      break;
+    case 4:
+      try_checkpoint(bytes);
       break;
     default:
       only(Kind::Protocol, [&] { (void)parse_header(bytes); });

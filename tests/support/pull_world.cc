@@ -119,6 +119,16 @@ AgentProcess::AgentProcess(std::vector<std::string> arguments) {
 
 PullWorld::PullWorld() : store_(store::Store::open(dir_.file("store"), true)) {}
 
+void PullWorld::reopen(bool empty) {
+  store_.reset();
+  if (empty) {
+    newest_.reset();
+    remove_tree(dir_.file("store"));
+    remove_tree(dir_.file("store.index"));
+  }
+  store_ = store::Store::open(dir_.file("store"), true);
+}
+
 std::unique_ptr<store::Writer> PullWorld::writer(const std::string& client) {
   return store_->writer(client, "directories", "rsync", source());
 }
@@ -126,6 +136,17 @@ std::unique_ptr<store::Writer> PullWorld::writer(const std::string& client) {
 pull::PullReport PullWorld::pull_from(pull::ByteStream& stream, store::Writer& writer,
                                       const pull::PullOptions& options) {
   return pull::pull_tree(stream, *store_, writer, newest_, source(), options);
+}
+
+pull::PullReport PullWorld::resume_from(pull::ByteStream& stream, store::Writer& writer,
+                                        pull::PullOptions options) {
+  options.begun = store_->checkpoint("web1", "directories", "rsync", source());
+  options.checkpoint = [&](const Entry& root) {
+    const Timestamp now = SystemClock().now();
+    writer.save_checkpoint(
+        {"web1", "directories", "rsync", source(), now, now, root.node, root.has_subdirectories});
+  };
+  return pull_from(stream, writer, options);
 }
 
 void PullWorld::commit(store::Writer& writer, const pull::PullReport& report) {

@@ -33,12 +33,17 @@ class PullWorld {
   [[nodiscard]] std::string source() const { return dir_.file("source"); }
   [[nodiscard]] std::string file(const std::string& name) const { return dir_.file(name); }
   [[nodiscard]] store::Store& store() { return *store_; }
+  // Opened anew, as by another process; with `empty`, a new one without anything in it.
+  void reopen(bool empty = false);
   [[nodiscard]] std::unique_ptr<store::Writer> writer(const std::string& client = "web1");
   // Pulls through a new agent process, commits, and remembers the snapshot for the next one.
   pull::PullReport pull(std::vector<std::string> agent_arguments = {});
   // Through any stream; nothing is committed.
   pull::PullReport pull_from(pull::ByteStream& stream, store::Writer& writer,
                              const pull::PullOptions& options = {});
+  // As pull_from(), keeping checkpoints as do_backup does and beginning with the one that is there.
+  pull::PullReport resume_from(pull::ByteStream& stream, store::Writer& writer,
+                               pull::PullOptions options = {});
   void commit(store::Writer& writer, const pull::PullReport& report);
   // Writes the newest snapshot below file(name) and compares it with the source; what differs, "" when
   // nothing.

@@ -82,7 +82,8 @@ void SftpTree::push(Entry entry, std::string path, std::string below, const std:
   level.path = std::move(path);
   level.below = std::move(below);
   level.writer = std::make_unique<store::DirectoryWriter>(around_.writer);
-  if (old && old->type == EntryType::Directory) level.old.emplace(around_.store, old->node, false);
+  if (old && old->type == EntryType::Directory)
+    level.old.emplace(around_.store, old->node, OldDirectory::See::All);
   ++out_.directories;
   list(level);
 }

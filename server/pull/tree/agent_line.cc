@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kReadBytes = 256U << 10U;
 constexpr Millis kSlice{1000};
 
-[[noreturn]] void throw_late() { throw Error(Kind::Transient, "the pull took longer than its time limit"); }
+[[noreturn]] void throw_late() { throw Error(Kind::Cancelled, "the pull took longer than its time limit"); }
 
 // What an agent may say of itself: its Fail cannot make us believe that our own store is damaged.
 Kind kind_of(std::uint8_t byte) {
@@ -68,11 +68,13 @@ void AgentLine::wait_for_bytes() {
     const auto now = std::chrono::steady_clock::now();
     if (now > until) throw Error(Kind::Transient, "the agent said nothing until the deadline");
     if (now > end_) throw_late();
+    if (options_.poll) options_.poll();
     heart_.beat();
   }
 }
 
 void AgentLine::fill() {
+  if (options_.poll) options_.poll();
   const std::unique_lock lock(heart_.line());
   std::size_t got = stream_.try_read(buffer_.data(), buffer_.size());
   if (got == 0) {

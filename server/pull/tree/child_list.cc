@@ -35,10 +35,28 @@ std::string ChildList::take_block(ChildSpool& spool) {
   Block block = std::move(blocks_.front());
   blocks_.pop_front();
   spool.memory_bytes -= block.bytes.size();
-  if (block.spilled.bytes() == 0) return std::move(block.bytes);
+  return read_block(block);
+}
+
+std::string ChildList::read_block(const Block& block) {
+  if (block.spilled.bytes() == 0) return block.bytes;
   std::string bytes(block.spilled.bytes(), '\0');
   (void)block.spilled.read(0, bytes.data(), bytes.size());
   return bytes;
+}
+
+ChildList::Reader::Reader(const ChildList& list) : list_(list) {
+  part_.assign(list.open_.begin() + static_cast<std::ptrdiff_t>(list.at_), list.open_.end());
+}
+
+const Entry* ChildList::Reader::front() {
+  while (at_ == part_.size() && next_block_ <= list_.blocks_.size()) {
+    part_ = next_block_ < list_.blocks_.size() ? store::decode_page(read_block(list_.blocks_[next_block_]))
+                                               : list_.newest_;
+    ++next_block_;
+    at_ = 0;
+  }
+  return at_ == part_.size() ? nullptr : &part_[at_];
 }
 
 const Entry* ChildList::front(ChildSpool& spool) {

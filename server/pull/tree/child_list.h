@@ -30,6 +30,18 @@ class ChildList {
   // The next one to be taken, or null at the end.  Nothing is added once this was called.
   [[nodiscard]] const Entry* front(ChildSpool& spool);
   void pop() { ++at_; }
+  // Reads what is left, and takes nothing.  The list must not change meanwhile.  Memory: one block.
+  class Reader {
+   public:
+    explicit Reader(const ChildList& list);
+    [[nodiscard]] const Entry* front();  // null at the end
+    void pop() { ++at_; }
+
+   private:
+    const ChildList& list_;
+    std::vector<Entry> part_;
+    std::size_t at_ = 0, next_block_ = 0;
+  };
   [[nodiscard]] bool empty() const { return blocks_.empty() && newest_.empty() && at_ == open_.size(); }
 
  private:
@@ -39,6 +51,7 @@ class ChildList {
   };
   void close_block(ChildSpool& spool);
   [[nodiscard]] std::string take_block(ChildSpool& spool);
+  [[nodiscard]] static std::string read_block(const Block& block);
 
   std::deque<Block> blocks_;
   std::vector<Entry> newest_;

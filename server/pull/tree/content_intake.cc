@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace bk::pull {
 
 namespace {
 
+constexpr std::uint64_t kLeastBeginning = 32U << 20U;
 constexpr std::size_t kFoldExtents = 256;  // more are folded while they come in
 
 }  // namespace
@@ -52,7 +54,7 @@ void ContentIntake::apply(BeginFile& item) {
   file_ = &file_page_->entries[index_];
   file_->content.clear();
   file_->xattrs = std::move(item.xattrs);
-  file_bytes_ = 0;
+  file_bytes_ = file_batches_ = 0;
   folder_.reset();
   marks_.clear();
   const std::size_t weight = weight_of(*file_);
@@ -91,8 +93,30 @@ void ContentIntake::fold_stored() {
 void ContentIntake::keep_tail() {
   if (folder_ == nullptr && file_->content.size() <= store::kInlineExtents) return;
   if (folder_ == nullptr) folder_ = std::make_unique<store::ExtentFolder>(writer_);
-  tails_.push_back({file_, next_batch_, std::move(folder_)});
-  file_page_->batches = next_batch_;
+  tails_.push_back({file_, next_batch_, std::move(folder_), std::exchange(marks_, {})});
+  file_page_->batches = file_batches_ = next_batch_;
+}
+
+// I2, as above: of the newest extents only those of complete batches.
+std::vector<Extent> ContentIntake::beginning(const Entry& file, const store::ExtentFolder* folder,
+                                             const std::deque<Mark>& marks) const {
+  store::ExtentFolder copy = folder == nullptr ? store::ExtentFolder(writer_) : *folder;
+  const auto coming = std::find_if(marks.begin(), marks.end(),
+                                   [&](const Mark& mark) { return mark.batch > complete_batches(); });
+  const std::size_t stored = coming == marks.end() ? file.content.size() : coming->first;
+  for (std::size_t i = 0; i < stored; ++i) copy.add(file.content[i]);
+  std::vector<Extent> out = copy.finish();
+  std::uint64_t bytes = 0;
+  for (const Extent& extent : out) bytes += extent.bytes;
+  return bytes < kLeastBeginning ? std::vector<Extent>{} : out;
+}
+
+std::vector<Extent> ContentIntake::stored_beginning(const Entry& file) const {
+  if (&file == file_) return beginning(file, folder_.get(), marks_);
+  for (const Tail& tail : tails_) {
+    if (tail.file == &file) return beginning(file, tail.folder.get(), tail.marks);
+  }
+  return {};
 }
 
 void ContentIntake::finish_tails() {
@@ -107,7 +131,7 @@ void ContentIntake::apply(const ChunkItem& item) {
   if (item.bytes > params_.max_bytes) throw Error(Kind::Protocol, "a chunk larger than agreed");
   chunks_.push_back({item.id, ObjectKind::Data, item.bytes});
   add_extent({Extent::Kind::Chunk, item.bytes, item.id, {}});
-  file_page_->batches = next_batch_;
+  file_page_->batches = file_batches_ = next_batch_;
 }
 
 void ContentIntake::apply(const HoleItem& item) { add_extent({Extent::Kind::Hole, item.bytes, {}, {}}); }
@@ -140,6 +164,7 @@ void ContentIntake::apply(const EndFile& item) {
       break;
   }
   if (item.status == FileStatus::Ok || item.status == FileStatus::Changed) keep_tail();
+  file_page_->ready[index_] = file_batches_;
   --file_page_->open_files;
   ++files_;
   file_ = nullptr;

@@ -24,6 +24,9 @@ class ContentIntake {
   [[nodiscard]] std::uint64_t complete_batches() const {
     return open_.empty() ? asked_ : open_.front().number;
   }
+  // The stored beginning of a file that did not end, or whose last chunks are on their way; empty when there
+  // is none worth keeping.
+  [[nodiscard]] std::vector<Extent> stored_beginning(const Entry& file) const;
   [[nodiscard]] bool idle() const { return open_.empty() && file_ == nullptr; }
   [[nodiscard]] std::uint64_t flagged() const { return flagged_; }
   // Ended so far, and the bytes that came for files, also for those that were read again.
@@ -61,7 +64,7 @@ class ContentIntake {
   std::uint64_t page_ = 0, index_ = 0;
   HeldPage* file_page_ = nullptr;
   Entry* file_ = nullptr;
-  std::uint64_t file_bytes_ = 0;
+  std::uint64_t file_bytes_ = 0, file_batches_ = 0;
   // A long file's extents are folded into lists as soon as their chunks are stored, so that no file is too
   // long.
   std::unique_ptr<store::ExtentFolder> folder_;
@@ -74,7 +77,10 @@ class ContentIntake {
     Entry* file = nullptr;
     std::uint64_t batches = 0;
     std::unique_ptr<store::ExtentFolder> folder;
+    std::deque<Mark> marks;
   };
+  [[nodiscard]] std::vector<Extent> beginning(const Entry& file, const store::ExtentFolder* folder,
+                                              const std::deque<Mark>& marks) const;
   std::deque<Tail> tails_;
 };
 

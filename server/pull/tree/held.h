@@ -20,12 +20,16 @@ namespace bk::pull {
 struct HeldDirectory {
   HeldDirectory* parent = nullptr;  // left later than this one, so it lives longer
   std::string name;
-  // The directory of that path in the previous snapshot, or, when it was moved, the one of its inode.
+  // The directory of that path in the previous snapshot, or, when it was moved, the one of its inode, or,
+  // when it equals that, the one of the checkpoint: `moved` says that its path in the previous snapshot does
+  // not count.
   std::optional<Entry> old;
   bool moved = false;
+  // The directory of that path in the checkpoint of an unfinished pull.
+  std::optional<Entry> begun;
 
   // While it is open: its subdirectories against the old ones.
-  std::optional<OldDirectory> old_subdirectories;
+  std::optional<OldDirectory> old_subdirectories, begun_subdirectories;
   std::string last_child;
   bool other_children = false;    // not the subdirectories that it had
   bool changed_children = false;  // one of them has another entry than before
@@ -36,7 +40,7 @@ struct HeldDirectory {
   bool want = true;
 
   // While its pages come in.
-  std::optional<OldDirectory> old_entries;
+  std::optional<OldDirectory> old_entries, begun_entries;
   std::string last_name;
   Sha256 records;
   std::uint64_t entries = 0;
@@ -50,14 +54,18 @@ struct HeldDirectory {
   Digest listing;
 };
 
+inline constexpr std::uint64_t kNotEnded = UINT64_MAX;
+
 struct HeldPage {
   std::uint64_t number = 0;
   HeldDirectory* directory = nullptr;
   bool last = false;
   std::vector<Entry> entries;
   Bitmap wanted;
-  std::vector<bool> dropped;   // vanished while it was read
-  std::vector<bool> linked;    // has the content of another name
+  std::vector<bool> dropped;  // vanished while it was read
+  std::vector<bool> linked;   // has the content of another name
+  // For each entry: complete when so many batches are; kNotEnded for a wanted one whose content did not end.
+  std::vector<std::uint64_t> ready;
   std::size_t open_files = 0;  // wanted, and not ended
   std::uint64_t batches = 0;   // complete when so many batches are
   std::size_t held_bytes = 0;

@@ -1,16 +1,23 @@
 #include "server/pull/tree/old_directory.h"
 
+#include "common/error/error.h"
+
 namespace bk::pull {
 
-OldDirectory::OldDirectory(store::Store& store, const ChunkId& node, bool directories_only)
-    : reader_(store, node), directories_only_(directories_only) {
+OldDirectory::OldDirectory(store::Store& store, const ChunkId& node, See see, Damaged damaged)
+    : reader_(store, node), see_(see), damaged_(damaged) {
   advance();
 }
 
 void OldDirectory::advance() {
-  do {
-    ahead_ = reader_.next();
-  } while (ahead_ && directories_only_ && ahead_->type != EntryType::Directory);
+  try {
+    do {
+      ahead_ = reader_.next();
+    } while (ahead_ && see_ == See::Directories && ahead_->type != EntryType::Directory);
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt || damaged_ == Damaged::Throws) throw;
+    ahead_.reset();
+  }
 }
 
 std::optional<Entry> OldDirectory::take(std::string_view name) {
@@ -18,6 +25,12 @@ std::optional<Entry> OldDirectory::take(std::string_view name) {
   if (!ahead_ || ahead_->name != name) return std::nullopt;
   std::optional<Entry> found = std::move(ahead_);
   advance();
+  return found;
+}
+
+std::optional<Entry> OldDirectory::next() {
+  std::optional<Entry> found = std::move(ahead_);
+  if (found) advance();
   return found;
 }
 

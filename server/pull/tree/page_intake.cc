@@ -41,12 +41,14 @@ void PageIntake::check_page(HeldDirectory& directory, const Entries& message,
 
 PageIntake::Content PageIntake::content_of(HeldDirectory& directory, Entry& entry) {
   if (entry.type == EntryType::Directory) return Content::Known;
-  std::optional<Entry> old;
+  std::optional<Entry> old, begun;
   if (directory.old_entries) old = directory.old_entries->take(entry.name);
+  if (directory.begun_entries) begun = directory.begun_entries->take(entry.name);
   if (entry.type != EntryType::File) return Content::Known;
-  if (old && same_content(*old, entry)) {
-    entry.content = std::move(old->content);
-    entry.xattrs = std::move(old->xattrs);
+  for (std::optional<Entry>* stored : {&old, &begun}) {
+    if (!*stored || !same_content(**stored, entry)) continue;
+    entry.content = std::move((*stored)->content);
+    entry.xattrs = std::move((*stored)->xattrs);
     return Content::Known;
   }
   return entry.links > 1 && links_.fill(entry) ? Content::Linked : Content::Wanted;
@@ -66,15 +68,21 @@ void PageIntake::entries(const Entries& message) {
   }
   check_page(directory, message, page.entries);
   if (directory.old && !directory.old_entries)
-    directory.old_entries.emplace(store_, directory.old->node, false);
+    directory.old_entries.emplace(store_, directory.old->node, OldDirectory::See::All);
+  if (directory.begun && !directory.begun_entries) {
+    directory.begun_entries.emplace(store_, directory.begun->node, OldDirectory::See::All,
+                                    OldDirectory::Damaged::Ends);
+  }
   Wants wants{page.number, {}};
   for (Entry& entry : page.entries) {
     const Content content = content_of(directory, entry);
     wants.content.push_back(content == Content::Wanted);
     page.linked.push_back(content == Content::Linked);
+    page.ready.push_back(content == Content::Wanted ? kNotEnded : 0);
     page.held_bytes += weight_of(entry);
   }
   if (page.last) directory.old_entries.reset();
+  if (page.last) directory.begun_entries.reset();
   entries_ += page.entries.size();
   held_.add(page.held_bytes);
   page.wanted = wants.content;

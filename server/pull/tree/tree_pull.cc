@@ -8,6 +8,7 @@
 #include "server/pull/tree/directory_keeper.h"
 #include "server/pull/tree/link_table.h"
 #include "server/pull/tree/page_intake.h"
+#include "server/pull/tree/partial_tree.h"
 #include "server/pull/tree/walk_intake.h"
 
 #include <fmt/format.h>
@@ -25,26 +26,72 @@ class Pull {
   Pull(AgentLine& line, store::Store& store, store::Writer& writer, std::optional<Entry> old_root,
        const PullOptions& options)
       : line_(line),
+        store_(store),
+        writer_(writer),
         options_(options),
         held_(store.scratch()),
         links_(store.scratch()),
-        walk_(line, store, held_, std::move(old_root)),
+        walk_(line, store, held_, std::move(old_root), begun_root(options)),
         pages_(line, store, held_, links_),
-        writer_(writer),
         content_(line, writer, store.chunker(), held_),
         keeper_(store, writer, held_, links_) {}
 
   PullReport run() {
+    try {
+      return work();
+    } catch (const Error& error) {
+      if (error.kind() == Kind::Transient || error.kind() == Kind::Cancelled) keep_what_is_there();
+      throw;
+    }
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  static std::optional<Entry> begun_root(const PullOptions& options) {
+    if (!options.begun) return std::nullopt;
+    Entry root;
+    root.type = EntryType::Directory;
+    root.node = options.begun->node;
+    root.has_subdirectories = options.begun->has_subdirectories;
+    return root;
+  }
+
+  PullReport work() {
     line_.when_bytes_come([this] { tell(); });
     for (;;) {
       Frame frame = line_.receive();
       if (frame.type == FrameType::Done) return finish(decode_done(frame.payload));
       handle(frame);
       keeper_.advance(content_.complete_batches());
+      if (checkpoint_is_due()) checkpoint();
     }
   }
 
- private:
+  [[nodiscard]] bool checkpoint_is_due() const {
+    const std::uint64_t bytes = options_.checkpoint_bytes;
+    return Clock::now() - noted_ >= options_.checkpoint_every ||
+           (bytes != 0 && line_.received_bytes() - noted_bytes_ >= bytes);
+  }
+
+  void checkpoint() {
+    noted_bytes_ = line_.received_bytes();
+    if (options_.checkpoint && !keeper_.root()) {
+      const Entry root = PartialTree(store_, writer_, held_, content_).build(walk_.open_directories());
+      if (root.node != noted_node_) options_.checkpoint(root);
+      noted_node_ = root.node;
+    }
+    noted_ = Clock::now();
+  }
+
+  // The error that ended the pull is the one to be told.
+  void keep_what_is_there() noexcept {
+    try {
+      checkpoint();
+    } catch (const std::exception&) {
+    }
+  }
+
   void handle(const Frame& frame) {
     switch (frame.type) {
       case FrameType::Enter:
@@ -111,16 +158,20 @@ class Pull {
   }
 
   AgentLine& line_;
+  store::Store& store_;
+  store::Writer& writer_;
   const PullOptions& options_;
   Held held_;
   LinkTable links_;
   WalkIntake walk_;
   PageIntake pages_;
-  store::Writer& writer_;
   ContentIntake content_;
   DirectoryKeeper keeper_;
   PullReport report_;
   std::chrono::steady_clock::time_point told_{};
+  Clock::time_point noted_ = Clock::now();
+  std::uint64_t noted_bytes_ = 0;
+  ChunkId noted_node_ = options_.begun ? options_.begun->node : ChunkId{};
 };
 
 std::string greet(AgentLine& line, const store::Store& store, const std::string& root) {

@@ -13,16 +13,22 @@ bool same_listing(const Entry& old, const Leave& leave) {
 
 }  // namespace
 
-WalkIntake::WalkIntake(AgentLine& line, store::Store& store, Held& held, std::optional<Entry> old_root)
+WalkIntake::WalkIntake(AgentLine& line, store::Store& store, Held& held, std::optional<Entry> old_root,
+                       std::optional<Entry> begun)
     : line_(line), store_(store), held_(held), moved_(store, old_root) {
   auto root = std::make_unique<HeldDirectory>();
   root->old = std::move(old_root);
+  root->begun = std::move(begun);
   open(std::move(root));
 }
 
 void WalkIntake::open(std::unique_ptr<HeldDirectory> directory) {
   if (directory->old && directory->old->has_subdirectories) {
-    directory->old_subdirectories.emplace(store_, directory->old->node, true);
+    directory->old_subdirectories.emplace(store_, directory->old->node, OldDirectory::See::Directories);
+  }
+  if (directory->begun && directory->begun->has_subdirectories) {
+    directory->begun_subdirectories.emplace(store_, directory->begun->node, OldDirectory::See::Directories,
+                                            OldDirectory::Damaged::Ends);
   }
   held_.add(sizeof(HeldDirectory) + directory->name.size());
   stack_.push_back(std::move(directory));
@@ -42,6 +48,7 @@ void WalkIntake::enter(const Enter& message) {
   directory->name = message.name;
   if (parent.old_subdirectories) directory->old = parent.old_subdirectories->take(message.name);
   if (!directory->old) parent.other_children = true;
+  if (parent.begun_subdirectories) directory->begun = parent.begun_subdirectories->take(message.name);
   open(std::move(directory));
 }
 
@@ -49,8 +56,15 @@ bool WalkIntake::decide_want(HeldDirectory& directory) {
   if (directory.old_subdirectories && directory.old_subdirectories->has_others())
     directory.other_children = true;
   directory.old_subdirectories.reset();
+  directory.begun_subdirectories.reset();
   if (directory.old && !directory.other_children && same_listing(*directory.old, directory.leave))
     return false;
+  if (directory.begun && same_listing(*directory.begun, directory.leave)) {
+    directory.old = std::move(directory.begun);
+    directory.begun.reset();
+    directory.moved = true;
+    return false;
+  }
   find_by_inode(directory);
   return !directory.moved || !same_listing(*directory.old, directory.leave);
 }

@@ -15,10 +15,14 @@ namespace bk::pull {
 
 class WalkIntake {
  public:
-  WalkIntake(AgentLine& line, store::Store& store, Held& held, std::optional<Entry> old_root);
+  // `begun`: the root in the checkpoint of an unfinished pull.
+  WalkIntake(AgentLine& line, store::Store& store, Held& held, std::optional<Entry> old_root,
+             std::optional<Entry> begun);
   void enter(const Enter& message);
   void leave(Leave message);
   [[nodiscard]] bool finished() const { return stack_.empty(); }
+  // The directories that were entered and not left, the root first.
+  [[nodiscard]] const std::vector<std::unique_ptr<HeldDirectory>>& open_directories() const { return stack_; }
   [[nodiscard]] std::uint64_t same() const { return same_; }
   [[nodiscard]] std::uint64_t wanted() const { return wanted_; }
 

@@ -1,4 +1,5 @@
 // The worked examples of the format pages, read from the pages themselves.
+#include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
 #include "server/store/layout.h"
@@ -93,6 +94,17 @@ TEST(StoreFormat, AFileAsRootKeepsItsExtents) {
                          {Extent::Kind::Inline, 2, {}, std::string(" \0", 2)},
                          {Extent::Kind::List, 8, Sha256::of("b"), {}}};
   EXPECT_EQ(parse_snapshot(write_snapshot(record)).root, record.root);
+}
+
+TEST(StoreFormat, TheCheckpointOnItsPageParsesAndNothingLikeIt) {
+  const std::string text = block("snapshot.md", "bk-checkpoint");
+  const CheckpointRecord record = parse_checkpoint(text);
+  EXPECT_EQ(record.name, "/srv/caf\xc3\xa9");
+  EXPECT_TRUE(record.has_subdirectories);
+  EXPECT_EQ(write_checkpoint(record), text);
+  for (std::size_t size = 0; size < text.size(); ++size)
+    EXPECT_THROW((void)parse_checkpoint(std::string_view(text).substr(0, size)), Error) << size;
+  EXPECT_THROW((void)parse_checkpoint(block("snapshot.md", "bk-snapshot")), Error);
 }
 
 }  // namespace

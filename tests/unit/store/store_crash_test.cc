@@ -47,7 +47,20 @@ void expect_whole(Store& store) {
 
 TEST_F(StoreTest, AKillAtAnyDurableStepLeavesAWholeStore) {
   const std::string log = home() + "/steps";
-  const auto round = [&](int number) { (void)commit(*open(), "web1", files_of(number)); };
+  const auto round = [&](int number) {
+    const auto store = open();
+    const auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+    const SnapshotRecord part = snapshot_of(*writer, {{"same", noise(20000, 1)}});
+    writer->save_checkpoint({part.client,
+                             part.module,
+                             part.method,
+                             part.name,
+                             {1783000200 + number, 0},
+                             {},
+                             part.root.node,
+                             false});
+    (void)commit(*store, "web1", files_of(number));
+  };
   ASSERT_EQ(in_child([&] {
               (void)::setenv("BACKLINE_CRASH_LOG", log.c_str(), 1);
               round(0);

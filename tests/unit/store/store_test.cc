@@ -76,5 +76,58 @@ TEST_F(StoreTest, ATreeNodesIdCannotBeClaimedAsAChunkOfData) {
   EXPECT_FALSE(writer->possession().has(ids)[0]);
 }
 
+CheckpointRecord checkpoint_of(Writer& writer, const std::map<std::string, std::string>& files) {
+  const SnapshotRecord snapshot = snapshot_of(writer, files);
+  return {snapshot.client, snapshot.module, snapshot.method,    snapshot.name,
+          {1783000200, 0}, {1783000300, 0}, snapshot.root.node, false};
+}
+
+TEST_F(StoreTest, ACheckpointIsFoundUntilASnapshotOfItsSourceIsCommitted) {
+  auto store = open();
+  CheckpointRecord record;
+  {
+    auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+    record = checkpoint_of(*writer, {{"a", noise(20000, 1)}});
+    writer->save_checkpoint(record);
+  }
+  store = open();
+  EXPECT_EQ(store->checkpoint("web1", "wiki", "rsync", "/srv"), record);
+  EXPECT_EQ(store->checkpoint("web1", "wiki", "rsync", "/other"), std::nullopt);
+  EXPECT_TRUE(store->snapshots().empty());
+  EXPECT_EQ(problems(*store), std::vector<std::string>{});
+  DirectoryReader reader(*store, record.node);
+  EXPECT_EQ(content_of(*store, *reader.next()), noise(20000, 1));
+  (void)commit(*store, "web1", {{"a", "x"}});
+  EXPECT_EQ(store->checkpoint("web1", "wiki", "rsync", "/srv"), std::nullopt);
+}
+
+TEST_F(StoreTest, WhatACheckpointNamesIsPossessedAlsoAfterTheIndexWasLost) {
+  const std::string content = noise(20000, 1);
+  const ChunkId id = chunk_id(ObjectKind::Data, content);
+  {
+    auto store = open();
+    auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+    writer->save_checkpoint(checkpoint_of(*writer, {{"a", content}}));
+  }
+  remove_tree(home() + "/index");
+  auto store = open();
+  EXPECT_TRUE(store->writer("web1", "wiki", "rsync", "/srv")->possession().has({&id, 1}).at(0));
+  EXPECT_FALSE(store->writer("web2", "wiki", "rsync", "/srv")->possession().has({&id, 1}).at(0));
+}
+
+TEST_F(StoreTest, ACheckpointThatIsOlderOrBrokenDoesNotCount) {
+  auto store = open();
+  auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+  CheckpointRecord record = checkpoint_of(*writer, {{"a", "x"}});
+  record.began = commit(*store, "web1", {{"a", "x"}}).began;
+  writer->save_checkpoint(record);
+  EXPECT_EQ(store->checkpoint("web1", "wiki", "rsync", "/srv"), std::nullopt);
+  for (const std::string& path : files_in(home() + "/store/snapshots/web1")) {
+    if (path.ends_with(".checkpoint")) replace_durably(path, "rotten");
+  }
+  EXPECT_EQ(store->checkpoint("web1", "wiki", "rsync", "/srv"), std::nullopt);
+  EXPECT_EQ(problems(*store).size(), 1U);
+}
+
 }  // namespace
 }  // namespace bk::store

@@ -1,0 +1,46 @@
+// The checkpoint records of one client: files beside its snapshots.
+//
+// Errors: Io.
+#pragma once
+
+#include "server/store/checkpoint.h"
+#include "server/store/layout.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bk::store {
+
+// The first 32 hex digits of SHA-256 over client, module, method and name: a source's key in file names and
+// journal lines.
+[[nodiscard]] std::string source_key(const std::string& client, const std::string& module,
+                                     const std::string& method, const std::string& name);
+
+class CheckpointFolder {
+ public:
+  CheckpointFolder(const Layout& layout, std::string client);
+  // Durable on return, and in place of an older one.  What it names must be durable already (I2).
+  void save(const CheckpointRecord& record) const;
+  // Nothing when there is none, or none that can be read: that costs reading again and nothing else.
+  [[nodiscard]] std::optional<CheckpointRecord> find(const std::string& module, const std::string& method,
+                                                     const std::string& name) const;
+  // True when there was one.
+  bool remove(const std::string& module, const std::string& method, const std::string& name) const;
+  // All that can be read.
+  [[nodiscard]] std::vector<CheckpointRecord> all() const;
+  // One line of text for each that cannot be read.
+  void check(const std::function<void(const std::string&)>& report) const;
+  // Whether a file of the client's folder is one of ours.
+  [[nodiscard]] static bool is_name(std::string_view file);
+
+ private:
+  [[nodiscard]] std::string path_of(const std::string& module, const std::string& method,
+                                    const std::string& name) const;
+  [[nodiscard]] std::optional<CheckpointRecord> read(const std::string& path) const;
+  std::string folder_, client_;
+};
+
+}  // namespace bk::store
