@@ -164,7 +164,7 @@ void TreeSession::begin_sending() {
   --decided_;
   pending_bytes_ -= directory.weight();
   if (!*directory.want) return;
-  sending_.emplace();
+  sending_ = Sending{};
   sending_->directory = std::move(directory);
   const Pending& d = sending_->directory;
   if (d.kept) {
