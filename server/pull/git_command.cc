@@ -148,8 +148,11 @@ Command GitCommand::command(const std::vector<std::string>& arguments) const {
                                "GIT_NO_REPLACE_OBJECTS=1", "GIT_ASKPASS=/bin/false"})
     out.environment.emplace_back(variable);
   out.before_exec = [] {
-    const rlimit limit{kMaxMemory, kMaxMemory};
-    return ::setrlimit(RLIMIT_AS, &limit) < 0 || ::prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? 1 : 0;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    const rlimit limit{kMaxMemory, kMaxMemory};  // sanitizers reserve terabytes of addresses
+    if (::setrlimit(RLIMIT_AS, &limit) < 0) return 1;
+#endif
+    return ::prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? 1 : 0;
   };
   return out;
 }
