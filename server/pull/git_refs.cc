@@ -11,6 +11,16 @@ bool is_oid(std::string_view text) {
          });
 }
 
+// As git-check-ref-format(1) has it, but for what harms nobody: the far side names what it likes, and names
+// go on into NUL-separated commands.
+bool is_ref_name(std::string_view name) {
+  return name.starts_with("refs/") && !name.ends_with('/') && name.find("..") == std::string_view::npos &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return static_cast<unsigned char>(c) > ' ' && c != 0x7f &&
+                  std::string_view("~^:?*[\\").find(c) == std::string_view::npos;
+         });
+}
+
 template <class Sink>
 void for_each_line(std::string_view text, Sink&& sink) {
   while (!text.empty()) {
@@ -30,10 +40,11 @@ RemoteRefs parse_ls_remote(std::string_view text) {
     const std::string_view what = line.substr(0, tab);
     const std::string_view name = line.substr(tab + 1);
     if (what.starts_with("ref: ")) {
-      if (name == "HEAD" && what.substr(5).starts_with("refs/heads/")) out.head = what.substr(5);
+      const std::string_view branch = what.substr(5);
+      if (name == "HEAD" && branch.starts_with("refs/heads/") && is_ref_name(branch)) out.head = branch;
     } else if (is_oid(what) && name == "HEAD") {
       out.head_oid = what;
-    } else if (is_oid(what) && name.starts_with("refs/") && !name.ends_with("^{}")) {
+    } else if (is_oid(what) && is_ref_name(name)) {
       out.refs[std::string(name)] = what;
     }
   });

@@ -142,9 +142,9 @@ class FuzzServer {
       }
       case FrameType::Group: {
         const Group message = decode_group(frame.payload);
-        const std::string_view content =
+        const std::string content =
             decoder_of_groups_.decode(message.group.codec, message.group.bytes, message.group.content_bytes);
-        BK_CHECK(content.find(kSecret) == std::string_view::npos);
+        BK_CHECK(content.find(kSecret) == std::string::npos);
         return;
       }
       default:

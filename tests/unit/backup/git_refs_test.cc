@@ -24,6 +24,22 @@ TEST(GitRefs, AHeadOutsideOfBranchesIsNotFollowed) {
   EXPECT_EQ(parse_ls_remote("ref: ../../etc\tHEAD\n").head, "");
 }
 
+TEST(GitRefs, NamesThatNoRefCanHaveAreLeftOut) {
+  const std::vector<std::string> names{std::string("refs/heads/a\0delete refs/heads/b", 31),
+                                       "refs/heads/a b",
+                                       "refs/heads/../../config",
+                                       "refs/heads/\x7f",
+                                       "refs/heads/a\r",
+                                       "refs/heads/",
+                                       "refs/heads/*",
+                                       "heads/a"};
+  for (const std::string& name : names) {
+    EXPECT_EQ(parse_ls_remote(kA + "\t" + name + "\n").refs, Refs{}) << name;
+    EXPECT_EQ(parse_ls_remote("ref: " + name + "\tHEAD\n").head, "") << name;
+  }
+  EXPECT_EQ(parse_ls_remote(kA + "\trefs/heads/caf\xc3\xa9@x.y-z\n").refs.size(), 1U);
+}
+
 TEST(GitRefs, WhatIsGoneOrMovedIsKeptUnderTheTime) {
   const Moves moves = compare_refs({{"refs/heads/x", kA}, {"refs/heads/y", kA}, {"refs/heads/z", kA}},
                                    {{"refs/heads/y", kB}, {"refs/heads/z", kA}});

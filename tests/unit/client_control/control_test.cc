@@ -193,7 +193,7 @@ TEST_F(ControlRound, ALostOrDamagedLocalRepositoryIsMadeAnew) {
     ledger.ask("/before" + std::to_string(i));
     (void)round();
     harms[i]();
-    const ForeignLeaks of_libgit2;  // 1.5.1 leaks 16 bytes of a config file that it cannot parse
+    const bk::test::ForeignLeaks of_libgit2;  // 1.5.1 leaks 16 bytes of a config file that it cannot parse
     ledger.ask("/after" + std::to_string(i));
     EXPECT_NO_THROW((void)round()) << "harm " << i;
     EXPECT_EQ(arrived().size(), 2 * (i + 1)) << "harm " << i;

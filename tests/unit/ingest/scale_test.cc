@@ -52,7 +52,7 @@ TEST(Scale, TenThousandRequestsInOneGoAreIngestedInUnderAMinuteWithFlatMemory) {
   const double took = seconds([&] { EXPECT_EQ(at.run().added, 10000U); });
   const long grown = peak_kib() - before;
   std::printf("10,000 requests: %.2f s, %ld KiB more at the peak\n", took, grown);
-  if (!kSanitized) {
+  if (!bk::test::kSanitized) {
     EXPECT_LT(took, 60);
     EXPECT_LT(grown, 64 * 1024);
   }

@@ -220,7 +220,7 @@ TEST_F(StoreTest, ManyTinyChunksDoNotFillMemory) {
   writer->sync();
   rusage after{};
   (void)::getrusage(RUSAGE_SELF, &after);
-  if (!kSanitized) {
+  if (!bk::test::kSanitized) {
     EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 80L * 1024);  // KiB
   }
   EXPECT_FALSE(files_in(home() + "/index/chunks").empty());

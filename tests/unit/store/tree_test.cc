@@ -111,7 +111,7 @@ TEST_F(StoreTest, ATreeOf200000EntriesIsWrittenAndReadInBoundedMemory) {
   EXPECT_FALSE(reader.find("zzz"));
   rusage after{};
   (void)::getrusage(RUSAGE_SELF, &after);
-  if (!kSanitized) {
+  if (!bk::test::kSanitized) {
     EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 64L * 1024);  // KiB
   }
 }
