@@ -127,7 +127,7 @@ BridgeOrder parse_order(std::string_view text) {
   order.endpoint.connect_timeout = milliseconds(doc.get_number("connect-ms", INT32_MAX));
   order.endpoint.idle_timeout = milliseconds(doc.get_number("idle-ms", INT32_MAX));
   order.endpoint.bandwidth.bytes_per_second = doc.get_number("bytes-per-second", UINT64_MAX);
-  order.endpoint.bandwidth.file = doc.get("pace-file");
+  order.endpoint.bandwidth.file = doc.find("pace-file").value_or("");  // empty: no limit
   order.command = doc.get("command");
   return order;
 }
