@@ -20,6 +20,7 @@ struct Consent {
   std::vector<std::string> archives;            // method sftp: these files or folders
   std::vector<std::string> deny;
   bool unconfined = false;
+  std::string temporary;  // a folder for what does not fit into memory
 };
 
 // `queued` are the requests in progress for this server; those whose data is ready count.  Pure.

@@ -109,6 +109,7 @@ bool fill_entry(Entry& entry, const struct stat& facts, std::uint64_t device) {
   if (!type) return false;
   entry.type = *type;
   pull::set_stat(entry, to_stat(facts, device));
+  entry.rdev_major = entry.rdev_minor = 0;
   if (S_ISCHR(facts.st_mode) || S_ISBLK(facts.st_mode)) {
     entry.rdev_major = major(facts.st_rdev);
     entry.rdev_minor = minor(facts.st_rdev);

@@ -141,7 +141,12 @@ int serve_sftp(const Consent& consent) {
 // -- tree
 
 int serve_tree_to(const Consent& consent, const Log& log) {
-  const ServeResult result = serve_tree(consent.roots, STDIN_FILENO, STDOUT_FILENO);
+  const bool writable = ::access(consent.temporary.c_str(), W_OK) == 0;
+  const ServeResult result =
+      serve_tree(consent.roots, STDIN_FILENO, STDOUT_FILENO, {}, writable ? consent.temporary : "/var/tmp");
+  if (result.spill_error != 0)
+    log.line(fmt::format("{}: no temporary file for long listings ({}): they were held in memory",
+                         consent.server, system_words(result.spill_error)));
   log.line(fmt::format("{}: tree {}: {} folders, {} files, {} read with {} bytes, {} skipped", consent.server,
                        quoted(result.root), result.directories, result.files, result.read_files,
                        result.read_bytes, result.skipped));

@@ -77,11 +77,11 @@ void fill_context(Line& line, const TreeRoot& root, WalkContext& context) {
   (void)context.devices.of_directory(facts.st_dev, context.root.get());
 }
 
-ServeResult serve(Line& line, const TreeRoots& consented) {
+ServeResult serve(Line& line, const TreeRoots& consented, const std::string& temporary) {
   const ChunkerParams params = greet(line);
   const std::string path = pull::decode_open(expect(line, pull::FrameType::Open).payload).root;
   const TreeRoot& root = find_root(line, consented, path);
-  WalkContext context;
+  WalkContext context(temporary);
   fill_context(line, root, context);
   line.send(pull::FrameType::Opened, pull::Opened{root.exclude.size() + root.deny.size()});
   TreeSession session(line, context, params);
@@ -91,16 +91,18 @@ ServeResult serve(Line& line, const TreeRoots& consented) {
           context.counters.directories,
           session.reader().files(),
           session.reader().bytes(),
-          session.skipped()};
+          session.skipped(),
+          context.names.error()};
 }
 
 }  // namespace
 
-ServeResult serve_tree(const TreeRoots& consented, int in_fd, int out_fd, const Deadlines& deadlines) {
+ServeResult serve_tree(const TreeRoots& consented, int in_fd, int out_fd, const Deadlines& deadlines,
+                       const std::string& temporary) {
   (void)std::signal(SIGPIPE, SIG_IGN);  // a closed line is an error of write(2), not the end of the process
   Line line(in_fd, out_fd, deadlines);
   try {
-    return serve(line, consented);
+    return serve(line, consented, temporary);
   } catch (const Error& error) {
     if (error.kind() == Kind::Refused || error.kind() == Kind::Transient) throw;
     try {  // the server shall know why; if the line is gone, it will see that

@@ -33,12 +33,17 @@ struct Deadlines {
 struct ServeResult {
   std::string root;  // what was asked for
   std::uint64_t files = 0, directories = 0, read_files = 0, read_bytes = 0, skipped = 0;
+  int spill_error = 0;  // why more names than planned were held in memory; 0: they were not
 };
 
 // Reads frames from `in_fd`, writes frames to `out_fd` (both stay open), until the pull is finished.  Throws
 // Refused (root not consented; the server was told), Protocol (the server broke the protocol), Transient
 // (line cut, deadline), Io.  Returning means that everything was handed to the kernel: exit with status 0
 // only then.
-ServeResult serve_tree(const TreeRoots& consented, int in_fd, int out_fd, const Deadlines& deadlines = {});
+//
+// `temporary` is a folder where an unnamed file may be made, for directories with very many names.  When that
+// is not possible the names stay in memory (ServeResult::spill_error).
+ServeResult serve_tree(const TreeRoots& consented, int in_fd, int out_fd, const Deadlines& deadlines = {},
+                       const std::string& temporary = "/tmp");
 
 }  // namespace bk::agent

@@ -184,7 +184,11 @@ void TreeSession::begin_sending() {
 
 std::optional<Entry> TreeSession::next_entry() {
   if (sending_->ahead) return std::exchange(sending_->ahead, std::nullopt);
-  if (sending_->again) return sending_->again->next();
+  if (sending_->again) {
+    Entry entry;
+    if (!sending_->again->next(entry)) return std::nullopt;
+    return entry;
+  }
   if (sending_->kept->at_end()) return std::nullopt;
   return sending_->kept->next();
 }

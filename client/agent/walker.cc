@@ -17,15 +17,10 @@ namespace {
 
 constexpr std::size_t kOpenLevels = 48;          // descriptors that a walk holds at most
 constexpr std::size_t kKeptRecords = 1U << 20U;  // a longer listing is made again when it is wanted
-constexpr std::size_t kKeptNames = 4U
-                                   << 20U;  // names of all levels together, before files' names are dropped
 constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
-bool is_directory_at(int directory, const NameList::Name& name) {
-  if (name.type != DT_UNKNOWN) return name.type == DT_DIR;
-  struct stat facts {};
-  return fstatat(directory, name.text, &facts, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
-         S_ISDIR(facts.st_mode);
+bool same_file(const struct stat& a, const struct stat& b) {
+  return a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
 }  // namespace
@@ -39,42 +34,49 @@ std::string join_below(std::string_view directory, std::string_view name) {
 // One directory.
 
 int DirectoryScan::start(bool report) {
-  const int error = names_.read(fd_);
-  if (error != 0 || (context_.exclude.empty() && context_.deny.empty())) return error;
-  names_.filter([&](const NameList::Name& name) { return !hidden(name, report); });
-  return 0;
+  if (context_.exclude.empty() && context_.deny.empty()) return names_.read(fd_, context_.names);
+  return names_.read(fd_, context_.names, [&](const NameList::Name& name) { return !hidden(name, report); });
 }
 
 bool DirectoryScan::hidden(const NameList::Name& name, bool report) {
-  const std::string path = join_below(path_, name.view());
-  if (context_.deny.match(path)) {
-    if (report) context_.report(pull::SkipReason::Denied, 0, path);
+  match_path_.assign(path_);
+  if (!path_.empty()) match_path_.push_back('/');
+  match_path_.append(name.view());
+  if (context_.deny.match(match_path_)) {
+    if (report) context_.report(pull::SkipReason::Denied, 0, match_path_);
     return true;
   }
-  return context_.exclude.match(path);
+  return context_.exclude.match(match_path_);
 }
 
-std::optional<Entry> DirectoryScan::next() {
-  while (at_ < names_.size()) {
-    const NameList::Name name = names_[at_++];
-    Entry entry;
-    entry.name = name.view();
-    entry.type = EntryType::Directory;
-    if (name.type == DT_DIR) return entry;
-    struct stat facts {};
-    if (fstatat(fd_, name.text, &facts, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
-      if (means_vanished(errno)) {
-        ++context_.counters.vanished;
-      } else {
-        context_.report(pull::SkipReason::Unreadable, errno, join_below(path_, entry.name));
-      }
-      continue;
-    }
-    if (S_ISDIR(facts.st_mode)) return entry;
-    if (fill_entry(entry, facts, context_.devices.ordinal(facts.st_dev))) return entry;
-    context_.report(pull::SkipReason::Unreadable, ENOTSUP, join_below(path_, entry.name));
+bool DirectoryScan::next(Entry& entry) {
+  while (const auto name = names_.next()) {
+    if (look_at(*name, entry)) return true;
   }
-  return std::nullopt;
+  return false;
+}
+
+bool DirectoryScan::look_at(const NameList::Name& name, Entry& entry) {
+  entry.name.assign(name.view());
+  entry.type = EntryType::Directory;
+  if (name.type == DT_DIR) return true;
+  if (fd_ < 0) return false;
+  struct stat facts {};
+  if (fstatat(fd_, name.text, &facts, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
+    if (means_vanished(errno)) {
+      ++context_.counters.vanished;
+    } else {
+      context_.report(pull::SkipReason::Unreadable, errno, join_below(path_, entry.name));
+    }
+    return false;
+  }
+  if (S_ISDIR(facts.st_mode)) {  // since it was listed: too late for this run
+    ++context_.counters.vanished;
+    return false;
+  }
+  if (fill_entry(entry, facts, context_.devices.ordinal(facts.st_dev))) return true;
+  context_.report(pull::SkipReason::Unreadable, ENOTSUP, join_below(path_, entry.name));
+  return false;
 }
 
 // The walk.
@@ -86,10 +88,10 @@ struct TreeWalker::Level {
   std::uint64_t device = 0;
   bool unreadable = false;  // not listed: no right, or an error
   bool foreign = false;     // not listed: another or a pseudo file system
-  bool all_names = true;    // false: only the subdirectories' names are in `names`
   NameList names;
-  std::size_t at = 0;
-  std::vector<std::uint32_t> visited;  // indexes into `names` of the subdirectories that were entered
+  std::size_t names_bytes = 0;     // of `names`, counted in names_bytes_
+  std::size_t subdirectories = 0;  // handed out by `names` in this pass
+  std::vector<bool> lost;          // of these, by number: not entered.  Short: all others were.
 };
 
 TreeWalker::~TreeWalker() = default;
@@ -117,12 +119,9 @@ void TreeWalker::list_level(Level& level) {
 }
 
 void TreeWalker::keep_within_budget(Level& level) {
-  if (names_bytes_ + level.names.memory_bytes() > kKeptNames) {
-    level.names.filter([&](const NameList::Name& name) { return is_directory_at(level.fd.get(), name); });
-    level.names.shrink();
-    level.all_names = false;
-  }
-  names_bytes_ += level.names.memory_bytes();
+  if (names_bytes_ + level.names.memory_bytes() > 2 * context_.names.memory_bytes())
+    level.names.spill(context_.names);
+  names_bytes_ += level.names_bytes = level.names.memory_bytes();
 }
 
 std::string TreeWalker::level_path(std::size_t index) const {
@@ -134,35 +133,40 @@ int TreeWalker::descriptor(Level& level, std::size_t index) {
     level.fd =
         open_same_directory(context_.root.get(), level_path(index), {level.facts.st_dev, level.facts.st_ino});
     open_from_ = std::min(open_from_, index);
+    struct stat facts {};
+    if (level.fd && (fstat(level.fd.get(), &facts) != 0 || !same_file(facts, level.facts))) {
+      level.fd.reset();  // another directory stands there now
+      errno = ENOENT;
+    }
   }
   return level.fd.get();
 }
 
 void TreeWalker::close_far_levels() {
-  while (stack_.size() - open_from_ > kOpenLevels) stack_[open_from_++]->fd.reset();
+  for (; stack_.size() - open_from_ > kOpenLevels; ++open_from_) {
+    stack_[open_from_]->fd.reset();
+    stack_[open_from_]->names.drop_buffer();
+  }
 }
 
-bool TreeWalker::next_subdirectory(Level& level) {
-  while (level.at < level.names.size()) {
-    const NameList::Name name = level.names[level.at];
-    if (name.type == DT_DIR) return true;
-    if (name.type == DT_UNKNOWN && is_directory_at(descriptor(level, stack_.size() - 1), name)) return true;
-    ++level.at;
+bool TreeWalker::next_subdirectory(Level& level, std::string& name) {
+  while (const auto next = level.names.next()) {
+    if (next->type != DT_DIR) continue;
+    name.assign(next->view());
+    return true;
   }
   return false;
 }
 
 std::optional<WalkEvent> TreeWalker::next() {
+  WalkEvent event;
   while (!stack_.empty()) {
     Level& level = *stack_.back();
-    if (!next_subdirectory(level)) return leave_level();
-    const auto index = static_cast<std::uint32_t>(level.at++);
-    const std::string name(level.names[index].view());
-    if (!push(name)) continue;
-    level.visited.push_back(index);
-    WalkEvent event;
-    event.name = name;
-    return event;
+    if (!next_subdirectory(level, event.name)) return leave_level();
+    const std::size_t number = level.subdirectories++;
+    if (push(event.name)) return event;
+    level.lost.resize(number + 1);
+    level.lost[number] = true;
   }
   return std::nullopt;
 }
@@ -197,38 +201,37 @@ bool TreeWalker::push(const std::string& name) {
   return true;
 }
 
+// False for a subdirectory that was not walked.
+bool TreeWalker::counts(Level& level, const Entry& entry) {
+  WalkCounters& counters = context_.counters;
+  if (entry.type == EntryType::File) {
+    ++counters.files;
+    counters.bytes += entry.size;
+  } else if (entry.type != EntryType::Directory) {
+    ++counters.others;
+  } else {
+    const std::size_t number = level.subdirectories++;
+    return number >= level.lost.size() || !level.lost[number];
+  }
+  return true;
+}
+
 void TreeWalker::scan_into(Level& level, WalkEvent& event) {
   const int fd = descriptor(level, stack_.size() - 1);
   const int lost = fd < 0 ? errno : 0;
+  // It went away while its subdirectories were walked: these stand.
+  if (lost != 0 && means_vanished(lost)) ++context_.counters.vanished;
+  if (lost != 0 && !means_vanished(lost)) context_.report(pull::SkipReason::Unreadable, lost, event.path);
+  level.names.rewind();
+  level.subdirectories = 0;
   DirectoryScan scan(context_, fd, event.path);
-  const NameList subdirectories = level.names;
-  if (lost == 0 && level.all_names) {
-    scan.use(std::move(level.names));
-  } else if (lost != 0 || scan.start(false) != 0) {
-    // It went away while its subdirectories were walked: these stand.
-    if (lost == 0 || means_vanished(lost)) {
-      ++context_.counters.vanished;
-    } else {
-      context_.report(pull::SkipReason::Unreadable, lost, event.path);
-    }
-    NameList walked = subdirectories;
-    walked.filter([](const NameList::Name& name) { return name.type == DT_DIR; });
-    scan.use(std::move(walked));
-  }
+  scan.use(std::move(level.names));
   Sha256 hash;
   pull::PayloadWriter records;
-  std::size_t visited = 0;
-  while (auto entry = scan.next()) {
-    if (entry->type == EntryType::Directory) {
-      while (visited < level.visited.size() && subdirectories[level.visited[visited]].view() < entry->name)
-        ++visited;
-      if (visited == level.visited.size() || subdirectories[level.visited[visited]].view() != entry->name)
-        continue;
-    } else {
-      ++(entry->type == EntryType::File ? context_.counters.files : context_.counters.others);
-      if (entry->type == EntryType::File) context_.counters.bytes += entry->size;
-    }
-    pull::append_record(records, *entry);
+  Entry entry;
+  while (scan.next(entry)) {
+    if (!counts(level, entry)) continue;
+    pull::append_record(records, entry);
     ++event.leave.entries;
     if (records.size() < kKeptRecords) continue;
     hash.update(records.take());
@@ -256,7 +259,7 @@ WalkEvent TreeWalker::leave_level() {
   event.id = {level.facts.st_dev, level.facts.st_ino};
   event.leave.unreadable = level.unreadable;
   event.leave.stat = to_stat(level.facts, level.device);
-  names_bytes_ -= std::min(names_bytes_, level.names.memory_bytes());
+  names_bytes_ -= level.names_bytes;
   if (level.unreadable || level.foreign) {
     event.leave.listing = Sha256::of({});
   } else {

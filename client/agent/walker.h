@@ -35,6 +35,11 @@ struct WalkContext {
   bool one_file_system = false;
   Devices devices;
   WalkCounters counters;
+  NameSpace names;
+
+  // `temporary` is a folder for names that do not fit into `memory_bytes`.
+  explicit WalkContext(const std::string& temporary, std::size_t memory_bytes = kNameMemory)
+      : names(temporary, memory_bytes) {}
   Report report;
 };
 
@@ -42,23 +47,24 @@ struct WalkContext {
 class DirectoryScan {
  public:
   // `path` is the directory's path below the root.
-  DirectoryScan(WalkContext& context, int directory, std::string path)
-      : context_(context), fd_(directory), path_(std::move(path)) {}
+  DirectoryScan(WalkContext& context, int directory, std::string_view path)
+      : context_(context), fd_(directory), path_(path) {}
   // Reads the names, leaving out what the patterns match.  0 or errno.  `report` says denied ones.
   [[nodiscard]] int start(bool report);
   // Uses these names instead.
   void use(NameList names) { names_ = std::move(names); }
-  // The next entry that is still there.  What vanished is counted, what cannot be asked is reported.
-  [[nodiscard]] std::optional<Entry> next();
+  // The next entry that is still there; false at the end.  What vanished is counted, what cannot be asked is
+  // reported.
+  [[nodiscard]] bool next(Entry& entry);
   [[nodiscard]] NameList& names() { return names_; }
 
  private:
   [[nodiscard]] bool hidden(const NameList::Name& name, bool report);
+  [[nodiscard]] bool look_at(const NameList::Name& name, Entry& entry);
   WalkContext& context_;
   int fd_;
-  std::string path_;
+  std::string path_, match_path_;
   NameList names_;
-  std::size_t at_ = 0;
 };
 
 struct WalkEvent {
@@ -84,10 +90,11 @@ class TreeWalker {
   [[nodiscard]] bool push(const std::string& name);
   void list_level(Level& level);
   void keep_within_budget(Level& level);
-  [[nodiscard]] bool next_subdirectory(Level& level);
+  [[nodiscard]] static bool next_subdirectory(Level& level, std::string& name);
   [[nodiscard]] WalkEvent leave_level();
   [[nodiscard]] XattrResult unreadable_xattrs();
   void scan_into(Level& level, WalkEvent& event);
+  [[nodiscard]] bool counts(Level& level, const Entry& entry);
   [[nodiscard]] int descriptor(Level& level, std::size_t index);
   void close_far_levels();
   [[nodiscard]] std::string level_path(std::size_t index) const;

@@ -127,6 +127,10 @@ void SortedRecords::spill(const std::shared_ptr<SpillFile>& file) {
 }
 
 void SortedRecords::append(std::string_view record) {
+  if (items_.empty()) {  // most sets are small
+    items_.reserve(32);
+    arena_.reserve(1000);
+  }
   items_.push_back({prefix_of(record), arena_.size() & 0xffffffffffffULL, record.size() & 0xffffU});
   arena_.append(record);
 }

@@ -5,11 +5,13 @@
 #include "common/io/file.h"
 #include "tests/support/temp_dir.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace bk::agent {
@@ -82,14 +84,51 @@ TEST_F(Beneath, OnlyRegularFilesAreOpenedForReadingAndAFifoDoesNotBlock) {
   EXPECT_TRUE(open_regular(b.get(), "file", facts));
 }
 
+std::vector<std::string> all_names(NameList& names) {
+  std::vector<std::string> out;
+  while (const auto name = names.next())
+    out.push_back(std::string(name->view()) + (name->type == DT_DIR ? "/" : ""));
+  return out;
+}
+
 TEST_F(Beneath, NamesComeSortedByBytesWithoutTheDots) {
+  NameSpace space(dir_.path());
   NameList names;
   const Fd a = open_beneath(root_.get(), "a", kDirectory);
-  ASSERT_EQ(names.read(a.get()), 0);
-  ASSERT_EQ(names.size(), 3U);
-  EXPECT_EQ(names[0].view(), "b");
-  EXPECT_EQ(names[1].view(), "in");
-  EXPECT_EQ(names[2].view(), "out");
+  ASSERT_EQ(names.read(a.get(), space), 0);
+  EXPECT_EQ(names.size(), 3U);
+  EXPECT_EQ(all_names(names), (std::vector<std::string>{"b/", "in", "out"}));
+  names.rewind();
+  EXPECT_EQ(all_names(names).size(), 3U);
+}
+
+TEST_F(Beneath, ManyNamesAreSortedInAFileThatNobodySees) {
+  const std::string folder = dir_.file("root/many");
+  std::vector<std::string> expected;
+  for (int i = 0; i < 300; ++i) {
+    std::string name = std::to_string(i * 7919 % 300) + std::string(static_cast<std::size_t>(i % 200), 'n');
+    if (i % 10 == 0) {
+      ensure_directory(join_path(folder, name));
+      name += '/';
+    } else {
+      ASSERT_TRUE(create_durably(join_path(folder, name), ""));
+    }
+    expected.push_back(std::move(name));
+  }
+  std::sort(expected.begin(), expected.end(), [](std::string a, std::string b) {
+    for (std::string* name : {&a, &b}) {
+      if (name->back() == '/') name->pop_back();
+    }
+    return a < b;
+  });
+  const Fd many = open_beneath(root_.get(), "many", kDirectory);
+  for (const char* temporary : {"", "/nonexistent"}) {
+    NameSpace space(*temporary == '\0' ? dir_.path() : temporary, 4096);
+    NameList names;
+    ASSERT_EQ(names.read(many.get(), space), 0);
+    EXPECT_EQ(space.error(), *temporary == '\0' ? 0 : ENOENT);
+    EXPECT_EQ(all_names(names), expected);
+  }
 }
 
 }  // namespace
