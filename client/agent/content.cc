@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 
 namespace bk::agent {
 
@@ -31,21 +30,6 @@ bool same_moment(const timespec& a, const timespec& b) {
 
 bool unchanged(const struct stat& a, const struct stat& b) {
   return a.st_size == b.st_size && same_moment(a.st_mtim, b.st_mtim) && same_moment(a.st_ctim, b.st_ctim);
-}
-
-// Waits until the kernel's coarse clock has passed the file's ctime: a write from now on gives it another
-// ctime, so that equal times later mean equal content.  Costs one tick at most, and only for a file changed
-// just now.
-void settle(const struct stat& facts) {
-  for (int i = 0; i < 16; ++i) {
-    timespec now{};
-    clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    const timespec& changed = facts.st_ctim;
-    if (changed.tv_sec < now.tv_sec || (changed.tv_sec == now.tv_sec && changed.tv_nsec < now.tv_nsec))
-      return;
-    const timespec pause{0, 1'000'000};
-    nanosleep(&pause, nullptr);
-  }
 }
 
 bool looks_sparse(const struct stat& facts) { return facts.st_blocks * 512 < facts.st_size; }
@@ -109,7 +93,9 @@ FileReader::FileReader(WalkContext& context, Batcher& batcher, Line& line, const
       batcher_(batcher),
       line_(line),
       chunker_(params),
-      buffer_(std::max<std::size_t>(256U << 10U, 2 * std::size_t{params.max_bytes}), '\0') {}
+      buffer_(std::max<std::size_t>(256U << 10U, 2 * std::size_t{params.max_bytes}), '\0') {
+  static_assert(Prefetcher::kSmall <= 256U << 10U);
+}
 
 std::vector<Xattr> FileReader::attributes(int fd, std::string_view path, std::string_view name) {
   XattrResult result = read_xattrs(fd);
@@ -118,15 +104,16 @@ std::vector<Xattr> FileReader::attributes(int fd, std::string_view path, std::st
 }
 
 void FileReader::read(int directory, std::string_view path, const Entry& entry, std::uint64_t page,
-                      std::uint64_t index, Fd fd) {
+                      std::uint64_t index, OpenedFile opened) {
   ++files_;
   line_.tick();
   for (int attempt = 1;; ++attempt) {
-    struct stat before {};
-    if (!fd) fd = open_regular(directory, entry.name.c_str(), before);
-    if (!fd || fstat(fd.get(), &before) != 0) return give_up(path, entry, page, index, errno);
-    settle(before);
-    const Attempt done = read_once(fd.get(), before, {page, index, attributes(fd.get(), path, entry.name)});
+    struct stat& before = opened.before;
+    if (!opened.fd) opened.fd = open_regular(directory, entry.name.c_str(), before);
+    if (!opened.fd || (!opened.read && fstat(opened.fd.get(), &before) != 0))
+      return give_up(path, entry, page, index, errno);
+    if (!opened.read) settle(before);
+    const Attempt done = read_once(opened, {page, index, attributes(opened.fd.get(), path, entry.name)});
     if (done.outcome == Outcome::Unreadable) {
       context_.report(pull::SkipReason::Unreadable, done.error, join_below(path, entry.name));
       return end(pull::FileStatus::Unreadable, entry, nullptr, 0);
@@ -136,7 +123,7 @@ void FileReader::read(int directory, std::string_view path, const Entry& entry, 
       context_.report(pull::SkipReason::Changed, 0, join_below(path, entry.name));
       return end(pull::FileStatus::Changed, entry, &done.after, done.bytes);
     }
-    fd.reset();  // by name again: it may have been replaced
+    opened = {};  // by name again: it may have been replaced
   }
 }
 
@@ -151,12 +138,13 @@ void FileReader::give_up(std::string_view path, const Entry& entry, std::uint64_
   end(pull::FileStatus::Unreadable, entry, nullptr, 0);
 }
 
-FileReader::Attempt FileReader::read_once(int fd, const struct stat& before, const pull::BeginFile& begin) {
+FileReader::Attempt FileReader::read_once(const OpenedFile& file, const pull::BeginFile& begin) {
   Attempt attempt;
+  const struct stat& before = file.before;
   batcher_.add(begin);
-  attempt.error = send_content(fd, before, attempt.bytes);
+  attempt.error = send_content(file, attempt.bytes);
   bytes_ += attempt.bytes;
-  if (attempt.error == 0 && fstat(fd, &attempt.after) != 0) attempt.error = errno;
+  if (attempt.error == 0 && fstat(file.fd.get(), &attempt.after) != 0) attempt.error = errno;
   if (attempt.error != 0) {
     attempt.outcome = Outcome::Unreadable;
     return attempt;
@@ -172,10 +160,14 @@ FileReader::Attempt FileReader::read_once(int fd, const struct stat& before, con
   return attempt;
 }
 
-int FileReader::send_content(int fd, const struct stat& before, std::uint64_t& sent) {
-  const auto size = static_cast<std::uint64_t>(before.st_size);
-  if (looks_sparse(before)) return send_sparse(fd, size, sent);
-  return send_range(fd, 0, size, sent);
+int FileReader::send_content(const OpenedFile& file, std::uint64_t& sent) {
+  const auto size = static_cast<std::uint64_t>(file.before.st_size);
+  if (file.read) {
+    std::copy(file.content.begin(), file.content.end(), buffer_.begin());
+    return send_range(file.fd.get(), 0, size, sent, file.content.size());
+  }
+  if (looks_sparse(file.before)) return send_sparse(file.fd.get(), size, sent);
+  return send_range(file.fd.get(), 0, size, sent);
 }
 
 int FileReader::send_sparse(int fd, std::uint64_t size, std::uint64_t& sent) {
@@ -195,9 +187,10 @@ int FileReader::send_sparse(int fd, std::uint64_t size, std::uint64_t& sent) {
   return 0;
 }
 
-int FileReader::send_range(int fd, std::uint64_t from, std::uint64_t to, std::uint64_t& sent) {
+int FileReader::send_range(int fd, std::uint64_t from, std::uint64_t to, std::uint64_t& sent,
+                           std::size_t have) {
   const bool small = from == 0 && to <= kInlineFile;
-  std::size_t have = 0;
+  from += have;
   while (from < to || have > 0) {
     while (have < buffer_.size() && from < to) {
       const std::size_t room = std::min<std::uint64_t>(buffer_.size() - have, to - from);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "client/agent/line.h"
+#include "client/agent/prefetch.h"
 #include "client/agent/walker.h"
 #include "common/chunk/chunker.h"
 #include "proto/pull/messages.h"
@@ -50,10 +51,10 @@ class Batcher {
 class FileReader {
  public:
   FileReader(WalkContext& context, Batcher& batcher, Line& line, const ChunkerParams& params);
-  // Reads `entry` of page `page` through the open file `fd` (empty: not opened yet), reopening it by name in
-  // `directory` when it changed meanwhile.  Everything that can happen to one file ends in an EndFile item.
+  // Sends `entry` of page `page`, which was opened before, reopening it by name in `directory` when that
+  // failed or it changed meanwhile.  Everything that can happen to one file ends in an EndFile item.
   void read(int directory, std::string_view path, const Entry& entry, std::uint64_t page, std::uint64_t index,
-            Fd fd);
+            OpenedFile opened);
   // Says of a wanted file that it could not be opened: vanished or unreadable, as `error` means.
   void give_up(std::string_view path, const Entry& entry, std::uint64_t page, std::uint64_t index, int error);
   [[nodiscard]] std::uint64_t files() const { return files_; }
@@ -67,10 +68,12 @@ class FileReader {
     struct stat after {};
     std::uint64_t bytes = 0;  // content sent
   };
-  [[nodiscard]] Attempt read_once(int fd, const struct stat& before, const pull::BeginFile& begin);
-  [[nodiscard]] int send_content(int fd, const struct stat& before, std::uint64_t& sent);
+  [[nodiscard]] Attempt read_once(const OpenedFile& file, const pull::BeginFile& begin);
+  [[nodiscard]] int send_content(const OpenedFile& file, std::uint64_t& sent);
   [[nodiscard]] int send_sparse(int fd, std::uint64_t size, std::uint64_t& sent);
-  [[nodiscard]] int send_range(int fd, std::uint64_t from, std::uint64_t to, std::uint64_t& sent);
+  // `have` bytes of it are in buffer_ already.
+  [[nodiscard]] int send_range(int fd, std::uint64_t from, std::uint64_t to, std::uint64_t& sent,
+                               std::size_t have = 0);
   void end(pull::FileStatus status, const Entry& entry, const struct stat* after, std::uint64_t bytes);
   [[nodiscard]] std::vector<Xattr> attributes(int fd, std::string_view path, std::string_view name);
 

@@ -18,8 +18,6 @@ constexpr std::size_t kPendingBytes = 4U << 20U;
 // Pages whose Wants is awaited: at a round trip of 50 ms 80,000 files, or 5,000 directories, a second.
 constexpr std::size_t kOpenPages = 256;
 constexpr std::size_t kOpenEntries = 4096;
-constexpr std::size_t kReadAhead =
-    16;  // files opened, with their first bytes asked for, before they are read
 
 std::size_t page_weight(const Entry& entry) {
   std::size_t bytes = entry.name.size() + entry.target.size() + 64;
@@ -237,44 +235,63 @@ void TreeSession::send_page(std::vector<Entry> entries, bool last) {
     entry.type = type;
   }
   open_entries_ += entries.size();
-  pages_.push_back({message.page, sending_->directory.path, sending_->directory.id, std::move(entries), {}});
+  pages_.push_back(
+      {message.page, sending_->directory.path, sending_->directory.id, std::move(entries), {}, {}, 0, 0});
   if (last) sending_.reset();
 }
 
 // Content.
 
+// One file, or the end of a page.
 bool TreeSession::read_step() {
   if (pages_.empty() || !pages_.front().wants) return false;
-  Page page = std::move(pages_.front());
-  pages_.pop_front();
-  open_entries_ -= page.entries.size();
-  if (page.wants->count() != 0) read_page(page);
+  read_ahead();
+  Page& page = pages_.front();
+  if (ahead_.empty() || ahead_.front().page != &page) {
+    end_page();
+    return true;
+  }
+  const std::size_t index = ahead_.front().index;
+  ahead_.pop_front();
+  reader_.read(page.directory.get(), page.path, page.entries[index], page.number, index, prefetcher_.take());
   return true;
 }
 
-void TreeSession::read_page(Page& page) {
-  const Fd directory = open_same_directory(context_.root.get(), page.path, page.id);
-  const int error = directory ? 0 : errno;
-  for (std::size_t i = 0; error != 0 && i < page.entries.size(); ++i) {
-    if (page.wants->test(i)) reader_.give_up(page.path, page.entries[i], page.number, i, error);
-  }
-  if (error != 0) return;
-  std::deque<std::pair<std::size_t, Fd>> ahead;
-  std::size_t next = 0;
-  const auto fill = [&] {
-    for (; next < page.entries.size() && ahead.size() < kReadAhead; ++next) {
-      if (!page.wants->test(next)) continue;
-      struct stat facts {};
-      Fd fd = open_regular(directory.get(), page.entries[next].name.c_str(), facts);
-      if (fd && facts.st_size > 0) posix_fadvise(fd.get(), 0, 256 << 10, POSIX_FADV_WILLNEED);
-      ahead.emplace_back(next, std::move(fd));
+// Opens the next files that are wanted, of the following pages too.
+void TreeSession::read_ahead() {
+  if (prefetcher_.size() > Prefetcher::kMost / 2) return;
+  for (;;) {
+    if (begun_pages_ == 0 || pages_[begun_pages_ - 1].started == pages_[begun_pages_ - 1].entries.size()) {
+      if (begun_pages_ == pages_.size() || !pages_[begun_pages_].wants) return;
+      begin_page(pages_[begun_pages_++]);
     }
-  };
-  for (fill(); !ahead.empty(); fill()) {
-    auto [index, fd] = std::move(ahead.front());
-    ahead.pop_front();
-    reader_.read(directory.get(), page.path, page.entries[index], page.number, index, std::move(fd));
+    Page& page = pages_[begun_pages_ - 1];
+    for (; page.started < page.entries.size(); ++page.started) {
+      if (!page.wants->test(page.started)) continue;
+      if (prefetcher_.size() == Prefetcher::kMost) return;
+      prefetcher_.start(page.directory.get(), page.entries[page.started].name.c_str());
+      ahead_.push_back({&page, page.started});
+    }
   }
+}
+
+void TreeSession::begin_page(Page& page) {
+  open_entries_ -= page.entries.size();
+  if (page.wants->count() != 0) {
+    page.directory = open_same_directory(context_.root.get(), page.path, page.id);
+    if (page.directory) return;
+    page.error = errno;
+  }
+  page.started = page.entries.size();
+}
+
+void TreeSession::end_page() {
+  Page& page = pages_.front();
+  for (std::size_t i = 0; page.error != 0 && i < page.entries.size(); ++i) {
+    if (page.wants->test(i)) reader_.give_up(page.path, page.entries[i], page.number, i, page.error);
+  }
+  pages_.pop_front();
+  --begun_pages_;
 }
 
 }  // namespace bk::agent

@@ -44,6 +44,10 @@ class TreeSession {
     DirectoryId id;
     std::vector<Entry> entries;  // those that are not regular files are emptied
     std::optional<pull::Bitmap> wants;
+    // While it is read:
+    Fd directory;
+    int error = 0;            // why the directory could not be opened
+    std::size_t started = 0;  // entries before this one were handed to the prefetcher, or are not wanted
   };
   struct Sending {  // the wanted directory whose entries are being sent
     Pending directory;
@@ -62,7 +66,9 @@ class TreeSession {
   [[nodiscard]] std::optional<Entry> next_entry();
   [[nodiscard]] bool complete_entry(Entry& entry);
   void send_page(std::vector<Entry> entries, bool last);
-  void read_page(Page& page);
+  void read_ahead();
+  void begin_page(Page& page);
+  void end_page();
   void receive_one();
   void dispatch(const pull::Frame& frame);
   void on_verdicts(const pull::Verdicts& message);
@@ -83,6 +89,13 @@ class TreeSession {
   std::deque<Page> pages_;
   std::size_t open_entries_ = 0;  // of pages_
   GroupEncoder page_encoder_{1};
+  Prefetcher prefetcher_;
+  struct Ahead {  // a file in the prefetcher
+    Page* page;
+    std::size_t index;
+  };
+  std::deque<Ahead> ahead_;
+  std::size_t begun_pages_ = 0;  // of pages_, from the front
 };
 
 }  // namespace bk::agent
