@@ -19,16 +19,17 @@ void ChildList::add(ChildSpool& spool, Entry entry) {
 }
 
 void ChildList::close_block(ChildSpool& spool) {
-  Block block{store::encode_page(newest_), {}};
+  const std::string bytes = store::encode_page(newest_);
   newest_.clear();
   newest_bytes_ = 0;
-  if (spool.memory_bytes + block.bytes.size() > kMemoryBytes) {
+  Block& block = blocks_.emplace_back();
+  if (spool.memory_bytes + bytes.size() > kMemoryBytes) {
     block.spilled = SpillFile::begin(spool.file);
-    SpillFile::append(block.spilled, block.bytes);
-    block.bytes = {};
+    SpillFile::append(block.spilled, bytes);
+  } else {
+    block.bytes = bytes;  // a copy has no room to spare
+    spool.memory_bytes += bytes.size();
   }
-  spool.memory_bytes += block.bytes.size();
-  blocks_.push_back(std::move(block));
 }
 
 std::string ChildList::take_block(ChildSpool& spool) {
