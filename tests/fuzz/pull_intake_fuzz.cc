@@ -4,7 +4,8 @@
 // Most of what it says is the next due message of a small tree, so that deep states are reached; now and then
 // one is out of order, damaged, or about something that was never asked.  Whatever it does, the pull must end
 // in Protocol, Transient or Refused, or in a tree of which every node and chunk is there and nothing is
-// another client's.
+// another client's; and so is what a checkpoint
+// holds at any moment.
 #include "common/chunk/chunk_id.h"
 #include "common/error/error.h"
 #include "proto/pull/features.h"
@@ -292,8 +293,8 @@ class FuzzAgent final : public ByteStream {
 };
 
 // Every node and chunk below `root` can be read, and none is the secret.
-void check_whole(store::Store& store, const Entry& root) {
-  std::deque<ChunkId> left{root.node};
+void check_whole(store::Store& store, const ChunkId& root) {
+  std::deque<ChunkId> left{root};
   const ChunkId secret = chunk_id(ObjectKind::Data, kSecret);
   for (; !left.empty(); left.pop_front()) {
     store::DirectoryReader reader(store, left.front());
@@ -325,22 +326,35 @@ std::unique_ptr<PullWorld> make_world() {
   return world;
 }
 
-// The root that came of it, when something did.
-std::optional<Entry> play(PullWorld& world, Input& in, const std::string& client,
-                          const std::optional<Entry>& old) {
+// What one pull leaves to the next.
+struct Left {
+  std::optional<store::SnapshotRecord> snapshot;
+  std::optional<store::CheckpointRecord> begun;
+};
+
+void play(PullWorld& world, Input& in, const std::string& client, Left& left) {
   FuzzAgent agent(in);
   const auto writer = world.writer(client);
-  std::optional<store::SnapshotRecord> previous;
-  if (old) previous.emplace().root = *old;
-  try {
-    const PullReport report = pull_tree(agent, world.store(), *writer, previous, "/r");
+  PullOptions options;
+  options.begun = left.begun;
+  options.checkpoint_every = Millis(in.rarely() ? 0 : 1'000'000);
+  options.checkpoint_bytes = in.byte() * 16U;
+  options.checkpoint = [&](const Entry& root) {
     writer->sync();
-    check_whole(world.store(), report.root);
-    return report.root;
+    check_whole(world.store(), root.node);
+    left.begun.emplace();
+    left.begun->node = root.node;
+    left.begun->has_subdirectories = root.has_subdirectories;
+  };
+  try {
+    const PullReport report = pull_tree(agent, world.store(), *writer, left.snapshot, "/r", options);
+    writer->sync();
+    check_whole(world.store(), report.root.node);
+    left.snapshot.emplace().root = report.root;
+    left.begun.reset();
   } catch (const Error& error) {
     if (error.kind() != Kind::Protocol && error.kind() != Kind::Transient && error.kind() != Kind::Refused)
       throw;
-    return std::nullopt;
   }
 }
 
@@ -353,7 +367,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Input in(data, size);
   const std::string client =
       "web" + std::to_string(runs);  // what earlier inputs stored is none of its business
-  std::optional<Entry> root;
-  for (int pull = 0; pull < 3; ++pull) root = play(*world, in, client, root);
+  Left left;
+  for (int pull = 0; pull < 3; ++pull) play(*world, in, client, left);
   return 0;
 }

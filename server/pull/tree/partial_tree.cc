@@ -116,7 +116,7 @@ Entry PartialTree::left_wanted(const HeldDirectory& directory) {
     for (std::size_t i = 0; i < page->entries.size(); ++i) {
       const std::optional<Entry> own = as_far(*page, i);
       if (own && own->name != directory.stored_child) merge.add(*own);
-      const bool counts = page->entries[i].type != EntryType::Directory && !page->dropped[i];
+      const bool counts = page->entries[i].type != EntryType::Directory;  // what vanished, too
       if (counts && (!own || own->unreadable || own->changed_while_read)) whole = false;
     }
   }

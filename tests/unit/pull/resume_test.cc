@@ -216,6 +216,33 @@ TEST_F(Resume, ASnapshotAndACheckpointAreBothComparedWith) {
   EXPECT_EQ(finish().wanted_directories, 0U);
 }
 
+// Its digest would match the next walk, and the file stay away for ever.
+TEST_F(Resume, ADirectoryFromWhichAFileVanishedIsLookedAtAgain) {
+  const ChunkId wanted = chunk_id(ObjectKind::Data, std::string(600, 'x'));
+  const auto script =
+      AgentScript()
+          .enter("a")
+          .leave(1)
+          .page(0, 0, {script_file("blocks", 600)})
+          .recipe(0, {pull::BeginFile{0, 0, {}}, pull::ChunkItem{600, wanted}, pull::EndFile{}})
+          .enter("b")
+          .leave(1)
+          .page(1, 1, {script_file("f", 0)})
+          .recipe(1, {pull::BeginFile{1, 0, {}}, pull::EndFile{pull::FileStatus::Vanished, {}}});
+  ScriptStream stream(script.bytes());
+  const auto writer = world_.writer();
+  pull::PullOptions options;
+  std::optional<Entry> b;
+  options.checkpoint = [&](const Entry& root) {
+    writer->sync();
+    store::DirectoryReader reader(world_.store(), root.node);
+    b = reader.find("b");
+  };
+  EXPECT_THROW((void)world_.pull_from(stream, *writer, options), Error);
+  ASSERT_TRUE(b);
+  EXPECT_EQ(b->listing, Digest{});
+}
+
 TEST_F(Resume, AHalfReadDirectoryCounts) {
   const std::string shared = noise(8'000'000, 1);
   for (std::size_t i = 0; i < 1500; ++i) put(at(std::to_string(i)), shared.substr(i * 5000, 8000));
