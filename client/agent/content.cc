@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace bk::agent {
 
@@ -20,6 +21,7 @@ constexpr std::size_t kOpenBytes = 6U << 20U;  // content waiting for the server
 // Beside 192, on 40,000 files of 0 to 4 KiB: a fifth less index and possession, 4 % more sent.  1024 would
 // send another 12 % for a fifth more.
 constexpr std::size_t kInlineFile = 512;
+constexpr std::uint64_t kToldEvery = 8192;  // kept chunks before the server hears of them: it sends more then
 constexpr int kAttempts = 3;
 constexpr std::uint64_t kRetryLimit =
     64U << 20U;  // a larger file is read once: a log that grows would cost thrice
@@ -50,10 +52,24 @@ void Batcher::add(pull::RecipeItem item) {
   if (items_.size() >= kBatchItems || item_bytes_ >= kBatchItemBytes) flush();
 }
 
-void Batcher::add_chunk(std::string_view content) {
+void Batcher::add_kept(std::int64_t skip) {
+  auto* last = items_.empty() ? nullptr : std::get_if<pull::KeptItem>(&items_.back());
+  if (skip == 0 && last != nullptr && last->count < pull::kOldWindow) {
+    ++last->count;
+  } else {
+    add(pull::KeptItem{skip, 1});
+  }
+}
+
+void Batcher::flush_and_wait() {
+  flush();
+  wait_();
+}
+
+void Batcher::add_chunk(std::string_view content, const ChunkId& id) {
   current_.content.append(content);
   current_.lengths.push_back(static_cast<std::uint32_t>(content.size()));
-  add(pull::ChunkItem{static_cast<std::uint32_t>(content.size()), chunk_id(ObjectKind::Data, content)});
+  add(pull::ChunkItem{static_cast<std::uint32_t>(content.size()), id});
   if (current_.content.size() >= kBatchBytes) flush();
 }
 
@@ -68,29 +84,38 @@ void Batcher::flush() {
   open_.push_back(std::exchange(current_, {}));
 }
 
+void Batcher::take(pull::Signatures signatures) {
+  if (open_.empty() || open_.front().batch != signatures.batch || signatures_) {
+    throw Error(Kind::Protocol, "the server's Signatures belong to no open batch");
+  }
+  signatures_ = std::move(signatures);
+}
+
 void Batcher::answer(const pull::Need& need) {
   if (open_.empty() || open_.front().batch != need.batch ||
       open_.front().lengths.size() != need.chunks.size()) {
     throw Error(Kind::Protocol, "the server's Need answers no open batch");
   }
-  Open batch = std::move(open_.front());
+  BatchContent batch = std::move(open_.front());
   open_.pop_front();
   open_bytes_ -= batch.content.size();
+  const auto signatures = std::exchange(signatures_, std::nullopt);
   if (need.chunks.count() == 0) return;
-  if (need.chunks.all()) return line_.send_group(batch.batch, std::move(batch.content));
-  std::string content;
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < batch.lengths.size(); at += batch.lengths[i++]) {
-    if (need.chunks.test(i)) content.append(batch.content, at, batch.lengths[i]);
+  if (signatures) {
+    const auto delta = answer_with_delta(batch, need.chunks, *signatures, encoder_);
+    if (delta) return line_.send(pull::FrameType::Delta, *delta);
   }
-  line_.send_group(batch.batch, std::move(content));
+  if (need.chunks.all()) return line_.send_group(batch.batch, std::move(batch.content));
+  line_.send_group(batch.batch, needed_content(batch, need.chunks));
 }
 
 // Files.
 
-FileReader::FileReader(WalkContext& context, Batcher& batcher, Line& line, const ChunkerParams& params)
+FileReader::FileReader(WalkContext& context, Batcher& batcher, OldContents& old, Line& line,
+                       const ChunkerParams& params)
     : context_(context),
       batcher_(batcher),
+      old_(old),
       line_(line),
       chunker_(params),
       buffer_(std::max<std::size_t>(256U << 10U, 2 * std::size_t{params.max_bytes}), '\0') {
@@ -107,6 +132,7 @@ void FileReader::read(int directory, std::string_view path, const Entry& entry, 
                       std::uint64_t index, OpenedFile opened) {
   ++files_;
   line_.tick();
+  (void)old_.begin(page, index);
   for (int attempt = 1;; ++attempt) {
     struct stat& before = opened.before;
     if (!opened.fd) opened.fd = open_regular(directory, entry.name.c_str(), before);
@@ -123,12 +149,14 @@ void FileReader::read(int directory, std::string_view path, const Entry& entry, 
       context_.report(pull::SkipReason::Changed, 0, join_below(path, entry.name));
       return end(pull::FileStatus::Changed, entry, &done.after, done.bytes);
     }
+    old_.end();   // once is enough for what changes all the time
     opened = {};  // by name again: it may have been replaced
   }
 }
 
 void FileReader::give_up(std::string_view path, const Entry& entry, std::uint64_t page, std::uint64_t index,
                          int error) {
+  (void)old_.begin(page, index);
   batcher_.add(pull::BeginFile{page, index, {}});
   if (means_vanished(error)) {
     ++context_.counters.vanished;
@@ -142,6 +170,9 @@ FileReader::Attempt FileReader::read_once(const OpenedFile& file, const pull::Be
   Attempt attempt;
   const struct stat& before = file.before;
   batcher_.add(begin);
+  (void)sum_.finish();
+  kept_ = false;
+  told_base_ = 0;
   attempt.error = send_content(file, attempt.bytes);
   bytes_ += attempt.bytes;
   if (attempt.error == 0 && fstat(file.fd.get(), &attempt.after) != 0) attempt.error = errno;
@@ -211,7 +242,7 @@ int FileReader::send_range(int fd, std::uint64_t from, std::uint64_t to, std::ui
     while (!rest.empty()) {
       const std::size_t cut = chunker_.next_cut(rest, from >= to);
       if (cut == 0) break;
-      batcher_.add_chunk(rest.substr(0, cut));
+      add_chunk(rest.substr(0, cut));
       sent += cut;
       rest.remove_prefix(cut);
     }
@@ -221,8 +252,26 @@ int FileReader::send_range(int fd, std::uint64_t from, std::uint64_t to, std::ui
   return 0;
 }
 
+void FileReader::add_chunk(std::string_view content) {
+  const ChunkId id = chunk_id(ObjectKind::Data, content);
+  if (!old_.active()) return batcher_.add_chunk(content, id);
+  sum_.add(id);
+  while (old_.must_wait()) batcher_.flush_and_wait();
+  if (const auto kept = old_.look_up(id)) {
+    kept_ = true;
+    batcher_.add_kept(kept->skip);
+  } else {
+    batcher_.add_chunk(content, id);
+  }
+  if (old_.base() < told_base_ + kToldEvery) return;
+  told_base_ = old_.base();
+  batcher_.flush();
+}
+
 void FileReader::end(pull::FileStatus status, const Entry& entry, const struct stat* after,
                      std::uint64_t bytes) {
+  if (std::exchange(kept_, false)) batcher_.add(pull::SumItem{sum_.finish()});
+  old_.end();
   pull::EndFile item{status, std::nullopt};
   if (after != nullptr) {
     pull::Stat stat = to_stat(*after, context_.devices.ordinal(after->st_dev));

@@ -2,7 +2,9 @@
 // needs it.
 #pragma once
 
+#include "client/agent/delta_answer.h"
 #include "client/agent/line.h"
+#include "client/agent/old_content.h"
 #include "client/agent/prefetch.h"
 #include "client/agent/walker.h"
 #include "common/chunk/chunker.h"
@@ -23,26 +25,30 @@ class Batcher {
   // `wait` is called when too much is on its way: it handles at least one message of the server.
   Batcher(Line& line, std::function<void()> wait) : line_(line), wait_(std::move(wait)) {}
   void add(pull::RecipeItem item);
-  void add_chunk(std::string_view content);
+  void add_chunk(std::string_view content, const ChunkId& id);
+  // The next chunk is one of the old version (OldContents::look_up()).
+  void add_kept(std::int64_t skip);
   // Sends the recipe of what was collected.
   void flush();
+  // Sends what was collected and handles at least one message of the server.
+  void flush_and_wait();
+  // What the server has of old bytes that resemble the oldest open batch.  Throws Protocol when it is not
+  // due.
+  void take(pull::Signatures signatures);
   // The server's answer for the oldest open batch.  Throws Protocol when it is not.
   void answer(const pull::Need& need);
   [[nodiscard]] bool idle() const { return open_.empty() && items_.empty(); }
   [[nodiscard]] bool has_items() const { return !items_.empty(); }
 
  private:
-  struct Open {
-    std::uint64_t batch = 0;
-    std::string content;
-    std::vector<std::uint32_t> lengths;
-  };
   Line& line_;
   std::function<void()> wait_;
   std::vector<pull::RecipeItem> items_;
   std::size_t item_bytes_ = 0;
-  Open current_;
-  std::deque<Open> open_;
+  BatchContent current_;
+  std::deque<BatchContent> open_;
+  std::optional<pull::Signatures> signatures_;  // of the oldest open batch
+  GroupEncoder encoder_;                        // of deltas
   std::size_t open_bytes_ = 0;
   std::uint64_t next_batch_ = 0;
 };
@@ -50,7 +56,8 @@ class Batcher {
 // Reads regular files into a batcher.
 class FileReader {
  public:
-  FileReader(WalkContext& context, Batcher& batcher, Line& line, const ChunkerParams& params);
+  FileReader(WalkContext& context, Batcher& batcher, OldContents& old, Line& line,
+             const ChunkerParams& params);
   // Sends `entry` of page `page`, which was opened before, reopening it by name in `directory` when that
   // failed or it changed meanwhile.  Everything that can happen to one file ends in an EndFile item.
   void read(int directory, std::string_view path, const Entry& entry, std::uint64_t page, std::uint64_t index,
@@ -74,15 +81,20 @@ class FileReader {
   // `have` bytes of it are in buffer_ already.
   [[nodiscard]] int send_range(int fd, std::uint64_t from, std::uint64_t to, std::uint64_t& sent,
                                std::size_t have = 0);
+  void add_chunk(std::string_view content);
   void end(pull::FileStatus status, const Entry& entry, const struct stat* after, std::uint64_t bytes);
   [[nodiscard]] std::vector<Xattr> attributes(int fd, std::string_view path, std::string_view name);
 
   WalkContext& context_;
   Batcher& batcher_;
+  OldContents& old_;
   Line& line_;
   Chunker chunker_;
   std::string buffer_;
   std::uint64_t files_ = 0, bytes_ = 0;
+  pull::ChunkSum sum_;  // of the file being read, when it has an old version
+  bool kept_ = false;   // some of its chunks were
+  std::uint64_t told_base_ = 0;
 };
 
 }  // namespace bk::agent

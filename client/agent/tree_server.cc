@@ -35,7 +35,12 @@ pull::Frame expect(Line& line, pull::FrameType type) {
               fmt::format("the server sent {} where {} belongs", frame_name(frame.type), frame_name(type)));
 }
 
-ChunkerParams greet(Line& line) {
+struct Greeting {
+  ChunkerParams chunker;
+  std::vector<std::string> features;  // in use
+};
+
+Greeting greet(Line& line) {
   const pull::Hello hello = pull::decode_hello(expect(line, pull::FrameType::Hello).payload);
   if (hello.version != pull::kVersion) {
     refuse(line, fmt::format("the server speaks version {} of the tree protocol and this agent only {}",
@@ -46,11 +51,11 @@ ChunkerParams greet(Line& line) {
   if (hello.id_algorithm != kIdAlgorithmSha256 || hello.key_domain != kDomainPlain) {
     refuse(line, "chunk ids of this kind are not known here");
   }
-  const std::vector<std::string> features = pull::common_features(hello.features);
+  std::vector<std::string> features = pull::common_features(hello.features);
   line.send(pull::FrameType::AgentHello,
             pull::AgentHello{pull::kVersion, features, fmt::format("backup_agent/{}", kVersion)});
   if (pull::has_feature(features, pull::kFeatureHeartbeat)) line.expect_heartbeats();
-  return hello.chunker;
+  return {hello.chunker, std::move(features)};
 }
 
 const TreeRoot& find_root(Line& line, const TreeRoots& consented, const std::string& path) {
@@ -78,13 +83,13 @@ void fill_context(Line& line, const TreeRoot& root, WalkContext& context) {
 }
 
 ServeResult serve(Line& line, const TreeRoots& consented, const std::string& temporary) {
-  const ChunkerParams params = greet(line);
+  const Greeting greeting = greet(line);
   const std::string path = pull::decode_open(expect(line, pull::FrameType::Open).payload).root;
   const TreeRoot& root = find_root(line, consented, path);
   WalkContext context(temporary);
   fill_context(line, root, context);
   line.send(pull::FrameType::Opened, pull::Opened{root.exclude.size() + root.deny.size()});
-  TreeSession session(line, context, params);
+  TreeSession session(line, context, greeting.chunker, greeting.features);
   session.run();
   return {path,
           context.counters.files,

@@ -2,6 +2,7 @@
 
 #include "client/agent/beneath.h"
 #include "common/error/error.h"
+#include "proto/pull/features.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -34,11 +35,13 @@ WalkContext& reporting_to(TreeSession& session, WalkContext& context) {
 
 }  // namespace
 
-TreeSession::TreeSession(Line& line, WalkContext& context, const ChunkerParams& params)
+TreeSession::TreeSession(Line& line, WalkContext& context, const ChunkerParams& params,
+                         const std::vector<std::string>& features)
     : line_(line),
       context_(context),
+      windows_(pull::has_feature(features, pull::kFeatureWindows)),
       batcher_(line, [this] { receive_one(); }),
-      reader_(context, batcher_, line, params),
+      reader_(context, batcher_, old_, line, params),
       walker_(reporting_to(*this, context)) {}
 
 void TreeSession::report(pull::SkipReason reason, int error, std::string_view path) {
@@ -84,6 +87,10 @@ void TreeSession::dispatch(const pull::Frame& frame) {
       return on_wants(pull::decode_wants(frame.payload));
     case pull::FrameType::Need:
       return batcher_.answer(pull::decode_need(frame.payload));
+    case pull::FrameType::OldFiles:
+    case pull::FrameType::OldContent:
+    case pull::FrameType::Signatures:
+      return on_windows(frame);
     default:
       throw Error(Kind::Protocol,
                   fmt::format("the server sent {} in the middle of a pull", frame_name(frame.type)));
@@ -110,6 +117,18 @@ void TreeSession::on_wants(const pull::Wants& message) {
     }
   }
   page->wants = message.content;
+}
+
+void TreeSession::on_windows(const pull::Frame& frame) {
+  if (!windows_) throw Error(Kind::Protocol, "the server uses the feature windows, which was not agreed");
+  if (frame.type == pull::FrameType::OldContent) return old_.take(pull::decode_old_content(frame.payload));
+  if (frame.type == pull::FrameType::Signatures) return batcher_.take(pull::decode_signatures(frame.payload));
+  pull::OldFiles message = pull::decode_old_files(frame.payload);
+  const auto page = std::find_if(pages_.begin(), pages_.end(), [](const Page& p) { return !p.wants; });
+  if (page == pages_.end() || page->number != message.page || page->entries.size() != message.files.size()) {
+    throw Error(Kind::Protocol, "the server's OldFiles belong to no open page");
+  }
+  old_.take(std::move(message));
 }
 
 // Walking.

@@ -21,7 +21,8 @@ namespace bk::agent {
 
 class TreeSession {
  public:
-  TreeSession(Line& line, WalkContext& context, const ChunkerParams& params);
+  TreeSession(Line& line, WalkContext& context, const ChunkerParams& params,
+              const std::vector<std::string>& features);
   // Until the whole tree was walked and everything wanted was sent; ends with Done.
   void run();
   [[nodiscard]] const FileReader& reader() const { return reader_; }
@@ -73,11 +74,14 @@ class TreeSession {
   void dispatch(const pull::Frame& frame);
   void on_verdicts(const pull::Verdicts& message);
   void on_wants(const pull::Wants& message);
+  void on_windows(const pull::Frame& frame);
   void send_done();
 
   Line& line_;
   WalkContext& context_;
+  bool windows_;  // feature in use
   Batcher batcher_;
+  OldContents old_;
   FileReader reader_;
   std::uint64_t next_leave_ = 0, next_page_ = 0, skipped_ = 0;  // before the walker, which reports
   TreeWalker walker_;

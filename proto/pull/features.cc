@@ -4,7 +4,9 @@
 
 namespace bk::pull {
 
-std::vector<std::string> known_features() { return {std::string(kFeatureHeartbeat)}; }
+std::vector<std::string> known_features() {
+  return {std::string(kFeatureHeartbeat), std::string(kFeatureWindows)};
+}
 
 bool has_feature(const std::vector<std::string>& features, std::string_view name) {
   return std::find(features.begin(), features.end(), name) != features.end();

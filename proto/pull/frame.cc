@@ -27,6 +27,9 @@ constexpr auto kRows = std::to_array<Row>({
     {FrameType::Wants, "Wants", kKiB},
     {FrameType::Need, "Need", 4 * kKiB},
     {FrameType::Heartbeat, "Heartbeat", 0},
+    {FrameType::OldFiles, "OldFiles", kKiB},
+    {FrameType::OldContent, "OldContent", 8 * kKiB},
+    {FrameType::Signatures, "Signatures", 64 * kKiB},
     {FrameType::AgentHello, "AgentHello", 4 * kKiB},
     {FrameType::Opened, "Opened", 64},
     {FrameType::Refused, "Refused", 4 * kKiB},
@@ -39,6 +42,7 @@ constexpr auto kRows = std::to_array<Row>({
     {FrameType::KeepAlive, "KeepAlive", 0},
     {FrameType::Done, "Done", 256},
     {FrameType::Fail, "Fail", 8 * kKiB},
+    {FrameType::Delta, "Delta", 9 * kMiB},
 });
 
 const Row* find_row(std::uint8_t type) {

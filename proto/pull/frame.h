@@ -22,6 +22,9 @@ enum class FrameType : std::uint8_t {
   Wants = 0x04,
   Need = 0x05,
   Heartbeat = 0x06,
+  OldFiles = 0x20,
+  OldContent = 0x21,
+  Signatures = 0x22,
   AgentHello = 0x41,
   Opened = 0x42,
   Refused = 0x43,
@@ -34,6 +37,7 @@ enum class FrameType : std::uint8_t {
   KeepAlive = 0x4a,
   Done = 0x4b,
   Fail = 0x4c,
+  Delta = 0x60,
 };
 
 [[nodiscard]] const char* frame_name(FrameType type);

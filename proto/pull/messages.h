@@ -38,6 +38,13 @@ inline constexpr std::size_t kMaxHeldBytes = 160U << 20U;     // of what is sent
 inline constexpr std::size_t kMaxReportPathBytes = 4096;      // longer paths are cut
 inline constexpr std::size_t kMaxReports = 1000;              // Skipped messages; beyond, only counted
 inline constexpr std::size_t kMaxDepth = 65536;
+// Feature "windows":
+inline constexpr std::size_t kSaltBytes = 16;
+inline constexpr unsigned kOldIdBits = 56;                     // of a chunk id, salted (old_id())
+inline constexpr std::size_t kOldFrameIds = 1024;              // in one OldContent
+inline constexpr std::size_t kMaxSignatures = 1024;            // windows in one Signatures
+inline constexpr std::size_t kMaxWindowBytes = 1536U << 10U;   // of the old bytes of one window
+inline constexpr std::size_t kMaxSignatureBytes = 60U << 10U;  // all sums of one Signatures
 
 // Both ways at the start.
 
@@ -100,6 +107,40 @@ struct Heartbeat {  // feature "heartbeat": nothing else to say for a while; bou
 };
 [[nodiscard]] std::string encode(const Heartbeat& message);
 [[nodiscard]] Heartbeat decode_heartbeat(std::string_view payload);
+
+// Feature "windows", server to agent: what the old version of a wanted file consisted of.
+
+struct OldFiles {  // of one page, before its Wants
+  std::uint64_t page = 0;
+  std::string salt;  // kSaltBytes; for old_id() of the files of this page
+  Bitmap files;      // one bit for each entry; set: OldContent comes for it
+  bool operator==(const OldFiles&) const = default;
+};
+[[nodiscard]] std::string encode(const OldFiles& message);
+[[nodiscard]] OldFiles decode_old_files(std::string_view payload);
+
+struct OldContent {  // the next chunks of an old version, in order; limited by OldPosition
+  std::uint64_t page = 0, index = 0;
+  bool last = false;
+  std::vector<std::uint64_t> ids;  // old_id() of each chunk
+  bool operator==(const OldContent&) const = default;
+};
+[[nodiscard]] std::string encode(const OldContent& message);
+[[nodiscard]] OldContent decode_old_content(std::string_view payload);
+
+struct Signatures {  // before the Need of the same batch: old bytes that some of its chunks may resemble
+  struct Window {
+    std::uint64_t first = 0, count = 0;  // of the recipe's chunk items; windows increase and do not overlap
+    std::uint32_t block = 0;             // common/delta: bytes of a block
+    std::string sums;                    // kBlockSumBytes for each block of the old bytes
+    bool operator==(const Window&) const = default;
+  };
+  std::uint64_t batch = 0;
+  std::vector<Window> windows;
+  bool operator==(const Signatures&) const = default;
+};
+[[nodiscard]] std::string encode(const Signatures& message);
+[[nodiscard]] Signatures decode_signatures(std::string_view payload);
 
 // Agent to server.
 
@@ -187,12 +228,21 @@ enum class FileStatus : std::uint8_t {
   Vanished = 2,    // no longer there, or no longer a regular file: the entry is dropped
   Unreadable = 3,  // the entry stays without content
 };
+struct KeptItem {         // feature "windows": the next `count` chunks are those of the old version
+  std::int64_t skip = 0;  // from the old chunk behind the last kept one (the first, at the beginning)
+  std::uint64_t count = 0;
+  bool operator==(const KeptItem&) const = default;
+};
+struct SumItem {          // stands before the EndFile of a file with kept chunks
+  std::uint64_t sum = 0;  // ChunkSum over all its chunk ids, kept or not
+  bool operator==(const SumItem&) const = default;
+};
 struct EndFile {
   FileStatus status = FileStatus::Ok;
   std::optional<Stat> after;  // when it differs from the page's
   bool operator==(const EndFile&) const = default;
 };
-using RecipeItem = std::variant<BeginFile, ChunkItem, HoleItem, InlineItem, EndFile>;
+using RecipeItem = std::variant<BeginFile, ChunkItem, HoleItem, InlineItem, EndFile, KeptItem, SumItem>;
 
 struct Recipe {
   std::uint64_t batch = 0;  // 0, 1, 2 … in the order sent
@@ -208,6 +258,16 @@ struct Group {  // the needed chunks of a batch, in order; not sent when none is
 };
 [[nodiscard]] std::string encode(const Group& message);
 [[nodiscard]] Group decode_group(std::string_view payload);
+
+// Feature "windows": instead of the Group of a batch with Signatures.  Content: the needed chunks in order,
+// those of a window that is used replaced by one delta, where its first needed chunk would stand.
+struct Delta {
+  std::uint64_t batch = 0;
+  std::vector<std::uint32_t> lengths;  // of each window's delta; 0: not used
+  EncodedGroup body;
+};
+[[nodiscard]] std::string encode(const Delta& message);
+[[nodiscard]] Delta decode_delta(std::string_view payload);
 
 enum class SkipReason : std::uint8_t { Unreadable = 1, Changed = 2, Denied = 3, Xattr = 4 };
 [[nodiscard]] const char* skip_reason_word(SkipReason reason);

@@ -1,8 +1,10 @@
 // File content: recipes and groups.
 #include "proto/pull/attributes.h"
 #include "proto/pull/messages.h"
+#include "proto/pull/old_position.h"
 #include "proto/pull/payload.h"
 
+#include <array>
 #include <limits>
 
 namespace bk::pull {
@@ -11,6 +13,9 @@ namespace {
 
 constexpr std::uint32_t kMaxChunkBytes = 4U << 20U;
 constexpr std::uint64_t kMaxFileBytes = std::numeric_limits<std::int64_t>::max();
+
+// The byte before an item, in the order of RecipeItem's alternatives.
+constexpr std::array<std::uint8_t, std::variant_size_v<RecipeItem>> kItemBytes{0, 1, 2, 3, 4, 5, 6};
 
 struct ItemWriter {
   PayloadWriter& out;
@@ -24,6 +29,10 @@ struct ItemWriter {
   void operator()(const EndFile& item) const {
     out.u8(static_cast<std::uint8_t>(item.status)).u8(item.after ? 1 : 0);
     if (item.after) write_stat(out, *item.after);
+  }
+  void operator()(const KeptItem& item) const { out.zigzag(item.skip).varint(item.count); }
+  void operator()(const SumItem& item) const {
+    for (unsigned i = 0; i < 8; ++i) out.u8(static_cast<std::uint8_t>(item.sum >> (8 * i)));
   }
 };
 
@@ -62,8 +71,22 @@ EndFile read_end(PayloadReader& in) {
   return item;
 }
 
+KeptItem read_kept(PayloadReader& in) {
+  KeptItem item;
+  item.skip = in.zigzag();
+  item.count = in.varint_to(kOldWindow);
+  if (item.count == 0) in.fail("no kept chunks");
+  return item;
+}
+
+SumItem read_sum(PayloadReader& in) {
+  SumItem item;
+  for (unsigned i = 0; i < 8; ++i) item.sum |= static_cast<std::uint64_t>(in.u8()) << (8 * i);
+  return item;
+}
+
 RecipeItem read_item(PayloadReader& in) {
-  switch (in.varint_to(4)) {
+  switch (in.varint()) {
     case 0:
       return read_begin(in);
     case 1:
@@ -72,8 +95,14 @@ RecipeItem read_item(PayloadReader& in) {
       return read_hole(in);
     case 3:
       return read_inline(in);
-    default:
+    case 4:
       return read_end(in);
+    case 5:
+      return read_kept(in);
+    case 6:
+      return read_sum(in);
+    default:
+      in.fail("an item of unknown kind");
   }
 }
 
@@ -83,7 +112,7 @@ std::string encode(const Recipe& message) {
   PayloadWriter out;
   out.varint(message.batch).varint(message.items.size());
   for (const RecipeItem& item : message.items) {
-    out.u8(static_cast<std::uint8_t>(item.index()));
+    out.u8(kItemBytes[item.index()]);
     std::visit(ItemWriter{out}, item);
   }
   return out.take();

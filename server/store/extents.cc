@@ -77,27 +77,28 @@ std::vector<Extent> fold_extents(Writer& writer, const std::vector<Extent>& exte
   return folder.finish();
 }
 
-void for_each_extent(Store& store, const Entry& file, const std::function<void(const Extent&)>& sink) {
-  struct Frame {
-    std::vector<Extent> extents;
-    std::size_t at = 0;
-  };
-  std::vector<Frame> stack;
-  stack.push_back({file.content});
-  while (!stack.empty()) {
-    Frame& top = stack.back();
+ExtentReader::ExtentReader(Store& store, std::vector<Extent> content) : store_(store) {
+  stack_.push_back({std::move(content)});
+}
+
+std::optional<Extent> ExtentReader::next() {
+  while (!stack_.empty()) {
+    Level& top = stack_.back();
     if (top.at == top.extents.size()) {
-      stack.pop_back();
+      stack_.pop_back();
       continue;
     }
-    const Extent& extent = top.extents[top.at++];
-    if (extent.kind != Extent::Kind::List) {
-      sink(extent);
-      continue;
-    }
-    if (stack.size() > kMaxLevel) throw Error(Kind::Corrupt, "list " + extent.id.hex() + ": too deep");
-    stack.push_back({decode_list(store.read(ObjectKind::List, extent.id))});
+    Extent& extent = top.extents[top.at++];
+    if (extent.kind != Extent::Kind::List) return std::move(extent);
+    if (stack_.size() > kMaxLevel) throw Error(Kind::Corrupt, "list " + extent.id.hex() + ": too deep");
+    stack_.push_back({decode_list(store_.read(ObjectKind::List, extent.id))});
   }
+  return std::nullopt;
+}
+
+void for_each_extent(Store& store, const Entry& file, const std::function<void(const Extent&)>& sink) {
+  ExtentReader reader(store, file.content);
+  while (const auto extent = reader.next()) sink(*extent);
 }
 
 }  // namespace bk::store

@@ -61,6 +61,22 @@ class DirectoryReader {
 // holding them all).
 void for_each_extent(Store& store, const Entry& file, const std::function<void(const Extent&)>& sink);
 
+// The same, one after another.  Memory: one list a level.
+class ExtentReader {
+ public:
+  ExtentReader(Store& store, std::vector<Extent> content);
+  // Never a List; nothing at the end.  Throws Corrupt.
+  [[nodiscard]] std::optional<Extent> next();
+
+ private:
+  struct Level {
+    std::vector<Extent> extents;
+    std::size_t at = 0;
+  };
+  Store& store_;
+  std::vector<Level> stack_;
+};
+
 // Chunks a byte stream into the store: feed() any pieces, finish() gives the extents (a few: a long stream's
 // are folded into lists).  For archives and git packs.  Memory: a few chunks.
 class StreamWriter {

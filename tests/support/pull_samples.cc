@@ -1,5 +1,6 @@
 #include "tests/support/pull_samples.h"
 
+#include "common/delta/delta.h"
 #include "common/error/error.h"
 
 namespace bk::test {
@@ -56,6 +57,10 @@ Recipe sample_recipe() {
   recipe.items.emplace_back(end);
   recipe.items.emplace_back(BeginFile{1, 3, {}});
   recipe.items.emplace_back(EndFile{FileStatus::Vanished, {}});
+  recipe.items.emplace_back(BeginFile{1, 4, {}});
+  recipe.items.emplace_back(KeptItem{-2, 300});
+  recipe.items.emplace_back(SumItem{0x0123456789abcdefULL});
+  recipe.items.emplace_back(EndFile{});
   return recipe;
 }
 
@@ -73,6 +78,13 @@ Entries sample_entries() {
 EncodedGroup raw_group(std::string bytes) {
   const auto size = static_cast<std::uint32_t>(bytes.size());
   return {Codec::Raw, std::move(bytes), size};
+}
+
+Signatures sample_signatures() {
+  Signatures message{3, {}};
+  message.windows.push_back({1, 2, 512, block_sums(std::string(600, 'a'), 512)});
+  message.windows.push_back({7, 1, 2048, block_sums("short", 2048)});
+  return message;
 }
 
 void page_recode(const Entries& message) {
@@ -116,6 +128,9 @@ std::vector<PullSample> pull_samples() {
       {"Wants", FrameType::Wants, encode(Wants{4, bits({false, false, false, true, false, false})})},
       {"Need", FrameType::Need, encode(Need{3, bits({true})})},
       {"Heartbeat", FrameType::Heartbeat, encode(Heartbeat{})},
+      {"OldFiles", FrameType::OldFiles, encode(OldFiles{4, "sixteen of salt!", bits({false, true})})},
+      {"OldContent", FrameType::OldContent, encode(OldContent{4, 1, true, {0, 0x00cdef0123456789ULL}})},
+      {"Signatures", FrameType::Signatures, encode(sample_signatures())},
       {"AgentHello", FrameType::AgentHello, encode(AgentHello{1, {}, "backup_agent/0.1.0"})},
       {"Opened", FrameType::Opened, encode(Opened{2})},
       {"Refused", FrameType::Refused, encode(Refused{"not consented"})},
@@ -128,6 +143,7 @@ std::vector<PullSample> pull_samples() {
       {"KeepAlive", FrameType::KeepAlive, encode(KeepAlive{})},
       {"Done", FrameType::Done, encode(Done{100, 10, 2, 1, 1U << 20U, 1, 0, 5, 4096})},
       {"Fail", FrameType::Fail, encode(Fail{7, "reading: Input/output error"})},
+      {"Delta", FrameType::Delta, encode(Delta{3, {3, 0}, raw_group("content")})},
   };
 }
 
@@ -145,6 +161,12 @@ std::string recode(FrameType type, std::string_view payload) {
       return encode(decode_need(payload));
     case FrameType::Heartbeat:
       return encode(decode_heartbeat(payload));
+    case FrameType::OldFiles:
+      return encode(decode_old_files(payload));
+    case FrameType::OldContent:
+      return encode(decode_old_content(payload));
+    case FrameType::Signatures:
+      return encode(decode_signatures(payload));
     case FrameType::AgentHello:
       return encode(decode_agent_hello(payload));
     case FrameType::Opened:
@@ -170,6 +192,8 @@ std::string recode(FrameType type, std::string_view payload) {
       return encode(decode_done(payload));
     case FrameType::Fail:
       return encode(decode_fail(payload));
+    case FrameType::Delta:
+      return encode(decode_delta(payload));
   }
   throw Error(Kind::Protocol, "unknown type");
 }

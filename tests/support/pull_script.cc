@@ -34,8 +34,8 @@ void RecordingStream::write(std::string_view bytes, Millis deadline) {
   inner_.write(bytes, deadline);
 }
 
-AgentScript::AgentScript() {
-  say(FrameType::AgentHello, AgentHello{kVersion, {}, "script"});
+AgentScript::AgentScript(std::vector<std::string> features) {
+  say(FrameType::AgentHello, AgentHello{kVersion, std::move(features), "script"});
   say(FrameType::Opened, Opened{});
 }
 

@@ -56,7 +56,7 @@ class RecordingStream final : public pull::ByteStream {
 class AgentScript {
  public:
   // Begins with AgentHello and Opened.
-  AgentScript();
+  explicit AgentScript(std::vector<std::string> features = {});
   template <class Message>
   AgentScript& say(pull::FrameType type, const Message& message) {
     return say_payload(type, pull::encode(message));

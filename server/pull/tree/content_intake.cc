@@ -19,9 +19,11 @@ void ContentIntake::recipe(Recipe message) {
   if (message.batch != next_batch_) throw Error(Kind::Protocol, "Recipe out of order");
   ++next_batch_;
   chunks_.clear();
+  windows_.begin_recipe();
   for (RecipeItem& item : message.items) {
     std::visit([this](auto& what) { apply(what); }, item);
   }
+  windows_.end_recipe();
   asked_ = next_batch_;
   if (!chunks_.empty()) ask_for(chunks_);
   finish_tails();
@@ -55,6 +57,10 @@ void ContentIntake::apply(BeginFile& item) {
   file_->content.clear();
   file_->xattrs = std::move(item.xattrs);
   file_bytes_ = file_batches_ = 0;
+  old_.begin(page_, index_);
+  windows_.begin_file();
+  (void)sum_.finish();
+  sum_state_ = Sum::None;
   folder_.reset();
   marks_.clear();
   const std::size_t weight = weight_of(*file_);
@@ -130,8 +136,25 @@ void ContentIntake::finish_tails() {
 void ContentIntake::apply(const ChunkItem& item) {
   if (item.bytes > params_.max_bytes) throw Error(Kind::Protocol, "a chunk larger than agreed");
   chunks_.push_back({item.id, ObjectKind::Data, item.bytes});
+  windows_.chunk(item.bytes);
+  if (old_.active()) sum_.add(item.id);
+  old_.fresh();
   add_extent({Extent::Kind::Chunk, item.bytes, item.id, {}});
   file_page_->batches = file_batches_ = next_batch_;
+}
+
+void ContentIntake::apply(const KeptItem& item) {
+  windows_.kept(item);
+  for (const OldChunk& chunk : old_.kept(item)) {
+    sum_.add(chunk.id);
+    add_extent({Extent::Kind::Chunk, chunk.bytes, chunk.id, {}});
+  }
+  sum_state_ = Sum::Due;
+}
+
+void ContentIntake::apply(const SumItem& item) {
+  if (sum_state_ != Sum::Due) throw Error(Kind::Protocol, "a sum that is not due");
+  sum_state_ = sum_.finish() == item.sum ? Sum::Right : Sum::Wrong;
 }
 
 void ContentIntake::apply(const HoleItem& item) { add_extent({Extent::Kind::Hole, item.bytes, {}, {}}); }
@@ -143,17 +166,29 @@ void ContentIntake::apply(InlineItem& item) {
   add_extent({Extent::Kind::Inline, bytes, {}, std::move(item.bytes)});
 }
 
+// What looked like an old chunk may have been another one, once in 2^40 pulls or when the agent lies.  The
+// file is kept as what it then is, flagged, and read again in the next run.
+void ContentIntake::check_length(const EndFile& item) {
+  if (sum_state_ == Sum::Due) throw Error(Kind::Protocol, "kept chunks without their sum");
+  if (sum_state_ == Sum::Wrong) {
+    mistaken_.push_back(path_of(*file_page_->directory, file_->name));
+    file_->size = file_bytes_;
+  }
+  if (item.status == FileStatus::Changed || sum_state_ == Sum::Wrong) {
+    file_->changed_while_read = true;
+    ++flagged_;
+  }
+  if (file_bytes_ != file_->size)
+    throw Error(Kind::Protocol, "a file's content is not as long as its size says");
+}
+
 void ContentIntake::apply(const EndFile& item) {
   if (file_ == nullptr) throw Error(Kind::Protocol, "the end of a file that did not begin");
   if (item.after) set_stat(*file_, *item.after);
   switch (item.status) {
     case FileStatus::Changed:
-      file_->changed_while_read = true;
-      ++flagged_;
-      [[fallthrough]];
     case FileStatus::Ok:
-      if (file_bytes_ != file_->size)
-        throw Error(Kind::Protocol, "a file's content is not as long as its size says");
+      check_length(item);
       break;
     case FileStatus::Vanished:
       file_page_->dropped[index_] = true;
@@ -167,6 +202,8 @@ void ContentIntake::apply(const EndFile& item) {
   file_page_->ready[index_] = file_batches_;
   --file_page_->open_files;
   ++files_;
+  windows_.end_file();
+  old_.end(page_, index_);
   file_ = nullptr;
   ++index_;
 }
@@ -180,12 +217,13 @@ void ContentIntake::ask_for(const std::vector<store::ChunkRef>& chunks) {
     throw Error(Kind::Protocol,
                 "the agent leaves more recipes without their content than the protocol allows");
   Need need{next_batch_ - 1, {}};
-  Batch batch{need.batch, {}};
+  Batch batch{need.batch, {}, {}};
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     const bool needed = !owned[i] && coming_.insert(ids[i]).second;
     need.chunks.push_back(needed);
     if (needed) batch.needed.push_back(chunks[i]);
   }
+  batch.windows = windows_.sign(need.batch, need.chunks);
   line_.send(FrameType::Need, need);
   open_.push_back(std::move(batch));
   drop_complete();
@@ -195,19 +233,39 @@ void ContentIntake::drop_complete() {
   while (!open_.empty() && open_.front().needed.empty()) open_.pop_front();
 }
 
-void ContentIntake::group(const Group& message) {
-  if (open_.empty() || open_.front().number != message.batch) {
-    throw Error(Kind::Protocol, "a Group that was not asked for, or not now");
+ContentIntake::Batch& ContentIntake::due(std::uint64_t number) {
+  if (open_.empty() || open_.front().number != number) {
+    throw Error(Kind::Protocol, "a Group or Delta that was not asked for, or not now");
   }
-  std::uint64_t bytes = 0;
-  for (const store::ChunkRef& chunk : open_.front().needed) bytes += chunk.bytes;
-  if (bytes != message.group.content_bytes)
-    throw Error(Kind::Protocol, "a Group of another length than its chunks");
-  writer_.put_group(message.group, open_.front().needed);
-  for (const store::ChunkRef& chunk : open_.front().needed) coming_.erase(chunk.id);
-  open_.front().needed.clear();
+  return open_.front();
+}
+
+void ContentIntake::stored(Batch& batch) {
+  for (const store::ChunkRef& chunk : batch.needed) coming_.erase(chunk.id);
+  batch.needed.clear();
   drop_complete();
   finish_tails();
+}
+
+void ContentIntake::group(const Group& message) {
+  Batch& batch = due(message.batch);
+  std::uint64_t bytes = 0;
+  for (const store::ChunkRef& chunk : batch.needed) bytes += chunk.bytes;
+  if (bytes != message.group.content_bytes)
+    throw Error(Kind::Protocol, "a Group of another length than its chunks");
+  if (!batch.windows.empty()) windows_.declined();
+  writer_.put_group(message.group, batch.needed);
+  stored(batch);
+}
+
+void ContentIntake::delta(const Delta& message) {
+  Batch& batch = due(message.batch);
+  const std::vector<std::string> contents = windows_.apply(message, batch.needed, batch.windows);
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    if (writer_.put(ObjectKind::Data, contents[i]) != batch.needed[i].id)
+      throw Error(Kind::Protocol, "a Delta makes other chunks than were announced");
+  }
+  stored(batch);
 }
 
 }  // namespace bk::pull

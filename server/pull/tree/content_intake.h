@@ -3,6 +3,8 @@
 
 #include "server/pull/tree/agent_line.h"
 #include "server/pull/tree/held.h"
+#include "server/pull/tree/old_lists.h"
+#include "server/pull/tree/windows.h"
 #include "server/store/extents.h"
 #include "server/store/store.h"
 
@@ -16,10 +18,12 @@ namespace bk::pull {
 
 class ContentIntake {
  public:
-  ContentIntake(AgentLine& line, store::Writer& writer, const ChunkerParams& params, Held& held)
-      : line_(line), writer_(writer), params_(params), held_(held) {}
+  ContentIntake(AgentLine& line, store::Writer& writer, const ChunkerParams& params, Held& held,
+                OldLists& old, Windows& windows)
+      : line_(line), writer_(writer), params_(params), held_(held), old_(old), windows_(windows) {}
   void recipe(Recipe message);
   void group(const Group& message);
+  void delta(const Delta& message);
   // How many batches are stored, from the first on.
   [[nodiscard]] std::uint64_t complete_batches() const {
     return open_.empty() ? asked_ : open_.front().number;
@@ -32,29 +36,39 @@ class ContentIntake {
   // Ended so far, and the bytes that came for files, also for those that were read again.
   [[nodiscard]] std::uint64_t files() const { return files_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  // Paths of files whose kept chunks were other ones than the agent took them for: stored as flagged.
+  [[nodiscard]] const std::vector<std::string>& mistaken() const { return mistaken_; }
 
  private:
   struct Batch {
     std::uint64_t number = 0;
     std::vector<store::ChunkRef> needed;
+    std::vector<Window> windows;
   };
   void apply(BeginFile& item);
   void apply(const ChunkItem& item);
   void apply(const HoleItem& item);
   void apply(InlineItem& item);
   void apply(const EndFile& item);
+  void apply(const KeptItem& item);
+  void apply(const SumItem& item);
+  void check_length(const EndFile& item);
   void add_extent(Extent extent);
   void fold_stored();
   void keep_tail();
   void finish_tails();
   void ask_for(const std::vector<store::ChunkRef>& chunks);
   void drop_complete();
+  [[nodiscard]] Batch& due(std::uint64_t number);
+  void stored(Batch& batch);
   void find_next_file();
 
   AgentLine& line_;
   store::Writer& writer_;
   ChunkerParams params_;
   Held& held_;
+  OldLists& old_;
+  Windows& windows_;
   std::deque<Batch> open_;
   std::unordered_set<ChunkId> coming_;  // asked for, and not here yet
   std::uint64_t files_ = 0, bytes_ = 0;
@@ -65,6 +79,10 @@ class ContentIntake {
   HeldPage* file_page_ = nullptr;
   Entry* file_ = nullptr;
   std::uint64_t file_bytes_ = 0, file_batches_ = 0;
+  ChunkSum sum_;  // over its chunk ids, while it has an old version
+  enum class Sum { None, Due, Right, Wrong };
+  Sum sum_state_ = Sum::None;  // kept chunks make a sum due
+  std::vector<std::string> mistaken_;
   // A long file's extents are folded into lists as soon as their chunks are stored, so that no file is too
   // long.
   std::unique_ptr<store::ExtentFolder> folder_;

@@ -82,6 +82,9 @@ struct Held {
   void add(std::size_t more);
 };
 
+// The path below the root of an entry of this directory.
+[[nodiscard]] std::string path_of(const HeldDirectory& directory, std::string_view name);
+
 // About what an entry costs while it is held.
 [[nodiscard]] std::size_t weight_of(const Entry& entry);
 

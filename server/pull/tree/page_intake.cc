@@ -39,7 +39,26 @@ void PageIntake::check_page(HeldDirectory& directory, const Entries& message,
   if (directory.listing != message.listing) throw Error(Kind::Protocol, "a listing differs from its digest");
 }
 
-PageIntake::Content PageIntake::content_of(HeldDirectory& directory, Entry& entry) {
+namespace {
+
+std::uint64_t content_bytes(const std::optional<Entry>& file) {
+  std::uint64_t bytes = 0;
+  if (file && file->type == EntryType::File && !file->unreadable) {
+    for (const Extent& extent : file->content) bytes += extent.bytes;
+  }
+  return bytes;
+}
+
+// The version to compare with: a checkpoint may hold less of a file than the previous snapshot, or more.
+std::vector<Extent> longer(std::optional<Entry>& old, std::optional<Entry>& begun) {
+  std::optional<Entry>& better = content_bytes(begun) > content_bytes(old) ? begun : old;
+  return content_bytes(better) == 0 ? std::vector<Extent>{} : std::move(better->content);
+}
+
+}  // namespace
+
+PageIntake::Content PageIntake::content_of(HeldPage& page, Entry& entry, std::size_t index) {
+  HeldDirectory& directory = *page.directory;
   if (entry.type == EntryType::Directory) return Content::Known;
   std::optional<Entry> old, begun;
   if (directory.old_entries) old = directory.old_entries->take(entry.name);
@@ -51,7 +70,9 @@ PageIntake::Content PageIntake::content_of(HeldDirectory& directory, Entry& entr
     entry.xattrs = std::move((*stored)->xattrs);
     return Content::Known;
   }
-  return entry.links > 1 && links_.fill(entry) ? Content::Linked : Content::Wanted;
+  if (entry.links > 1 && links_.fill(entry)) return Content::Linked;
+  page.held_bytes += old_.add_file(index, longer(old, begun));
+  return Content::Wanted;
 }
 
 void PageIntake::entries(const Entries& message) {
@@ -74,13 +95,14 @@ void PageIntake::entries(const Entries& message) {
                                     OldDirectory::Damaged::Ends);
   }
   Wants wants{page.number, {}};
-  for (Entry& entry : page.entries) {
-    const Content content = content_of(directory, entry);
+  for (std::size_t i = 0; i < page.entries.size(); ++i) {
+    const Content content = content_of(page, page.entries[i], i);
     wants.content.push_back(content == Content::Wanted);
     page.linked.push_back(content == Content::Linked);
     page.ready.push_back(content == Content::Wanted ? kNotEnded : 0);
-    page.held_bytes += weight_of(entry);
+    page.held_bytes += weight_of(page.entries[i]);
   }
+  old_.add_page(page.number, page.entries.size());
   if (page.last) directory.old_entries.reset();
   if (page.last) directory.begun_entries.reset();
   entries_ += page.entries.size();

@@ -6,14 +6,15 @@
 #include "server/pull/tree/agent_line.h"
 #include "server/pull/tree/held.h"
 #include "server/pull/tree/link_table.h"
+#include "server/pull/tree/old_lists.h"
 #include "server/store/store.h"
 
 namespace bk::pull {
 
 class PageIntake {
  public:
-  PageIntake(AgentLine& line, store::Store& store, Held& held, LinkTable& links)
-      : line_(line), store_(store), held_(held), links_(links) {}
+  PageIntake(AgentLine& line, store::Store& store, Held& held, LinkTable& links, OldLists& old)
+      : line_(line), store_(store), held_(held), links_(links), old_(old) {}
   void entries(const Entries& message);
   [[nodiscard]] std::uint64_t count() const { return entries_; }
 
@@ -21,12 +22,14 @@ class PageIntake {
   [[nodiscard]] HeldDirectory& directory_of(const Entries& message);
   void check_page(HeldDirectory& directory, const Entries& message, const std::vector<Entry>& page);
   enum class Content { Known, Linked, Wanted };
-  [[nodiscard]] Content content_of(HeldDirectory& directory, Entry& entry);
+  // `index` is the entry's place in its page.
+  [[nodiscard]] Content content_of(HeldPage& page, Entry& entry, std::size_t index);
 
   AgentLine& line_;
   store::Store& store_;
   Held& held_;
   LinkTable& links_;
+  OldLists& old_;
   GroupDecoder decoder_;
   std::uint64_t next_page_ = 0, entries_ = 0;
   std::uint64_t receiving_ =

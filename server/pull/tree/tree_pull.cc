@@ -24,7 +24,7 @@ constexpr std::chrono::milliseconds kTellEvery{500};
 class Pull {
  public:
   Pull(AgentLine& line, store::Store& store, store::Writer& writer, std::optional<Entry> old_root,
-       const PullOptions& options)
+       const PullOptions& options, const std::vector<std::string>& features)
       : line_(line),
         store_(store),
         writer_(writer),
@@ -32,8 +32,10 @@ class Pull {
         held_(store.scratch()),
         links_(store.scratch()),
         walk_(line, store, held_, std::move(old_root), begun_root(options)),
-        pages_(line, store, held_, links_),
-        content_(line, writer, store.chunker(), held_),
+        old_(line, store, writer.possession(), has_feature(features, kFeatureWindows)),
+        windows_(line, store, old_),
+        pages_(line, store, held_, links_, old_),
+        content_(line, writer, store.chunker(), held_, old_, windows_),
         keeper_(store, writer, held_, links_) {}
 
   PullReport run() {
@@ -63,6 +65,7 @@ class Pull {
       Frame frame = line_.receive();
       if (frame.type == FrameType::Done) return finish(decode_done(frame.payload));
       handle(frame);
+      old_.pump();
       keeper_.advance(content_.complete_batches());
       if (checkpoint_is_due()) checkpoint();
     }
@@ -104,6 +107,8 @@ class Pull {
         return content_.recipe(decode_recipe(frame.payload));
       case FrameType::Group:
         return content_.group(decode_group(frame.payload));
+      case FrameType::Delta:
+        return content_.delta(decode_delta(frame.payload));
       case FrameType::Skipped:
         return skipped(decode_skipped(frame.payload));
       default:
@@ -140,12 +145,15 @@ class Pull {
       throw Error(Kind::Protocol, "the agent's counts differ from what came");
     }
     line_.expect_end();
+    for (const std::string& path : content_.mistaken()) {
+      if (report_.skipped.size() < kMaxReports) report_.skipped.push_back("changed " + percent_encode(path));
+    }
     report_.root = *keeper_.root();
     report_.files = done.files;
     report_.directories = done.directories;
     report_.others = done.others;
     report_.bytes = done.bytes;
-    report_.skipped_count = done.skipped;
+    report_.skipped_count = done.skipped + content_.mistaken().size();
     report_.flagged = content_.flagged();
     report_.vanished = done.vanished;
     report_.same_directories = walk_.same();
@@ -164,6 +172,8 @@ class Pull {
   Held held_;
   LinkTable links_;
   WalkIntake walk_;
+  OldLists old_;
+  Windows windows_;
   PageIntake pages_;
   ContentIntake content_;
   DirectoryKeeper keeper_;
@@ -174,7 +184,7 @@ class Pull {
   ChunkId noted_node_ = options_.begun ? options_.begun->node : ChunkId{};
 };
 
-std::string greet(AgentLine& line, const store::Store& store, const std::string& root) {
+AgentHello greet(AgentLine& line, const store::Store& store, const std::string& root) {
   line.send(FrameType::Hello,
             Hello{kVersion, known_features(), store.chunker(), kIdAlgorithmSha256, kDomainPlain});
   line.send(FrameType::Open, Open{root});
@@ -189,7 +199,7 @@ std::string greet(AgentLine& line, const store::Store& store, const std::string&
   }
   if (has_feature(hello.features, kFeatureHeartbeat)) line.start_heart();
   (void)decode_opened(line.expect(FrameType::Opened).payload);
-  return hello.program;
+  return hello;
 }
 
 }  // namespace
@@ -200,10 +210,10 @@ PullReport pull_tree(ByteStream& stream, store::Store& store, store::Writer& wri
   AgentLine line(stream, options);
   std::optional<Entry> old_root;
   if (previous && previous->root.type == EntryType::Directory) old_root = previous->root;
-  const std::string agent = greet(line, store, root);
-  Pull pull(line, store, writer, std::move(old_root), options);
+  const AgentHello agent = greet(line, store, root);
+  Pull pull(line, store, writer, std::move(old_root), options, agent.features);
   PullReport report = pull.run();
-  report.agent = agent;
+  report.agent = agent.program;
   return report;
 }
 
