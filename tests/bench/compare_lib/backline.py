@@ -43,7 +43,7 @@ class Backline(Peer):
 
     def restore(self, target):
         """A pax stream from the server through ssh into tar on the client."""
-        export = '"$0" export - %d -C "$1" | %s source tar -xpf - -C "$2" --numeric-owner --xattrs --xattrs-include="*"' % (
+        export = '"$0" export - %d -C "$1" | %s source tar --warning=no-unknown-keyword -xpf - -C "$2" --numeric-owner --xattrs --xattrs-include="*"' % (
             self.index(), self.world.servers.ssh)
         return [Step("store", ["bash", "-c", "set -o pipefail; " + export, self.server + "/scripts/bkdb", self.server, target])]
 

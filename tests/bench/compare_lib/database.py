@@ -19,10 +19,10 @@ def vocabulary(rng):
 def rows(rng, words, begin):
     for key in range(begin, begin + BATCH):
         first, last = rng.choice(FIRST), rng.choice(LAST)
-        note = " ".join(words[int(6000 * rng.random() ** 3)] for _ in range(rng.randint(8, 40)))
+        note = " ".join(words[int(6000 * rng.random() ** 6)] for _ in range(rng.randint(8, 40)))
         yield (key, "%s %s" % (first, last), "%s.%s%d@example.org" % (first.lower(), last.lower(), rng.randrange(900)),
                "2026-%02d-%02d %02d:%02d:%02d" % (rng.randint(1, 12), rng.randint(1, 28), rng.randrange(24), rng.randrange(60), rng.randrange(60)),
-               rng.choice(STATES), rng.randrange(100, 500000), note, rng.randbytes(24))
+               rng.choice(STATES), rng.randrange(100, 500000), note, rng.randbytes(8))
 
 
 def make(path, size, seed):
