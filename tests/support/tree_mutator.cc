@@ -7,6 +7,7 @@
 //   begin/N    cut to nothing and written again             stealth/N   other bytes, same size and mtime
 //   swap/N     a file, a FIFO, a directory, a device, or a symlink to OUTSIDE/decoy
 //   exchange/N a directory, exchanged for a symlink to OUTSIDE/dir, which has the same names
+//   pair/A, B  two directories with files of the same names, exchanged for each other
 //   churn      trees that come and go                       mapped      written through a mapping
 //   always/N   never changed                                links       names of files that come and go
 #include "common/error/error.h"
@@ -122,6 +123,11 @@ void exchange(const std::string& top, std::uint64_t round, const std::string& ou
   (void)::renameat2(AT_FDCWD, deeper.c_str(), AT_FDCWD, (outside + "/link-deep").c_str(), RENAME_EXCHANGE);
 }
 
+void exchange_pair(const std::string& top) {
+  (void)::renameat2(AT_FDCWD, (top + "/pair/a").c_str(), AT_FDCWD, (top + "/pair/b").c_str(),
+                    RENAME_EXCHANGE);
+}
+
 void churn(const std::string& top, std::uint64_t round) {
   const std::string path = fmt::format("{}/churn/{}", top, round % 5);
   if ((round / 5) % 2 == 0) {
@@ -168,6 +174,14 @@ void make_trees(const std::string& top, const std::string& outside) {
     for (const std::size_t size : kSizes) put(fmt::format("{}/{}", path, size), marked_content(7, 7, size));
     (void)::symlink((outside + "/dir").c_str(), fmt::format("{}/link-{}", outside, i).c_str());
   }
+  for (const std::uint64_t side : {1U, 2U}) {
+    const std::string path = fmt::format("{}/pair/{}", top, side == 1 ? "a" : "b");
+    ensure_directory(path);
+    for (std::uint64_t i = 0; i < 40; ++i)
+      put(fmt::format("{}/{}", path, i), marked_content(i, side, kSizes[i % 4]));
+    for (int i = 0; i < 5; ++i)
+      (void)::symlink(std::to_string(side).c_str(), fmt::format("{}/link-{}", path, i).c_str());
+  }
   put(top + "/exchange/deep/a/b/c/f", marked_content(7, 7, 5000));
   (void)::symlink((outside + "/dir").c_str(), (outside + "/link-deep").c_str());
   for (std::uint64_t i = 0; i < 300; ++i)
@@ -187,6 +201,7 @@ int main(int, char** argv) {
       [&](std::uint64_t round) { change_by_stealth(top, round); },
       [&](std::uint64_t round) { change_type(top, round, outside); },
       [&](std::uint64_t round) { exchange(top, round, outside); },
+      [&](std::uint64_t) { exchange_pair(top); },
       [&](std::uint64_t round) { churn(top, round); },
       [&](std::uint64_t round) { change_links(top, round); },
       [&](std::uint64_t round) { write_mapped(top, round); }};

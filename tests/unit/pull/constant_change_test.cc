@@ -103,10 +103,14 @@ class ConstantChange : public ::testing::Test {
       if (entry.changed_while_read) flagged.insert(path);
       EXPECT_FALSE(entry.unreadable) << path;
       if (entry.type == EntryType::File) judge(path, entry);
+      if (entry.type == EntryType::Symlink && path.starts_with("pair/"))
+        sides_[path.substr(0, 6)].insert(entry.target);
       ++seen_[path.substr(0, path.find('/'))];
     }
     EXPECT_EQ(flagged, reported);
     flagged_ += flagged.size();
+    for (const auto& [directory, sides] : sides_) EXPECT_EQ(sides.size(), 1U) << directory << " is mixed";
+    sides_.clear();
     for (int i = 0; i < 300; ++i) EXPECT_TRUE(found_.contains(fmt::format("always/{}", i))) << i;
     for (int i = 0; i < 60; ++i) EXPECT_TRUE(found_.contains(fmt::format("atomic/{}", i))) << i;
     found_.clear();
@@ -121,6 +125,10 @@ class ConstantChange : public ::testing::Test {
     const std::uint64_t file = std::strtoull(name.c_str(), nullptr, 10);
     if (group == "always") {
       EXPECT_EQ(content, marked_content(file, 0, kSizes.at(file % 5))) << path;
+    } else if (group == "pair") {
+      const std::uint64_t side = content == marked_content(file, 1, content.size()) ? 1 : 2;
+      EXPECT_EQ(content, marked_content(file, side, kSizes.at(file % 4))) << path;
+      sides_[path.substr(0, 6)].insert(std::to_string(side));
     } else if (group == "swap" || group == "exchange") {
       EXPECT_EQ(content, marked_content(7, 7, content.size())) << path;
     } else if (entry.changed_while_read) {
@@ -170,6 +178,7 @@ class ConstantChange : public ::testing::Test {
   PullWorld world_;
   const std::string canary_ = marked_block({666, 0, 0}).substr(0, 16);
   std::set<std::string> found_;
+  std::map<std::string, std::set<std::string>> sides_;
   std::map<std::string, std::uint64_t> seen_;
   std::uint64_t flagged_ = 0;
 };
