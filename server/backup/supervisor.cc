@@ -32,8 +32,9 @@ using std::chrono::steady_clock;
 constexpr std::size_t kDefaultOfClient = 2;  // [client NAME] concurrency says otherwise
 constexpr seconds kSettleLimit{120};         // writing down a failure: local work only
 constexpr seconds kIngestLimit{1800};
-constexpr seconds kIngestEvery{300};  // with --watch; hooks ingest at once, when they run
-constexpr seconds kGrace{10};
+constexpr seconds kIngestEvery{300};        // with --watch; hooks ingest at once, when they run
+constexpr seconds kGrace{10};               // a worker knows its limits itself; then it is asked to end
+constexpr seconds kSettle{20};              // for a worker to note what it has, once asked
 constexpr std::size_t kLongestLine = 4096;  // of what a worker says
 
 struct Running {
@@ -43,6 +44,8 @@ struct Running {
   steady_clock::time_point started, alive;
   std::string half_line;  // of what it says, not yet whole
   std::optional<Progress> progress;
+  std::string asked_why;  // not empty: its time was up, and it was told at `asked`
+  steady_clock::time_point asked{};
 };
 
 class Supervisor {
@@ -218,7 +221,7 @@ class Supervisor {
     Command command = worker_command({"--", item.client, item.stem});
     command.stdout_fd = write_end.get();
     const auto now = steady_clock::now();
-    running_.push_back({item, start(command), std::move(read_end), now, now, {}, {}});
+    running_.push_back({item, start(command), std::move(read_end), now, now, {}, {}, {}, {}});
   }
 
   static std::pair<Fd, Fd> signs_pipe() {
@@ -279,15 +282,13 @@ class Supervisor {
   // True when the worker is gone.
   bool look_after(Running& r, steady_clock::time_point now) {
     std::optional<int> status = r.child.wait_for(milliseconds(0));
-    std::string why;
-    if (!status && now - r.started > config_.limits.pull_timeout) {
-      why = "the pull lasted longer than limits.pull_timeout";
-    } else if (!status && now - r.alive > config_.limits.idle_timeout + kGrace) {
-      why = "the pull made no progress for limits.idle_timeout";
-    }
-    if (!status && why.empty()) return false;
-    if (!status) r.child.stop(milliseconds(0));
-    if (status && *status > 128) why = "the worker was killed by signal " + std::to_string(*status - 128);
+    if (!status) ask_to_end(r, now);
+    const bool late = !status && !r.asked_why.empty() && now - r.asked > kSettle;
+    if (!status && !late) return false;
+    if (late) r.child.stop(milliseconds(0));
+    std::string why = late || (status && *status > 128) ? r.asked_why : "";
+    if (status && *status > 128 && why.empty())
+      why = "the worker was killed by signal " + std::to_string(*status - 128);
     if (status) crash_with_child(*status);
     if (why.empty()) {
       note(*status);
@@ -299,9 +300,23 @@ class Supervisor {
     return true;
   }
 
+  void ask_to_end(Running& r, steady_clock::time_point now) {
+    if (!r.asked_why.empty()) return;
+    if (now - r.started > config_.limits.pull_timeout + kGrace) {
+      r.asked_why = "the pull lasted longer than limits.pull_timeout";
+    } else if (now - r.alive > config_.limits.idle_timeout + kGrace) {
+      r.asked_why = "the pull made no progress for limits.idle_timeout";
+    } else {
+      return;
+    }
+    r.asked = now;
+    (void)::kill(r.child.pid(), SIGUSR1);
+  }
+
   void stop_workers() {
     if (running_.empty()) return;
-    const auto end = steady_clock::now() + kGrace;
+    for (Running& r : running_) (void)::kill(r.child.pid(), SIGTERM);
+    const auto end = steady_clock::now() + kSettle;
     for (Running& r : running_) {
       const auto left = std::chrono::duration_cast<milliseconds>(end - steady_clock::now());
       if (const std::optional<int> status = r.child.wait_for(std::max(left, milliseconds(0)))) note(*status);

@@ -2,8 +2,9 @@
 //
 // It holds TODO/.lock for as long as it lives, so two never work at once.  It opens no repository and no
 // store: whatever a pull leaks, breaks or hangs in goes with its own process.  A worker that lasts longer
-// than limits.pull_timeout, or shows no sign of life for limits.idle_timeout, is killed and its attempt
-// counted; nobody else waits for it.
+// than limits.pull_timeout, or shows no sign of life for limits.idle_timeout, is asked to end, notes what it
+// has and puts its request back (suspended); one that does not is killed and its attempt counted.  Nobody
+// else waits for it.
 #pragma once
 
 #include "common/io/lock.h"
@@ -29,8 +30,8 @@ struct RunOptions {
 };
 
 // Ingests, resumes what a crash interrupted, then works until nothing due is left; with `watch` until SIGTERM
-// or SIGINT.  Returns the worst status of the run.  The caller holds the run lock.  After SIGTERM workers get
-// ten seconds to end; what they leave is resumed by the next run.
+// or SIGINT.  Returns the worst status of the run.  The caller holds the run lock.  After SIGTERM workers are
+// asked to end and get twenty seconds; what they leave is resumed by the next run.
 int run_backups(const ServerConfig& config, const RunOptions& options, const Clock& clock, const Log& log);
 
 }  // namespace bk::server

@@ -17,7 +17,8 @@ std::string one_line(std::string_view text) {
 
 }  // namespace
 
-Verdict judge_failure(const TodoItem& item, const Error& error, const Limits& limits, Timestamp now) {
+Verdict judge_failure(const TodoItem& item, const Error& error, const Limits& limits, Timestamp now,
+                      bool counts) {
   Verdict out;
   out.item = item;
   out.status = exit_status(error.kind());
@@ -34,6 +35,14 @@ Verdict judge_failure(const TodoItem& item, const Error& error, const Limits& li
     out.status = kExitTryLater;
     return out;
   }
+  const bool suspended = error.kind() == Kind::Cancelled;
+  if (!counts && (suspended || error.kind() == Kind::Transient)) {
+    out.item.last_error = (suspended ? kSuspended : "cut: ") + reason + "; what came is kept";
+    out.item.not_before = now.plus(backoff_after(limits, 1));
+    out.status = kExitTryLater;
+    return out;
+  }
+  if (suspended) out.status = kExitTryLater;
   out.item.last_error = reason;
   ++out.item.attempts;
   out.notice = error.kind() == Kind::Corrupt || error.kind() == Kind::Config;

@@ -22,10 +22,15 @@ struct Verdict {
 // Refused (policy, consent, another host key) ends at once: trying again cannot help.  No space left is
 // nobody's fault and is not counted: it waits.  Everything else is tried again after 1, 5, 15, 60 minutes and
 // has failed after limits.attempts.
+//
+// `counts` is false for an attempt that leaves less to do for the next one, or that was ended for the
+// server's own reasons: a cut (Transient) or a suspension (Cancelled) is then no failed attempt, and the next
+// try comes soon.
 [[nodiscard]] Verdict judge_failure(const TodoItem& item, const Error& error, const Limits& limits,
-                                    Timestamp now);
+                                    Timestamp now, bool counts = true);
 
 inline constexpr const char* kWaitingForSpace = "waiting: space: ";
+inline constexpr const char* kSuspended = "suspended: ";
 
 // The worse of two exit statuses (DESIGN 2): done, partial, try later, refused, the peer, our own disk,
 // configuration, damaged data.

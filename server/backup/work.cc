@@ -8,6 +8,7 @@
 #include "server/backup/agentless.h"
 #include "server/backup/progress.h"
 #include "server/backup/skips.h"
+#include "server/backup/stop_signal.h"
 #include "server/backup/verdict.h"
 #include "server/ingest/receipts.h"
 #include "server/pull/driver.h"
@@ -82,8 +83,20 @@ class Work {
     return end.status;
   }
 
+  // A cut that left less to do than before: worth going on at once.
+  [[nodiscard]] bool may_go_on(const Error& error) {
+    if (error.kind() != Kind::Transient || !progressed_ || StopSignal::of_server() || at_once_ == 0)
+      return false;
+    --at_once_;
+    say(std::string("cut: ") + error.what() + "; going on at once", false);
+    return true;
+  }
+
   int fail(const Error& error) {
-    const Verdict verdict = judge_failure(item_, error, worker_.config.limits, worker_.clock.now());
+    const bool stopped = error.kind() == Kind::Cancelled && StopSignal::of_server();
+    const bool counts = !progressed_ && !stopped;
+    Verdict verdict = judge_failure(item_, error, worker_.config.limits, worker_.clock.now(), counts);
+    if (stopped && verdict.item.not_before) verdict.item.not_before = worker_.clock.now();  // the next run's
     std::string text = verdict.end ? std::string(proto::to_word(verdict.end->outcome)) + ": " : "";
     text += verdict.end ? verdict.end->reason : verdict.item.last_error;
     if (verdict.end) {
@@ -139,16 +152,11 @@ class Work {
     const Timestamp began = worker_.clock.now();
     const std::unique_ptr<store::Writer> writer =
         store.writer(client_, request.module, request.method, request.name);
-    pull::Surroundings around{worker_.config.home,
-                              worker_.programs,
-                              endpoint(rules),
-                              store,
-                              *writer,
-                              std::move(previous),
-                              began,
-                              worker_.config.limits.pull_timeout,
-                              worker_.alive,
-                              rules.agent};
+    pull::Surroundings around{
+        worker_.config.home, worker_.programs, endpoint(rules), store, *writer, std::move(previous), began,
+        time_left(),         worker_.alive,    rules.agent};
+    progressed_ = false;
+    around.poll = [] { StopSignal::check(); };
     around.begun = store.checkpoint(client_, request.module, request.method, request.name);
     around.checkpoint_every = worker_.config.limits.checkpoint;
     around.checkpoint_bytes = checkpoint_bytes();
@@ -166,9 +174,26 @@ class Work {
     around.progress = [&](const pull::PullProgress& done) {
       if (teller.tell(done)) worker_.log.line(label() + ": so far " + show_progress(teller.now()));
     };
-    pull::Pulled pulled = driver({client_, item_.request}, around);
+    pull::Pulled pulled = run(driver, around);
     cost_ = show_cost(pulled.files, pulled.directories, pulled.done, teller.elapsed());
     return pulled;
+  }
+  // git keeps nothing of an unfinished fetch: it may as well be ended at once.
+  [[nodiscard]] pull::Pulled run(pull::Driver driver, pull::Surroundings& around) {
+    std::optional<StopSignal> stop;
+    if (item_.request.method != "git") stop.emplace();
+    try {
+      return driver({client_, item_.request}, around);
+    } catch (const Error&) {
+      progressed_ = around.progressed;
+      throw;
+    }
+  }
+  // Several tries share the time of one.
+  [[nodiscard]] std::chrono::milliseconds time_left() const {
+    const auto spent =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun_);
+    return std::max(worker_.config.limits.pull_timeout - spent, std::chrono::milliseconds(1000));
   }
   [[nodiscard]] store::SnapshotRecord record_of(pull::Pulled& pulled, Timestamp began) const {
     store::SnapshotRecord record;
@@ -210,6 +235,9 @@ class Work {
   TodoItem item_;
   std::string cost_;  // of the pull that this run made
   TodoList todo_;
+  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  bool progressed_ = false;  // by the last try
+  int at_once_ = 2;          // cuts that may be followed by another try at once
 };
 
 TodoItem claimed_item(const Worker& worker, const std::string& client, const std::string& stem) {
@@ -223,12 +251,14 @@ TodoItem claimed_item(const Worker& worker, const std::string& client, const std
 
 int work_off(const Worker& worker, const std::string& client, const std::string& stem) {
   Work work(worker, client, stem, claimed_item(worker, client, stem));
-  try {
-    return work.succeed();
-  } catch (const Error& error) {
-    return work.fail(error);
-  } catch (const std::exception& error) {  // out of memory, a library's own
-    return work.fail(Error(Kind::Transient, error.what()));
+  for (;;) {
+    try {
+      return work.succeed();
+    } catch (const Error& error) {
+      if (!work.may_go_on(error)) return work.fail(error);
+    } catch (const std::exception& error) {  // out of memory, a library's own
+      return work.fail(Error(Kind::Transient, error.what()));
+    }
   }
 }
 

@@ -21,9 +21,9 @@ constexpr ConfigKey kSchema[] = {
     {"limits.backoff", ConfigType::TextList, "1m, 5m, 15m, 60m",
      "waiting times between attempts; the last one repeats"},
     {"limits.pull_timeout", ConfigType::Duration, "24h",
-     "a pull that lasts longer is stopped and has failed"},
+     "a pull that lasts longer is suspended: what came is kept, a later run goes on"},
     {"limits.idle_timeout", ConfigType::Duration, "5m",
-     "a pull without any progress for this long is stopped and has failed"},
+     "a pull without any progress for this long is suspended, or has failed when nothing came"},
     {"limits.checkpoint", ConfigType::Duration, "3m",
      "how often the pull of a tree notes what it has, for the case that it is cut; 1s to 1h"},
 };

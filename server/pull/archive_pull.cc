@@ -51,6 +51,7 @@ class Receiver {
     start_segment();
   }
   void take(std::string_view piece) {
+    around_.poll();
     around_.alive();
     digest_.update(piece);
     received_ += piece.size();
@@ -112,6 +113,7 @@ void receive(const Job& job, Surroundings& around, Receiver& receiver) {
   check_size(job, sftp.stat(job.request.place));
   const std::uint64_t wanted = *job.request.archive_bytes;
   if (receiver.received() == wanted) return;
+  const std::uint64_t before = receiver.received();
   try {
     sftp.read_from(
         job.request.place, receiver.received(),
@@ -123,7 +125,10 @@ void receive(const Job& job, Surroundings& around, Receiver& receiver) {
         },
         around.endpoint.idle_timeout);
   } catch (const Error& error) {
-    if (error.kind() == Kind::Transient) receiver.checkpoint();
+    if (error.kind() == Kind::Transient || error.kind() == Kind::Cancelled) {
+      receiver.checkpoint();
+      around.progressed = receiver.received() > before;
+    }
     throw;
   }
 }

@@ -40,6 +40,20 @@ TEST(Verdict, TheLastAttemptEndsAsFailedWithItsReason) {
   EXPECT_TRUE(v.notice);
 }
 
+TEST(Verdict, ACutOrASuspensionThatLeavesLessToDoIsNotCounted) {
+  for (const Kind kind : {Kind::Transient, Kind::Cancelled}) {
+    const Verdict v = judge_failure(item_after(2), Error(kind, "too long"), limits(), kNow, false);
+    EXPECT_FALSE(v.end);
+    EXPECT_EQ(v.item.attempts, 2);
+    EXPECT_EQ(v.item.not_before->seconds, kNow.seconds + 60);
+    EXPECT_EQ(v.status, kExitTryLater);
+    EXPECT_EQ(v.item.last_error, (kind == Kind::Cancelled ? "suspended: too long" : "cut: too long") +
+                                     std::string("; what came is kept"));
+    EXPECT_TRUE(judge_failure(item_after(2), Error(kind, "too long"), limits(), kNow, true).end);
+  }
+  EXPECT_TRUE(judge_failure(item_after(2), Error(Kind::Protocol, "bad"), limits(), kNow, false).end);
+}
+
 TEST(Verdict, ARefusalEndsAtOnce) {
   const Verdict v = judge_failure(item_after(0), Error(Kind::Refused, "no consent"), limits(), kNow);
   ASSERT_TRUE(v.end);
