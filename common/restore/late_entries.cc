@@ -31,6 +31,11 @@ mode_t special_type(EntryType type) {
   }
 }
 
+// The destination's file system cannot hold this entry; others it can.
+bool cannot_hold(int code) {
+  return code == EPERM || code == EINVAL || code == ENAMETOOLONG || code == EILSEQ || code == EOPNOTSUPP;
+}
+
 // Of a file that begins at `offset`: where data begins and ends; false when none follows.
 bool next_data(int fd, off_t& begin, off_t& end) {
   begin = ::lseek(fd, end, SEEK_DATA);
@@ -46,14 +51,18 @@ void TreeRestorer::make_special(const PendingEntry& pending) {
   const int at = pending.directory->fd.get();
   const std::string where = join_path(shared_.destination, pending.directory->path + entry.name);
   if (entry.type == EntryType::Symlink) {
-    check_sys(::symlinkat(entry.target.c_str(), at, entry.name.c_str()),
-              [&] { return "making the symlink " + quoted(where); });
+    if (::symlinkat(entry.target.c_str(), at, entry.name.c_str()) != 0) {
+      if (!cannot_hold(errno)) throw sys_error(errno, "making the symlink " + quoted(where));
+      return shared_.report.add("symlink not made", system_words(errno), where);
+    }
   } else {
     const mode_t type = special_type(entry.type);
     if (type == 0) throw Error(Kind::Protocol, quoted(where) + " is of an impossible type");
     if (::mknodat(at, entry.name.c_str(), type | 0600, ::makedev(entry.rdev_major, entry.rdev_minor)) != 0) {
-      if (errno != EPERM) throw sys_error(errno, "making " + quoted(where));
-      return shared_.report.add("device not made", system_words(EPERM), where);
+      if (!cannot_hold(errno)) throw sys_error(errno, "making " + quoted(where));
+      const bool device = type == S_IFCHR || type == S_IFBLK;
+      return shared_.report.add(device ? "device not made" : "special file not made", system_words(errno),
+                                where);
     }
   }
   set_metadata_at(at, entry, shared_.report, where);

@@ -306,6 +306,44 @@ TEST_F(ExportTest, AFileLargerThanTheDestinationCanHoldEndsOnlyItself) {
   EXPECT_TRUE(path_exists(file("out/EXPORT.txt")));
 }
 
+// An agent may say such things, and another system's file system may have held them.
+TEST_F(ExportTest, ALinkOrDeviceThatTheDestinationCannotHoldEndsOnlyItself) {
+  const auto writer = store_->writer("web1", "wiki", "rsync", "/srv/t");
+  store::DirectoryWriter tree(*writer);
+  Entry device;
+  device.name = "device";
+  device.type = EntryType::BlockDevice;
+  device.rdev_major = device.rdev_minor = UINT32_MAX;
+  tree.add(device);
+  Entry link;
+  link.name = "link";
+  link.type = EntryType::Symlink;
+  link.target = std::string(4096, 't');
+  link.size = link.target.size();
+  tree.add(link);
+  Entry small;
+  small.name = "small";
+  small.type = EntryType::File;
+  small.size = 2;
+  small.content = {{Extent::Kind::Inline, 2, {}, "ok"}};
+  tree.add(small);
+  store::SnapshotRecord record;
+  record.client = "web1";
+  record.module = "wiki";
+  record.method = "rsync";
+  record.name = "/srv/t";
+  record.began = record.ended = {1700000000, 0};
+  record.root.type = EntryType::Directory;
+  record.root.mode = 0755;
+  record.root.node = tree.finish().node;
+  (void)writer->commit(record);
+  const Captured result = bkdb({"export", file("out")});
+  EXPECT_EQ(result.status, 3) << result.err;
+  EXPECT_NE(result.err.find("symlink not made"), std::string::npos) << result.err;
+  EXPECT_EQ(read_file(entry_of(file("out")) + "/small"), "ok");
+  EXPECT_TRUE(path_exists(file("out/EXPORT.txt")));
+}
+
 TEST_F(ExportTest, DeepTreeBeyondPathMax) {
   // 400 levels of 100 bytes: 40 kB of path.
   const std::string name(100, 'd');
