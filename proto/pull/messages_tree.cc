@@ -11,21 +11,6 @@ namespace bk::pull {
 
 namespace {
 
-std::string read_name(PayloadReader& in, std::string_view previous) {
-  const auto shared = static_cast<std::size_t>(in.varint_to(previous.size()));
-  std::string name(previous.substr(0, shared));
-  name += in.bytes(255);
-  if (!is_component(name)) in.fail("an entry's name is not a name");
-  if (!previous.empty() && name <= previous) in.fail("entries are not in order");
-  return name;
-}
-
-void write_name(PayloadWriter& out, std::string_view previous, std::string_view name) {
-  const auto ends = std::mismatch(previous.begin(), previous.end(), name.begin(), name.end());
-  const auto shared = static_cast<std::size_t>(ends.first - previous.begin());
-  out.varint(shared).bytes(name.substr(shared));
-}
-
 EntryType read_type(PayloadReader& in) {
   const std::uint8_t byte = in.u8();
   if (!is_entry_type(byte)) in.fail("unknown type of entry");
@@ -47,24 +32,6 @@ void read_facts(PayloadReader& in, Entry& entry) {
   if (!is_device(entry.type)) return;
   entry.rdev_major = in.u32();
   entry.rdev_minor = in.u32();
-}
-
-void read_target(PayloadReader& in, Entry& entry) {
-  entry.target = in.bytes(kMaxTargetBytes);
-  if (entry.target.empty() || entry.target.find('\0') != std::string::npos) in.fail("not a symlink's target");
-  if (entry.target.size() != entry.size) in.fail("a symlink's size differs from its target");
-}
-
-Entry read_entry(PayloadReader& in, std::string_view previous) {
-  Entry entry;
-  entry.name = read_name(in, previous);
-  entry.type = read_type(in);
-  if (entry.type == EntryType::Directory) return entry;
-  read_facts(in, entry);
-  if (entry.type == EntryType::File) return entry;
-  if (entry.type == EntryType::Symlink) read_target(in, entry);
-  entry.xattrs = read_xattrs(in);
-  return entry;
 }
 
 }  // namespace
@@ -124,36 +91,6 @@ Entries decode_entries(std::string_view payload) {
   if (message.last) message.listing = in.digest();
   message.body = read_group(in, kMaxPageContent);
   return message;
-}
-
-std::string encode_page(const std::vector<Entry>& entries) {
-  PayloadWriter out;
-  out.varint(entries.size());
-  std::string_view previous;
-  for (const Entry& entry : entries) {
-    write_name(out, previous, entry.name);
-    previous = entry.name;
-    out.u8(static_cast<std::uint8_t>(entry.type));
-    if (entry.type == EntryType::Directory) continue;
-    write_facts(out, entry);
-    if (entry.type == EntryType::File) continue;
-    if (entry.type == EntryType::Symlink) out.bytes(entry.target);
-    write_xattrs(out, entry.xattrs);
-  }
-  return out.take();
-}
-
-std::vector<Entry> decode_page(std::string_view content) {
-  PayloadReader in(content, "Entries");
-  std::vector<Entry> entries;
-  const auto count = static_cast<std::size_t>(in.varint_to(kMaxPageEntries));
-  entries.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    entries.push_back(
-        read_entry(in, entries.empty() ? std::string_view() : std::string_view(entries.back().name)));
-  }
-  in.expect_end();
-  return entries;
 }
 
 void append_record(PayloadWriter& out, const Entry& entry) {

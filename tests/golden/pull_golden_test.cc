@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 
 namespace bk::test {
@@ -45,6 +47,36 @@ TEST(PullGolden, EveryMessageKeepsItsBytes) {
 TEST(PullGolden, EveryMessageSurvivesDecodingAndEncoding) {
   for (const PullSample& sample : pull_samples())
     EXPECT_EQ(recode(sample.type, sample.payload), sample.payload) << sample.name;
+}
+
+TEST(PullGolden, APageOfExtremesSurvivesDecodingAndEncoding) {
+  constexpr std::int64_t kSeconds[] = {INT64_MIN, -1, 0, 1, INT64_MAX};
+  constexpr std::uint64_t kNumbers[] = {0, 1, UINT64_MAX / 2, UINT64_MAX};
+  constexpr std::uint32_t kNanoseconds[] = {0, 1, 999'999'999};
+  std::vector<Entry> page;
+  for (std::size_t i = 0; i < 1000; ++i) {
+    Entry entry;
+    entry.name = std::string(1, static_cast<char>('a' + i / 100)) + std::to_string(1000 + i);
+    entry.mode = i % 2 == 0 ? 07777 : 0;
+    entry.uid = i % 3 == 0 ? UINT32_MAX : 0;
+    entry.mtime = {kSeconds[i % 5], kNanoseconds[i % 3]};
+    entry.ctime = {kSeconds[i / 5 % 5], kNanoseconds[i / 3 % 3]};
+    entry.device = kNumbers[i % 4];
+    entry.inode = kNumbers[i / 4 % 4];
+    entry.links = kNumbers[i / 16 % 4];
+    entry.size = i % 7 == 0 ? INT64_MAX : 0;
+    if (i % 11 == 0) {
+      entry = {};
+      entry.name = "z" + std::to_string(1000 + i);
+      entry.type = EntryType::Directory;
+    }
+    page.push_back(std::move(entry));
+  }
+  std::sort(page.begin(), page.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
+  const std::string bytes = pull::encode_page(page);
+  EXPECT_EQ(pull::decode_page(bytes), page);
+  for (std::size_t cut = 0; cut < bytes.size(); cut += 97)
+    EXPECT_THROW((void)pull::decode_page(bytes.substr(0, cut)), Error);
 }
 
 TEST(PullGolden, NoMessageSurvivesLosingOrGainingBytes) {
