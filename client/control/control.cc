@@ -26,7 +26,7 @@ class Round {
       note(in);
       std::vector<OutgoingRequest> asked = not_yet_pushed(in.mark);
       const std::string confirm = to_confirm(in);
-      if (asked.empty() && confirm.empty()) break;
+      if (asked.empty() && (confirm.empty() || !worth_a_push(in))) break;
       const bool only_confirms = asked.empty();
       if (push(in, std::move(asked), confirm) && only_confirms) break;
     }
@@ -58,6 +58,13 @@ class Round {
     if (!in.receipts || in.unconfirmed.empty() || !in.unreadable.empty()) return {};
     const std::string commit = in.receipts->hex();
     return commit == confirmed_ ? std::string() : commit;
+  }
+
+  // A `taken` is replaced by its request's outcome, so confirming it alone would only cost a push: it is
+  // confirmed with the next one.
+  static bool worth_a_push(const Incoming& in) {
+    return std::any_of(in.unconfirmed.begin(), in.unconfirmed.end(),
+                       [](const proto::Receipt& receipt) { return proto::is_final(receipt.outcome); });
   }
 
   // False: a race was lost, fetch and try again.

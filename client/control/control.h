@@ -44,10 +44,10 @@ struct RoundResult {
 };
 
 // Fetches, applies, pushes what is not acknowledged (at most 1,000 a push) and what is to be confirmed,
-// fetches again and applies.  Ends when everything was pushed once and confirmed; it does not wait for
-// outcomes. Throws Transient (network, deadline, lost races; the state is then unknown and the next round
-// finds out), Refused (host key, key not accepted, push refused by the server's rules: the reason is in the
-// text), Protocol (a receipt or mark that cannot be parsed), Io, Config (bad URL or key file).
+// fetches again and applies.  Ends when everything was pushed once and outcomes are confirmed; it does not
+// wait for them. Throws Transient (network, deadline, lost races; the state is then unknown and the next
+// round finds out), Refused (host key, key not accepted, push refused by the server's rules: the reason is in
+// the text), Protocol (a receipt or mark that cannot be parsed), Io, Config (bad URL or key file).
 [[nodiscard]] RoundResult run_round(const ControlTarget& target, Ledger& ledger);
 
 }  // namespace bk::client

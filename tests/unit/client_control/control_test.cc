@@ -75,7 +75,10 @@ TEST_F(ControlRound, ReceiptsThatTheHookWritesAreReadInTheSameRound) {
   EXPECT_EQ(result.pushed, 1U);
   EXPECT_EQ(result.receipts, 1U);
   EXPECT_EQ(ledger.outcomes.at(id), Outcome::Taken);
-  EXPECT_EQ(last_message(), "requests from web1: 0\n\nreceipts: " + tip + "\n");
+  EXPECT_EQ(last_message(), "requests from web1: 1\n\nreceipts: none\n") << "a push of its own for `taken`";
+  ledger.ask("/b");
+  (void)round();
+  EXPECT_EQ(last_message(), "requests from web1: 1\n\nreceipts: " + tip + "\n") << "confirmed with the next";
 }
 
 TEST_F(ControlRound, AnotherPushInBetweenIsBuiltUpon) {
