@@ -14,8 +14,14 @@ namespace {
 
 constexpr std::uint64_t kRemembered = 1U << 24U;  // chunks found good; about a gigabyte on the disk
 
+// A chunk as an extent names it: a client may have named a good one with a length that it has not.
+std::string key_of(const ChunkId& id, std::uint64_t bytes) {
+  std::string key(id.view());
+  return key.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
+}
+
 struct Bad {
-  std::unordered_map<ChunkId, std::string> chunks;        // damaged content, and why
+  std::unordered_map<std::string, std::string> chunks;    // key_of(): damaged content, and why
   std::unordered_map<ChunkId, std::string> directories;   // nodes that cannot be read (fully)
   std::unordered_map<std::string, std::string> archives;  // snapshots whose archive is not the client's
   bool any_list = false;                                  // a file's chunk list cannot be read
@@ -69,15 +75,17 @@ class Reader final : public Visitor {
           ++totals_.chunks;
           totals_.bytes += content.size();
         },
-        [&](std::uint64_t, const ChunkId& id, const Error& error) { bad_.chunks[id] = error.what(); });
+        [&](std::uint64_t bytes, const ChunkId& id, const Error& error) {
+          bad_.chunks[key_of(id, bytes)] = error.what();
+        });
   }
 
  private:
   void add(const Extent& extent) {
     // Bounded: forgetting costs reading again, never a chunk that was not read.
     if (seen_chunks_.size() >= kRemembered) seen_chunks_ = DiskMap(store_.scratch());
-    if (!seen_chunks_.insert(extent.id.view())) return;
-    window_.add(extent.id, extent.bytes, 0);
+    if (!seen_chunks_.insert(key_of(extent.id, extent.bytes))) return;
+    window_.add(extent.id, extent.bytes, extent.bytes);
     if (window_.full()) flush();
   }
 
@@ -142,7 +150,8 @@ class Namer final : public Visitor {
       store::for_each_extent(store_, entry, [&](const Extent& extent) {
         length += extent.bytes;
         if (!reason.empty() || extent.kind != Extent::Kind::Chunk) return;
-        if (const auto bad = bad_.chunks.find(extent.id); bad != bad_.chunks.end()) reason = bad->second;
+        const auto bad = bad_.chunks.find(key_of(extent.id, extent.bytes));
+        if (bad != bad_.chunks.end()) reason = bad->second;
       });
       if (reason.empty() && length != entry.size)
         reason = "its recorded content has another length than its size";

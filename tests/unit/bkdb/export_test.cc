@@ -344,6 +344,43 @@ TEST_F(ExportTest, ALinkOrDeviceThatTheDestinationCannotHoldEndsOnlyItself) {
   EXPECT_TRUE(path_exists(file("out/EXPORT.txt")));
 }
 
+// A client may name a chunk that it gave us, and say another length of it.
+TEST_F(ExportTest, AChunkOfAnotherLengthThanItsExtentSaysEndsOnlyItsFile) {
+  const auto writer = store_->writer("web1", "wiki", "rsync", "/srv/t");
+  store::DirectoryWriter tree(*writer);
+  Entry entry;
+  entry.type = EntryType::File;
+  const ChunkId id = writer->put(ObjectKind::Data, noise(1000, 7));
+  entry.name = "a-true";
+  entry.size = 1000;
+  entry.content = {{Extent::Kind::Chunk, 1000, id, {}}};
+  tree.add(entry);
+  for (const std::uint64_t said : {std::uint64_t{400}, std::uint64_t{5000}}) {
+    entry.name = "said" + std::to_string(said);
+    entry.size = said + 1000;
+    entry.content = {{Extent::Kind::Chunk, said, id, {}}, {Extent::Kind::Chunk, 1000, id, {}}};
+    tree.add(entry);
+  }
+  store::SnapshotRecord record;
+  record.client = "web1";
+  record.module = "wiki";
+  record.method = "rsync";
+  record.name = "/srv/t";
+  record.began = record.ended = {1700000000, 0};
+  record.root.type = EntryType::Directory;
+  record.root.mode = 0755;
+  record.root.node = tree.finish().node;
+  (void)writer->commit(record);
+  const Captured result = bkdb({"export", file("out")});
+  EXPECT_EQ(result.status, kExitCorrupt) << result.err;
+  EXPECT_EQ(read_file(entry_of(file("out")) + "/a-true"), noise(1000, 7));
+  EXPECT_FALSE(path_exists(entry_of(file("out")) + "/said400"));
+  EXPECT_FALSE(path_exists(entry_of(file("out")) + "/said5000"));
+  const Captured verified = bkdb({"verify"});
+  EXPECT_EQ(verified.status, kExitCorrupt) << verified.out << verified.err;
+  EXPECT_TRUE(path_exists(file("out/EXPORT.txt")));
+}
+
 TEST_F(ExportTest, DeepTreeBeyondPathMax) {
   // 400 levels of 100 bytes: 40 kB of path.
   const std::string name(100, 'd');
