@@ -53,7 +53,10 @@ void add_queued(Consent& consent, const ClientConfig& config, const Queued& item
     const auto module = config.modules.find(item.request.module);
     if (module != config.modules.end()) {
       root.exclude = module->second.exclude;
+      root.exclude_if_present = module->second.exclude_if_present;
+      root.exclude_caches = module->second.exclude_caches;
       root.one_file_system = module->second.one_fs;
+      if (module->second.max_file_bytes != 0) root.max_file_bytes = module->second.max_file_bytes;
     }
     add_root(consent, std::move(root));
   }
@@ -124,6 +127,11 @@ std::string describe(const Consent& consent) {
   for (const TreeRoot& root : consent.roots) {
     out += "rsync " + quoted(root.path) + "\n";
     for (const std::string& pattern : root.exclude) out += "  leaves out " + quoted(pattern) + "\n";
+    for (const std::string& name : root.exclude_if_present)
+      out += "  leaves out what lies beside " + quoted(name) + "\n";
+    if (root.exclude_caches) out += "  leaves out what lies beside a CACHEDIR.TAG\n";
+    if (root.max_file_bytes != UINT64_MAX)
+      out += "  lists as skipped files above " + std::to_string(root.max_file_bytes) + " bytes\n";
     for (const std::string& pattern : root.deny) out += "  lists as skipped " + quoted(pattern) + "\n";
   }
   for (const std::string& path : consent.repositories) {

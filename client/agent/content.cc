@@ -67,6 +67,8 @@ void Batcher::flush_and_wait() {
 }
 
 void Batcher::add_chunk(std::string_view content, const ChunkId& id) {
+  // Growing by doubling would leave twice of what a batch needs.
+  if (current_.content.empty()) current_.content.reserve(kBatchBytes + kBatchBytes / 8);
   current_.content.append(content);
   current_.lengths.push_back(static_cast<std::uint32_t>(content.size()));
   add(pull::ChunkItem{static_cast<std::uint32_t>(content.size()), id});

@@ -12,7 +12,7 @@ namespace bk::agent {
 namespace {
 
 constexpr std::size_t kOutboxBytes = 3U << 20U;
-constexpr unsigned kMostWorkers = 4;  // each has about 2.5 MiB: its tables, and the frame it makes
+constexpr unsigned kMostWorkers = 3;  // each has about 2.5 MiB: its tables, and the frame it makes
 
 std::string group_frame(GroupEncoder& encoder, std::uint64_t batch, std::string_view content) {
   std::string frame;

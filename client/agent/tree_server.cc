@@ -76,7 +76,10 @@ void fill_context(Line& line, const TreeRoot& root, WalkContext& context) {
   }
   context.exclude = Patterns(root.exclude);
   context.deny = Patterns(root.deny);
+  context.exclude_if_present = root.exclude_if_present;
+  context.exclude_caches = root.exclude_caches;
   context.one_file_system = root.one_file_system;
+  context.max_file_bytes = root.max_file_bytes;
   struct stat facts {};
   check_sys(fstat(context.root.get(), &facts), [] { return "asking for the root"; });
   (void)context.devices.of_directory(facts.st_dev, context.root.get());

@@ -16,10 +16,14 @@ struct TreeRoot {
   std::string path;                  // absolute and clean (clean_absolute); no component may be a symlink
   std::vector<std::string> exclude;  // patterns; what they match is left out without a word
   std::vector<std::string> deny;     // patterns; what they match is left out and listed as skipped
-  bool one_file_system = false;      // a directory where another file system is mounted stays empty
+  std::vector<std::string> exclude_if_present;  // names; a directory that has one keeps only that entry
+  bool exclude_caches = false;                  // the same for CACHEDIR.TAG, when it has its signature
+  bool one_file_system = false;               // a directory where another file system is mounted stays empty
+  std::uint64_t max_file_bytes = UINT64_MAX;  // longer files are left out and listed as skipped
 };
 // A pattern without '/' is matched against each name; one with '/' against the path below the root (a leading
-// '/' is dropped); '*' and '?' do not match '/', "**" does.  A matched directory is not entered.
+// '/' is dropped); one that ends in '/' matches directories only.  '*', '?' and "[a-z]" do not match '/',
+// "**" does.  A matched directory is not entered.
 
 using TreeRoots = std::vector<TreeRoot>;
 

@@ -189,8 +189,8 @@ void TreeSession::begin_sending() {
     return;
   }
   sending_->fd = open_same_directory(context_.root.get(), d.path, d.id);
-  sending_->again = std::make_unique<DirectoryScan>(context_, sending_->fd.get(), d.path);
-  const int error = sending_->fd ? sending_->again->start(false) : errno;
+  sending_->again = std::make_unique<DirectoryScan>(context_, sending_->fd.get(), d.path, false);
+  const int error = sending_->fd ? sending_->again->start() : errno;
   if (error == 0) return;
   if (means_vanished(error)) {
     ++context_.counters.vanished;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace bk::agent {
@@ -17,10 +18,21 @@ namespace {
 
 constexpr std::size_t kOpenLevels = 48;          // descriptors that a walk holds at most
 constexpr std::size_t kKeptRecords = 1U << 20U;  // a longer listing is made again when it is wanted
+constexpr std::string_view kCacheTag = "CACHEDIR.TAG";
 constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 bool same_file(const struct stat& a, const struct stat& b) {
   return a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+// The Cache Directory Tagging Specification (bford.info/cachedir): the tag is a regular file that begins so.
+bool has_cache_signature(int directory) {
+  static constexpr std::string_view kSignature = "Signature: 8a477f597d28d172789f06886806bc55";
+  struct stat facts {};
+  const Fd tag = open_regular(directory, kCacheTag.data(), facts);
+  std::array<char, kSignature.size()> begin{};
+  return tag && pread(tag.get(), begin.data(), begin.size(), 0) == static_cast<ssize_t>(begin.size()) &&
+         std::string_view(begin.data(), begin.size()) == kSignature;
 }
 
 }  // namespace
@@ -33,20 +45,36 @@ std::string join_below(std::string_view directory, std::string_view name) {
 
 // One directory.
 
-int DirectoryScan::start(bool report) {
-  if (context_.exclude.empty() && context_.deny.empty()) return names_.read(fd_, context_.names);
-  return names_.read(fd_, context_.names, [&](const NameList::Name& name) { return !hidden(name, report); });
+int DirectoryScan::start() {
+  const bool patterns = !context_.exclude.empty() || !context_.deny.empty();
+  const bool markers = context_.exclude_caches || !context_.exclude_if_present.empty();
+  if (!patterns && !markers) return names_.read(fd_, context_.names);
+  bool marked = false;
+  const int error = names_.read(fd_, context_.names, [&](const NameList::Name& name) {
+    if (markers && is_marker(name)) return marked = true;
+    return !patterns || !hidden(name);
+  });
+  if (error != 0 || !marked) return error;
+  return names_.read(fd_, context_.names, [&](const NameList::Name& name) { return is_marker(name); });
 }
 
-bool DirectoryScan::hidden(const NameList::Name& name, bool report) {
+// True when this entry says that the others of its directory are to be left out.
+bool DirectoryScan::is_marker(const NameList::Name& name) const {
+  const auto& markers = context_.exclude_if_present;
+  if (std::find(markers.begin(), markers.end(), name.view()) != markers.end()) return true;
+  return context_.exclude_caches && name.view() == kCacheTag && has_cache_signature(fd_);
+}
+
+bool DirectoryScan::hidden(const NameList::Name& name) {
   match_path_.assign(path_);
   if (!path_.empty()) match_path_.push_back('/');
   match_path_.append(name.view());
-  if (context_.deny.match(match_path_)) {
-    if (report) context_.report(pull::SkipReason::Denied, 0, match_path_);
+  const bool is_directory = name.type == DT_DIR;
+  if (context_.deny.match(match_path_, is_directory)) {
+    if (first_) context_.report(pull::SkipReason::Denied, 0, match_path_);
     return true;
   }
-  return context_.exclude.match(match_path_);
+  return context_.exclude.match(match_path_, is_directory);
 }
 
 bool DirectoryScan::next(Entry& entry) {
@@ -72,6 +100,10 @@ bool DirectoryScan::look_at(const NameList::Name& name, Entry& entry) {
   }
   if (S_ISDIR(facts.st_mode)) {  // since it was listed: too late for this run
     ++context_.counters.vanished;
+    return false;
+  }
+  if (S_ISREG(facts.st_mode) && static_cast<std::uint64_t>(facts.st_size) > context_.max_file_bytes) {
+    if (first_) context_.report(pull::SkipReason::Large, 0, join_below(path_, entry.name));
     return false;
   }
   if (fill_entry(entry, facts, context_.devices.ordinal(facts.st_dev))) return true;
@@ -108,7 +140,7 @@ TreeWalker::TreeWalker(WalkContext& context) : context_(context) {
 
 void TreeWalker::list_level(Level& level) {
   DirectoryScan scan(context_, level.fd.get(), path_);
-  const int error = scan.start(true);
+  const int error = scan.start();
   if (error != 0) {
     level.unreadable = true;
     context_.report(pull::SkipReason::Unreadable, error, path_);

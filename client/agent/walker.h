@@ -32,7 +32,9 @@ struct WalkCounters {
 struct WalkContext {
   Fd root;
   Patterns exclude, deny;
-  bool one_file_system = false;
+  std::vector<std::string> exclude_if_present;
+  bool one_file_system = false, exclude_caches = false;
+  std::uint64_t max_file_bytes = UINT64_MAX;
   Devices devices;
   WalkCounters counters;
   NameSpace names;
@@ -46,11 +48,12 @@ struct WalkContext {
 // The entries of one open directory in name order, as stat(2) says, without targets and attributes.
 class DirectoryScan {
  public:
-  // `path` is the directory's path below the root.
-  DirectoryScan(WalkContext& context, int directory, std::string_view path)
-      : context_(context), fd_(directory), path_(path) {}
-  // Reads the names, leaving out what the patterns match.  0 or errno.  `report` says denied ones.
-  [[nodiscard]] int start(bool report);
+  // `path` is the directory's path below the root.  The first scan of a directory reports what it leaves out
+  // and is to be named; another one does not say it again.
+  DirectoryScan(WalkContext& context, int directory, std::string_view path, bool first = true)
+      : context_(context), fd_(directory), path_(path), first_(first) {}
+  // Reads the names, leaving out what the rules hide.  0 or errno.
+  [[nodiscard]] int start();
   // Uses these names instead.
   void use(NameList names) { names_ = std::move(names); }
   // The next entry that is still there; false at the end.  What vanished is counted, what cannot be asked is
@@ -59,11 +62,13 @@ class DirectoryScan {
   [[nodiscard]] NameList& names() { return names_; }
 
  private:
-  [[nodiscard]] bool hidden(const NameList::Name& name, bool report);
+  [[nodiscard]] bool hidden(const NameList::Name& name);
+  [[nodiscard]] bool is_marker(const NameList::Name& name) const;
   [[nodiscard]] bool look_at(const NameList::Name& name, Entry& entry);
   WalkContext& context_;
   int fd_;
   std::string path_, match_path_;
+  bool first_;
   NameList names_;
 };
 

@@ -31,6 +31,11 @@ constexpr ConfigKey kSchema[] = {
     {"module.NAME.method", ConfigType::Text, "",
      "git, sftp, rsync or the administrator's own; built-in modules have their own"},
     {"module.NAME.exclude", ConfigType::TextList, "", "patterns of entries to leave out of trees"},
+    {"module.NAME.exclude_caches", ConfigType::Flag, "false",
+     "of a directory with a CACHEDIR.TAG take only the tag"},
+    {"module.NAME.exclude_if_present", ConfigType::TextList, "",
+     "names; of a directory that holds one of them take only that entry"},
+    {"module.NAME.max_file_size", ConfigType::Size, "0", "list longer files as skipped; 0: no limit"},
     {"module.NAME.one_fs", ConfigType::Flag, "false", "do not enter other file systems"},
     {"module.NAME.time_limit", ConfigType::Duration, "6h",
      "a cmd that runs longer is stopped and has failed"},
@@ -112,6 +117,13 @@ ModuleConfig module_of(const Config& file, const std::string& name) {
   out.paths = paths_of(file, {"module", name, "paths"});
   out.method = file.text({"module", name, "method"});
   out.exclude = file.list({"module", name, "exclude"});
+  out.exclude_caches = file.flag({"module", name, "exclude_caches"});
+  out.exclude_if_present = file.list({"module", name, "exclude_if_present"});
+  for (const std::string& marker : out.exclude_if_present) {
+    if (!is_component(marker))
+      file.refuse({"module", name, "exclude_if_present"}, quoted(marker) + " is not a file name");
+  }
+  out.max_file_bytes = file.size({"module", name, "max_file_size"});
   out.one_fs = file.flag({"module", name, "one_fs"});
   out.time_limit = file.duration({"module", name, "time_limit"});
   if (out.time_limit.count() == 0) file.refuse({"module", name, "time_limit"}, "must be longer than nothing");

@@ -28,7 +28,10 @@ struct ModuleConfig {
   std::vector<std::string> paths;    // clean absolute; what `backup_it NAME` queues
   std::string method;                // how the server pulls what the cmd prepares
   std::vector<std::string> exclude;  // entries the agent leaves out of trees of this module
+  std::vector<std::string> exclude_if_present;  // names that say: leave out what lies beside me
+  bool exclude_caches = false;                  // CACHEDIR.TAG says the same
   bool one_fs = false;
+  std::uint64_t max_file_bytes = 0;    // longer files are skipped, and said so; 0: no limit
   std::chrono::seconds time_limit{0};  // for one run of the cmd
 };
 

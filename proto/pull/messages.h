@@ -269,7 +269,7 @@ struct Delta {
 [[nodiscard]] std::string encode(const Delta& message);
 [[nodiscard]] Delta decode_delta(std::string_view payload);
 
-enum class SkipReason : std::uint8_t { Unreadable = 1, Changed = 2, Denied = 3, Xattr = 4 };
+enum class SkipReason : std::uint8_t { Unreadable = 1, Changed = 2, Denied = 3, Xattr = 4, Large = 5 };
 [[nodiscard]] const char* skip_reason_word(SkipReason reason);
 
 struct Skipped {

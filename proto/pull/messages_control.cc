@@ -170,6 +170,8 @@ const char* skip_reason_word(SkipReason reason) {
       return "denied";
     case SkipReason::Xattr:
       return "xattr";
+    case SkipReason::Large:
+      return "large";
   }
   return "unknown";
 }
@@ -184,7 +186,7 @@ Skipped decode_skipped(std::string_view payload) {
   PayloadReader in(payload, "Skipped");
   Skipped message;
   const std::uint8_t reason = in.u8();
-  if (reason < 1 || reason > static_cast<std::uint8_t>(SkipReason::Xattr)) in.fail("unknown reason");
+  if (reason < 1 || reason > static_cast<std::uint8_t>(SkipReason::Large)) in.fail("unknown reason");
   message.reason = static_cast<SkipReason>(reason);
   message.error = static_cast<std::uint32_t>(in.varint_to(4095));
   message.path = in.bytes(kMaxReportPathBytes);

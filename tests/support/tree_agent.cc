@@ -1,5 +1,6 @@
 // The serving side of the tree protocol as a process of its own, for tests: serves the given roots on stdin
-// and stdout.   tree_agent [--exclude PATTERN | --deny PATTERN | --one-fs | --as-nobody | --keepalive-ms N |
+// and stdout.   tree_agent [--exclude PATTERN | --deny PATTERN | --one-fs | --exclude-caches |
+// --exclude-if-present NAME | --max-file-size N | --as-nobody | --keepalive-ms N |
 // --silence-ms N]
 // ROOT...
 #include "client/agent/tree_server.h"
@@ -20,6 +21,12 @@ int main(int argc, char** argv) {
       rules.exclude.emplace_back(argv[++i]);
     } else if (argument == "--deny") {
       rules.deny.emplace_back(argv[++i]);
+    } else if (argument == "--exclude-if-present") {
+      rules.exclude_if_present.emplace_back(argv[++i]);
+    } else if (argument == "--exclude-caches") {
+      rules.exclude_caches = true;
+    } else if (argument == "--max-file-size") {
+      rules.max_file_bytes = std::stoull(argv[++i]);
     } else if (argument == "--one-fs") {
       rules.one_file_system = true;
     } else if (argument == "--as-nobody") {

@@ -17,6 +17,8 @@
 namespace bk::agent {
 namespace {
 
+bool glob_matches(std::string_view pattern, std::string_view text) { return Glob(pattern).matches(text); }
+
 TEST(Pattern, StarStaysInsideANameAndTwoStarsDoNot) {
   EXPECT_TRUE(glob_matches("*.o", "a.o"));
   EXPECT_FALSE(glob_matches("*.o", "d/a.o"));
@@ -37,12 +39,36 @@ TEST(Pattern, ManyStarsDoNotTakeExponentialTime) {
 
 TEST(Pattern, AWordMatchesAtAnyDepthAndAPathOnlyFromTheRoot) {
   const Patterns patterns({"cache", "/build", "var/*.log", "tmp/"});
-  EXPECT_TRUE(patterns.match("a/b/cache"));
-  EXPECT_TRUE(patterns.match("tmp"));
-  EXPECT_TRUE(patterns.match("build"));
-  EXPECT_FALSE(patterns.match("a/build"));
-  EXPECT_TRUE(patterns.match("var/x.log"));
-  EXPECT_FALSE(patterns.match("a/var/x.log"));
+  EXPECT_TRUE(patterns.match("a/b/cache", false));
+  EXPECT_TRUE(patterns.match("a/tmp", true));
+  EXPECT_FALSE(patterns.match("a/tmp", false));
+  EXPECT_TRUE(patterns.match("build", false));
+  EXPECT_FALSE(patterns.match("a/build", false));
+  EXPECT_TRUE(patterns.match("var/x.log", false));
+  EXPECT_FALSE(patterns.match("a/var/x.log", false));
+}
+
+TEST(Pattern, ABracketIsOneByteOfItsClassAndNeverASlash) {
+  EXPECT_TRUE(glob_matches("core.[0-9]*", "core.7"));
+  EXPECT_FALSE(glob_matches("core.[0-9]*", "core.x"));
+  EXPECT_TRUE(glob_matches("[!a-c]x", "dx"));
+  EXPECT_FALSE(glob_matches("[!a-c]x", "ax"));
+  EXPECT_FALSE(glob_matches("a[!b]c", "a/c"));
+  EXPECT_TRUE(glob_matches("[]a]", "]"));
+  EXPECT_FALSE(glob_matches("[!]a]", "]"));
+  EXPECT_TRUE(glob_matches("[a-]", "-"));
+  EXPECT_TRUE(glob_matches("a[b", "a[b"));
+  EXPECT_TRUE(glob_matches("\\[a]", "[a]"));
+  EXPECT_TRUE(glob_matches("[\x80-\xff]", "\xe4"));
+}
+
+TEST(Pattern, SimpleShapesMeanTheSameAsTheGeneralOne) {
+  for (const char* text : {"", "a", "a.o", "d/a.o", ".o", "a.ox", "x/y"}) {
+    EXPECT_EQ(glob_matches("*.o", text), glob_matches("*[.]o", text)) << text;
+    EXPECT_EQ(glob_matches("a*", text), glob_matches("[a]*", text)) << text;
+    EXPECT_EQ(glob_matches("*", text),
+              glob_matches("**", text) && std::string_view(text).find('/') == std::string_view::npos);
+  }
 }
 
 class Beneath : public ::testing::Test {

@@ -150,5 +150,25 @@ TEST(TreePull, ExcludedEntriesAreLeftOutAndDeniedOnesAreListed) {
   EXPECT_EQ(world.pull({"--exclude", "*.o", "--exclude", "/cache", "--deny", "keys"}).skipped.size(), 1U);
 }
 
+TEST(TreePull, MarkedDirectoriesKeepOnlyTheirMarkerAndLargeFilesAreNamed) {
+  PullWorld world;
+  for (const char* folder : {"/cache/sub", "/liar", "/plain"}) ensure_directory(world.source() + folder);
+  const std::string tag = "/CACHEDIR.TAG";
+  put(world.source() + "/cache" + tag, "Signature: 8a477f597d28d172789f06886806bc55\n# comment");
+  put(world.source() + "/liar" + tag, "Signature: none");
+  put(world.source() + "/plain/.nobackup", "");
+  for (const char* name : {"/cache/x", "/cache/sub/y", "/liar/x", "/plain/x"})
+    put(world.source() + name, name);
+  put(world.source() + "/large", std::string(1001, 'x'));
+  put(world.source() + "/just", std::string(1000, 'x'));
+  const std::vector<std::string> rules{"--exclude-caches", "--exclude-if-present", ".nobackup",
+                                       "--max-file-size", "1000"};
+  const auto report = world.pull(rules);
+  EXPECT_EQ(report.files, 5U);  // three markers, true or not; liar/x and just
+  EXPECT_EQ(report.directories, 4U);
+  EXPECT_EQ(report.skipped, std::vector<std::string>{"large large"});
+  EXPECT_EQ(world.pull(rules).skipped.size(), 1U);
+}
+
 }  // namespace
 }  // namespace bk::test
