@@ -6,10 +6,12 @@
 // sent.
 #include "client/agent/tree_server.h"
 #include "common/compress/group.h"
+#include "common/delta/delta.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "proto/pull/features.h"
 #include "proto/pull/messages.h"
+#include "proto/pull/old_position.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -127,6 +129,7 @@ class FuzzServer {
         const auto page = decode_page(
             GroupDecoder().decode(message.body.codec, message.body.bytes, message.body.content_bytes));
         const auto is_file = [](const Entry& entry) { return entry.type == EntryType::File; };
+        if (in_.byte() % 2 == 0) old_versions(message.page, page.size());
         return say(FrameType::Wants, Wants{message.page, bits(page.size(), is_file, &page)});
       }
       case FrameType::Recipe: {
@@ -137,7 +140,15 @@ class FuzzServer {
           if (const auto* text = std::get_if<InlineItem>(&item))
             BK_CHECK(text->bytes.find(kSecret) == std::string::npos);
         }
+        if (chunks > 0 && in_.byte() % 2 == 0) signatures(message.batch, chunks);
         if (chunks > 0) say(FrameType::Need, Need{message.batch, bits(chunks)});
+        return;
+      }
+      case FrameType::Delta: {
+        const Delta message = decode_delta(frame.payload);
+        const std::string content =
+            decoder_of_groups_.decode(message.body.codec, message.body.bytes, message.body.content_bytes);
+        BK_CHECK(content.find(kSecret) == std::string::npos);
         return;
       }
       case FrameType::Group: {
@@ -150,6 +161,30 @@ class FuzzServer {
       default:
         if (in_.rarely()) noise();
     }
+  }
+
+  // Old versions that have much in common with what is there, or nothing.
+  void old_versions(std::uint64_t page, std::size_t entries) {
+    OldFiles files{page, std::string(kSaltBytes, 's'), bits(entries)};
+    say(FrameType::OldFiles, files);
+    for (std::size_t i = 0; i < files.files.size() && i < kMaxPageEntries; ++i) {
+      if (!files.files.test(i) && !in_.rarely()) continue;
+      OldContent content{page, i, !in_.rarely(), {}};
+      for (std::uint8_t left = in_.byte() % 16; left > 0; --left) {
+        const std::string guess(in_.byte() % 2 == 0 ? 65536U : 600U,
+                                static_cast<char>('a' + in_.byte() % 20));
+        content.ids.push_back(old_id(files.salt, chunk_id(ObjectKind::Data, guess)));
+      }
+      say(FrameType::OldContent, content);
+    }
+  }
+
+  void signatures(std::uint64_t batch, std::size_t chunks) {
+    const std::string old(in_.byte() * 16U, static_cast<char>('a' + in_.byte() % 20));
+    Signatures message{batch, {{in_.byte() % chunks, 1, 256, block_sums(old + "x", 256)}}};
+    if (in_.rarely()) message.windows[0].count = in_.byte() + 1U;
+    if (message.windows[0].first + message.windows[0].count > kMaxBatchItems) return;
+    say(FrameType::Signatures, message);
   }
 
   void flush() {

@@ -7,6 +7,7 @@
 // another client's; and so is what a checkpoint
 // holds at any moment.
 #include "common/chunk/chunk_id.h"
+#include "common/delta/delta.h"
 #include "common/error/error.h"
 #include "proto/pull/features.h"
 #include "proto/pull/listing.h"
@@ -20,6 +21,8 @@
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <optional>
+#include <utility>
 
 namespace {
 
@@ -52,7 +55,7 @@ class FuzzAgent final : public ByteStream {
  public:
   explicit FuzzAgent(Input& in) : in_(in) {
     AgentHello hello{kVersion, {}, "fuzz"};
-    if (in_.rarely()) hello.features = known_features();
+    if (in_.below(2) == 0) hello.features = known_features();
     say(FrameType::AgentHello, hello);
     say(FrameType::Opened, Opened{});
   }
@@ -106,6 +109,10 @@ class FuzzAgent final : public ByteStream {
         for (std::size_t i = 0; page.number == wants.page && i < wants.content.size(); ++i)
           if (wants.content.test(i)) page.wanted.push_back(i);
       }
+    } else if (frame.type == FrameType::OldFiles) {
+      old_ = decode_old_files(frame.payload);
+    } else if (frame.type == FrameType::Signatures) {
+      signatures_ = decode_signatures(frame.payload);
     } else if (frame.type == FrameType::Need) {
       const Need need = decode_need(frame.payload);
       for (Batch& batch : batches_) {
@@ -241,6 +248,7 @@ class FuzzAgent final : public ByteStream {
       page.wanted.pop_front();
       message.items.emplace_back(BeginFile{page.number, index, {}});
       content(page.entries[index].size, message, batch);
+      if (std::exchange(kept_, false) && !in_.rarely()) message.items.emplace_back(SumItem{in_.byte()});
       if (in_.rarely()) continue;
       EndFile end{static_cast<FileStatus>(in_.rarely() ? in_.below(4) : 0), {}};
       if (in_.rarely()) end.after = stat_of(page.entries[index]);
@@ -254,7 +262,14 @@ class FuzzAgent final : public ByteStream {
     while (size > 0) {
       const std::uint64_t piece = in_.rarely() ? 1 + in_.below(2 * size) : std::min<std::uint64_t>(size, 350);
       size -= std::min(size, piece);
-      switch (in_.below(6)) {
+      const bool may_keep = old_ && old_->page == pages_.front().number;
+      switch (in_.below(may_keep ? 8 : 6)) {
+        case 6:
+        case 7:
+          kept_ = true;
+          message.items.emplace_back(
+              KeptItem{static_cast<std::int64_t>(in_.below(8)) - (in_.rarely() ? 4 : 0), 1 + in_.below(3)});
+          break;
         case 0:
           message.items.emplace_back(HoleItem{piece});
           break;
@@ -276,13 +291,38 @@ class FuzzAgent final : public ByteStream {
     for (const std::string& piece : batches_.front().chunks) content += piece;
     Group message{batches_.front().number, {Codec::Raw, content, static_cast<std::uint32_t>(content.size())}};
     if (in_.rarely()) message.group.codec = static_cast<Codec>(in_.below(3));
+    const bool signed_batch = signatures_ && signatures_->batch == message.batch;
+    if (signed_batch ? in_.below(4) != 0 : in_.rarely()) return delta(message.group);
     batches_.pop_front();
     say(FrameType::Group, message);
+  }
+
+  // The whole batch as one delta of its first window, or something like it.
+  void delta(const EncodedGroup& whole) {
+    Delta message{batches_.front().number, {}, whole};
+    const std::size_t windows = signatures_ ? signatures_->windows.size() : in_.below(3);
+    for (std::size_t i = 0; i < windows; ++i) {
+      message.lengths.push_back(static_cast<std::uint32_t>(in_.rarely() ? in_.byte() : 0));
+    }
+    if (windows == 1 && in_.below(4) != 0) {
+      const std::string made =
+          signatures_ ? make_delta(signatures_->windows[0].sums, signatures_->windows[0].block, whole.bytes)
+                      : in_.bytes(in_.byte());
+      message.lengths[0] = static_cast<std::uint32_t>(made.size());
+      message.body = {Codec::Raw, made, static_cast<std::uint32_t>(made.size())};
+      if (in_.rarely() && !made.empty()) message.body.bytes[in_.below(made.size())] ^= 1;
+    }
+    batches_.pop_front();
+    signatures_.reset();
+    say(FrameType::Delta, message);
   }
 
   Input& in_;
   FrameDecoder decoder_;
   std::string out_;
+  std::optional<OldFiles> old_;
+  std::optional<Signatures> signatures_;
+  bool kept_ = false;
   std::deque<std::uint64_t> wanted_;
   std::deque<Page> pages_;
   std::deque<Batch> batches_;
