@@ -131,7 +131,7 @@ std::vector<Xattr> FileReader::attributes(int fd, std::string_view path, std::st
 }
 
 void FileReader::read(int directory, std::string_view path, const Entry& entry, std::uint64_t page,
-                      std::uint64_t index, OpenedFile opened) {
+                      std::uint64_t index, OpenedFile opened, std::uint64_t begun) {
   ++files_;
   line_.tick();
   (void)old_.begin(page, index);
@@ -141,13 +141,16 @@ void FileReader::read(int directory, std::string_view path, const Entry& entry, 
     if (!opened.fd || (!opened.read && fstat(opened.fd.get(), &before) != 0))
       return give_up(path, entry, page, index, errno);
     if (!opened.read) settle(before);
-    const Attempt done = read_once(opened, {page, index, attributes(opened.fd.get(), path, entry.name)});
+    const std::uint64_t from = opened.read || !is_still(entry, before) ? 0 : std::exchange(begun, 0);
+    const Attempt done =
+        read_once(opened, {page, index, attributes(opened.fd.get(), path, entry.name)}, from);
     if (done.outcome == Outcome::Unreadable) {
       context_.report(pull::SkipReason::Unreadable, done.error, join_below(path, entry.name));
       return end(pull::FileStatus::Unreadable, entry, nullptr, 0);
     }
     if (done.outcome == Outcome::Stable) return end(pull::FileStatus::Ok, entry, &done.after, done.bytes);
-    if (attempt == kAttempts || static_cast<std::uint64_t>(before.st_size) > kRetryLimit) {
+    const bool once_more = from > 0;  // two moments must not be mixed: from its beginning
+    if (!once_more && (attempt == kAttempts || static_cast<std::uint64_t>(before.st_size) > kRetryLimit)) {
       context_.report(pull::SkipReason::Changed, 0, join_below(path, entry.name));
       return end(pull::FileStatus::Changed, entry, &done.after, done.bytes);
     }
@@ -156,9 +159,14 @@ void FileReader::read(int directory, std::string_view path, const Entry& entry, 
   }
 }
 
+bool FileReader::is_still(const Entry& entry, const struct stat& now) const {
+  return to_stat(now, context_.devices.ordinal(now.st_dev)) == pull::stat_of(entry);
+}
+
 void FileReader::give_up(std::string_view path, const Entry& entry, std::uint64_t page, std::uint64_t index,
                          int error) {
   (void)old_.begin(page, index);
+  kept_ = false;  // what an attempt before this one kept is forgotten with it
   batcher_.add(pull::BeginFile{page, index, {}});
   if (means_vanished(error)) {
     ++context_.counters.vanished;
@@ -168,15 +176,18 @@ void FileReader::give_up(std::string_view path, const Entry& entry, std::uint64_
   end(pull::FileStatus::Unreadable, entry, nullptr, 0);
 }
 
-FileReader::Attempt FileReader::read_once(const OpenedFile& file, const pull::BeginFile& begin) {
+FileReader::Attempt FileReader::read_once(const OpenedFile& file, const pull::BeginFile& begin,
+                                          std::uint64_t from) {
   Attempt attempt;
   const struct stat& before = file.before;
   batcher_.add(begin);
+  if (from > 0) batcher_.add(pull::ContinuedItem{from});
+  attempt.bytes = from;
   (void)sum_.finish();
   kept_ = false;
   told_base_ = 0;
   attempt.error = send_content(file, attempt.bytes);
-  bytes_ += attempt.bytes;
+  bytes_ += attempt.bytes - from;
   if (attempt.error == 0 && fstat(file.fd.get(), &attempt.after) != 0) attempt.error = errno;
   if (attempt.error != 0) {
     attempt.outcome = Outcome::Unreadable;
@@ -200,11 +211,11 @@ int FileReader::send_content(const OpenedFile& file, std::uint64_t& sent) {
     return send_range(file.fd.get(), 0, size, sent, file.content.size());
   }
   if (looks_sparse(file.before)) return send_sparse(file.fd.get(), size, sent);
-  return send_range(file.fd.get(), 0, size, sent);
+  return send_range(file.fd.get(), sent, size, sent);
 }
 
 int FileReader::send_sparse(int fd, std::uint64_t size, std::uint64_t& sent) {
-  std::uint64_t at = 0;
+  std::uint64_t at = sent;
   while (at < size && at == sent) {
     const off_t found = lseek(fd, static_cast<off_t>(at), SEEK_DATA);
     if (found < 0 && errno != ENXIO) return send_range(fd, at, size, sent);

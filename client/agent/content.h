@@ -60,8 +60,9 @@ class FileReader {
              const ChunkerParams& params);
   // Sends `entry` of page `page`, which was opened before, reopening it by name in `directory` when that
   // failed or it changed meanwhile.  Everything that can happen to one file ends in an EndFile item.
+  // `begun`: so many bytes of it are stored, and stay when it is still what the page says.
   void read(int directory, std::string_view path, const Entry& entry, std::uint64_t page, std::uint64_t index,
-            OpenedFile opened);
+            OpenedFile opened, std::uint64_t begun = 0);
   // Says of a wanted file that it could not be opened: vanished or unreadable, as `error` means.
   void give_up(std::string_view path, const Entry& entry, std::uint64_t page, std::uint64_t index, int error);
   [[nodiscard]] std::uint64_t files() const { return files_; }
@@ -75,7 +76,8 @@ class FileReader {
     struct stat after {};
     std::uint64_t bytes = 0;  // content sent
   };
-  [[nodiscard]] Attempt read_once(const OpenedFile& file, const pull::BeginFile& begin);
+  [[nodiscard]] Attempt read_once(const OpenedFile& file, const pull::BeginFile& begin, std::uint64_t from);
+  [[nodiscard]] bool is_still(const Entry& entry, const struct stat& now) const;
   [[nodiscard]] int send_content(const OpenedFile& file, std::uint64_t& sent);
   [[nodiscard]] int send_sparse(int fd, std::uint64_t size, std::uint64_t& sent);
   // `have` bytes of it are in buffer_ already.

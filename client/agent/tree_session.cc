@@ -40,6 +40,7 @@ TreeSession::TreeSession(Line& line, WalkContext& context, const ChunkerParams& 
     : line_(line),
       context_(context),
       windows_(pull::has_feature(features, pull::kFeatureWindows)),
+      resume_(pull::has_feature(features, pull::kFeatureResume)),
       batcher_(line, [this] { receive_one(); }),
       reader_(context, batcher_, old_, line, params),
       walker_(reporting_to(*this, context)) {}
@@ -87,6 +88,8 @@ void TreeSession::dispatch(const pull::Frame& frame) {
       return on_wants(pull::decode_wants(frame.payload));
     case pull::FrameType::Need:
       return batcher_.answer(pull::decode_need(frame.payload));
+    case pull::FrameType::Continue:
+      return on_continue(pull::decode_continue(frame.payload));
     case pull::FrameType::OldFiles:
     case pull::FrameType::OldContent:
     case pull::FrameType::Signatures:
@@ -117,6 +120,17 @@ void TreeSession::on_wants(const pull::Wants& message) {
     }
   }
   page->wants = message.content;
+}
+
+void TreeSession::on_continue(const pull::Continue& message) {
+  const auto page = std::find_if(pages_.begin(), pages_.end(), [](const Page& p) { return !p.wants; });
+  const bool due = page != pages_.end() && page->number == message.page && page->begun.empty();
+  if (!resume_ || !due) throw Error(Kind::Protocol, "the server's Continue belongs to no open page");
+  for (const pull::Continue::File& file : message.files) {
+    if (file.index >= page->entries.size() || page->entries[file.index].type != EntryType::File)
+      throw Error(Kind::Protocol, "the server has the beginning of an entry that has no content");
+  }
+  page->begun = message.files;
 }
 
 void TreeSession::on_windows(const pull::Frame& frame) {
@@ -255,7 +269,7 @@ void TreeSession::send_page(std::vector<Entry> entries, bool last) {
   }
   open_entries_ += entries.size();
   pages_.push_back(
-      {message.page, sending_->directory.path, sending_->directory.id, std::move(entries), {}, {}, 0, 0});
+      {message.page, sending_->directory.path, sending_->directory.id, std::move(entries), {}, {}, {}, 0, 0});
   if (last) sending_.reset();
 }
 
@@ -272,7 +286,10 @@ bool TreeSession::read_step() {
   }
   const std::size_t index = ahead_.front().index;
   ahead_.pop_front();
-  reader_.read(page.directory.get(), page.path, page.entries[index], page.number, index, prefetcher_.take());
+  const auto begun = std::find_if(page.begun.begin(), page.begun.end(),
+                                  [&](const pull::Continue::File& file) { return file.index == index; });
+  reader_.read(page.directory.get(), page.path, page.entries[index], page.number, index, prefetcher_.take(),
+               begun == page.begun.end() ? 0 : begun->bytes);
   return true;
 }
 

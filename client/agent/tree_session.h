@@ -45,6 +45,7 @@ class TreeSession {
     DirectoryId id;
     std::vector<Entry> entries;  // those that are not regular files are emptied
     std::optional<pull::Bitmap> wants;
+    std::vector<pull::Continue::File> begun;  // the server has their beginnings
     // While it is read:
     Fd directory;
     int error = 0;            // why the directory could not be opened
@@ -73,13 +74,14 @@ class TreeSession {
   void receive_one();
   void dispatch(const pull::Frame& frame);
   void on_verdicts(const pull::Verdicts& message);
+  void on_continue(const pull::Continue& message);
   void on_wants(const pull::Wants& message);
   void on_windows(const pull::Frame& frame);
   void send_done();
 
   Line& line_;
   WalkContext& context_;
-  bool windows_;  // feature in use
+  bool windows_, resume_;  // features in use
   Batcher batcher_;
   OldContents old_;
   FileReader reader_;

@@ -5,7 +5,7 @@
 namespace bk::pull {
 
 std::vector<std::string> known_features() {
-  return {std::string(kFeatureHeartbeat), std::string(kFeatureWindows)};
+  return {std::string(kFeatureHeartbeat), std::string(kFeatureResume), std::string(kFeatureWindows)};
 }
 
 bool has_feature(const std::vector<std::string>& features, std::string_view name) {

@@ -8,6 +8,7 @@
 namespace bk::pull {
 
 inline constexpr std::string_view kFeatureHeartbeat = "heartbeat";
+inline constexpr std::string_view kFeatureResume = "resume";
 inline constexpr std::string_view kFeatureWindows = "windows";
 
 // What this version understands, as its hello names it.

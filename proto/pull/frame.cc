@@ -27,6 +27,7 @@ constexpr auto kRows = std::to_array<Row>({
     {FrameType::Wants, "Wants", kKiB},
     {FrameType::Need, "Need", 4 * kKiB},
     {FrameType::Heartbeat, "Heartbeat", 0},
+    {FrameType::Continue, "Continue", kKiB},
     {FrameType::OldFiles, "OldFiles", kKiB},
     {FrameType::OldContent, "OldContent", 8 * kKiB},
     {FrameType::Signatures, "Signatures", 64 * kKiB},

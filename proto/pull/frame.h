@@ -22,6 +22,7 @@ enum class FrameType : std::uint8_t {
   Wants = 0x04,
   Need = 0x05,
   Heartbeat = 0x06,
+  Continue = 0x07,
   OldFiles = 0x20,
   OldContent = 0x21,
   Signatures = 0x22,

@@ -38,6 +38,7 @@ inline constexpr std::size_t kMaxHeldBytes = 160U << 20U;     // of what is sent
 inline constexpr std::size_t kMaxReportPathBytes = 4096;      // longer paths are cut
 inline constexpr std::size_t kMaxReports = 1000;              // Skipped messages; beyond, only counted
 inline constexpr std::size_t kMaxDepth = 65536;
+inline constexpr std::size_t kMaxContinued = 16;  // files in one Continue
 // Feature "windows":
 inline constexpr std::size_t kSaltBytes = 16;
 inline constexpr unsigned kOldIdBits = 56;                     // of a chunk id, salted (old_id())
@@ -100,6 +101,19 @@ struct Need {
 };
 [[nodiscard]] std::string encode(const Need& message);
 [[nodiscard]] Need decode_need(std::string_view payload);
+
+struct Continue {  // feature "resume", before the Wants of its page: files whose beginning is stored
+  struct File {
+    std::uint64_t index = 0;  // of its entry; increasing
+    std::uint64_t bytes = 0;  // stored, from the file's first on
+    bool operator==(const File&) const = default;
+  };
+  std::uint64_t page = 0;
+  std::vector<File> files;
+  bool operator==(const Continue&) const = default;
+};
+[[nodiscard]] std::string encode(const Continue& message);
+[[nodiscard]] Continue decode_continue(std::string_view payload);
 
 struct Heartbeat {  // feature "heartbeat": nothing else to say for a while; bound to nothing before or behind
                     // it
@@ -237,12 +251,17 @@ struct SumItem {          // stands before the EndFile of a file with kept chunk
   std::uint64_t sum = 0;  // ChunkSum over all its chunk ids, kept or not
   bool operator==(const SumItem&) const = default;
 };
+struct ContinuedItem {  // feature "resume", right behind the BeginFile: what Continue said is stored stays
+  std::uint64_t bytes = 0;
+  bool operator==(const ContinuedItem&) const = default;
+};
 struct EndFile {
   FileStatus status = FileStatus::Ok;
   std::optional<Stat> after;  // when it differs from the page's
   bool operator==(const EndFile&) const = default;
 };
-using RecipeItem = std::variant<BeginFile, ChunkItem, HoleItem, InlineItem, EndFile, KeptItem, SumItem>;
+using RecipeItem =
+    std::variant<BeginFile, ChunkItem, HoleItem, InlineItem, EndFile, KeptItem, SumItem, ContinuedItem>;
 
 struct Recipe {
   std::uint64_t batch = 0;  // 0, 1, 2 … in the order sent

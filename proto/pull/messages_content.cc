@@ -15,7 +15,7 @@ constexpr std::uint32_t kMaxChunkBytes = 4U << 20U;
 constexpr std::uint64_t kMaxFileBytes = std::numeric_limits<std::int64_t>::max();
 
 // The byte before an item, in the order of RecipeItem's alternatives.
-constexpr std::array<std::uint8_t, std::variant_size_v<RecipeItem>> kItemBytes{0, 1, 2, 3, 4, 5, 6};
+constexpr std::array<std::uint8_t, std::variant_size_v<RecipeItem>> kItemBytes{0, 1, 2, 3, 4, 5, 6, 10};
 
 struct ItemWriter {
   PayloadWriter& out;
@@ -26,6 +26,7 @@ struct ItemWriter {
   void operator()(const ChunkItem& item) const { out.varint(item.bytes).digest(item.id); }
   void operator()(const HoleItem& item) const { out.varint(item.bytes); }
   void operator()(const InlineItem& item) const { out.bytes(item.bytes); }
+  void operator()(const ContinuedItem& item) const { out.varint(item.bytes); }
   void operator()(const EndFile& item) const {
     out.u8(static_cast<std::uint8_t>(item.status)).u8(item.after ? 1 : 0);
     if (item.after) write_stat(out, *item.after);
@@ -85,6 +86,12 @@ SumItem read_sum(PayloadReader& in) {
   return item;
 }
 
+ContinuedItem read_continued(PayloadReader& in) {
+  const ContinuedItem item{in.varint_to(kMaxFileBytes)};
+  if (item.bytes == 0) in.fail("an empty beginning");
+  return item;
+}
+
 RecipeItem read_item(PayloadReader& in) {
   switch (in.varint()) {
     case 0:
@@ -101,6 +108,8 @@ RecipeItem read_item(PayloadReader& in) {
       return read_kept(in);
     case 6:
       return read_sum(in);
+    case 10:
+      return read_continued(in);
     default:
       in.fail("an item of unknown kind");
   }

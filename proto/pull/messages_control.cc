@@ -3,6 +3,8 @@
 #include "proto/pull/messages.h"
 #include "proto/pull/payload.h"
 
+#include <limits>
+
 namespace bk::pull {
 
 namespace {
@@ -191,6 +193,30 @@ Skipped decode_skipped(std::string_view payload) {
   message.error = static_cast<std::uint32_t>(in.varint_to(4095));
   message.path = in.bytes(kMaxReportPathBytes);
   if (message.path.find('\0') != std::string::npos) in.fail("NUL in a path");
+  in.expect_end();
+  return message;
+}
+
+std::string encode(const Continue& message) {
+  PayloadWriter out;
+  out.varint(message.page).varint(message.files.size());
+  for (const Continue::File& file : message.files) out.varint(file.index).varint(file.bytes);
+  return out.take();
+}
+
+Continue decode_continue(std::string_view payload) {
+  PayloadReader in(payload, "Continue");
+  Continue message;
+  message.page = in.varint();
+  message.files.resize(static_cast<std::size_t>(in.varint_to(kMaxContinued)));
+  if (message.files.empty()) in.fail("no files");
+  std::uint64_t least = 0;
+  for (Continue::File& file : message.files) {
+    file.index = in.varint_to(kMaxPageEntries - 1);
+    file.bytes = in.varint_to(std::numeric_limits<std::int64_t>::max());
+    if (file.index < least || file.bytes == 0) in.fail("files out of order, or an empty beginning");
+    least = file.index + 1;
+  }
   in.expect_end();
   return message;
 }

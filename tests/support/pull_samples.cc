@@ -56,6 +56,8 @@ Recipe sample_recipe() {
   EndFile end{FileStatus::Changed, stat_of(base("", EntryType::File))};
   recipe.items.emplace_back(end);
   recipe.items.emplace_back(BeginFile{1, 3, {}});
+  recipe.items.emplace_back(ContinuedItem{1ULL << 30U});
+  recipe.items.emplace_back(BeginFile{1, 3, {}});
   recipe.items.emplace_back(EndFile{FileStatus::Vanished, {}});
   recipe.items.emplace_back(BeginFile{1, 4, {}});
   recipe.items.emplace_back(KeptItem{-2, 300});
@@ -127,6 +129,7 @@ std::vector<PullSample> pull_samples() {
       {"Verdicts", FrameType::Verdicts, encode(Verdicts{7, bits({true, false, true})})},
       {"Wants", FrameType::Wants, encode(Wants{4, bits({false, false, false, true, false, false})})},
       {"Need", FrameType::Need, encode(Need{3, bits({true})})},
+      {"Continue", FrameType::Continue, encode(Continue{4, {{3, 1ULL << 30U}, {5, 40U << 20U}}})},
       {"Heartbeat", FrameType::Heartbeat, encode(Heartbeat{})},
       {"OldFiles", FrameType::OldFiles, encode(OldFiles{4, "sixteen of salt!", bits({false, true})})},
       {"OldContent", FrameType::OldContent, encode(OldContent{4, 1, true, {0, 0x00cdef0123456789ULL}})},
@@ -159,6 +162,8 @@ std::string recode(FrameType type, std::string_view payload) {
       return encode(decode_wants(payload));
     case FrameType::Need:
       return encode(decode_need(payload));
+    case FrameType::Continue:
+      return encode(decode_continue(payload));
     case FrameType::Heartbeat:
       return encode(decode_heartbeat(payload));
     case FrameType::OldFiles:

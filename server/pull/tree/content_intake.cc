@@ -57,6 +57,7 @@ void ContentIntake::apply(BeginFile& item) {
   file_->content.clear();
   file_->xattrs = std::move(item.xattrs);
   file_bytes_ = file_batches_ = 0;
+  continued_ = false;
   old_.begin(page_, index_);
   windows_.begin_file();
   (void)sum_.finish();
@@ -157,6 +158,16 @@ void ContentIntake::apply(const SumItem& item) {
   sum_state_ = sum_.finish() == item.sum ? Sum::Right : Sum::Wrong;
 }
 
+void ContentIntake::apply(const ContinuedItem& item) {
+  const bool begins = file_ != nullptr && file_bytes_ == 0 && !continued_;
+  const auto begun = begins ? file_page_->begun.find(index_) : decltype(file_page_->begun.begin()){};
+  if (!begins || begun == file_page_->begun.end() || begun->second.bytes != item.bytes)
+    throw Error(Kind::Protocol, "the agent goes on behind a beginning that it was not told of");
+  folder_ = std::make_unique<store::ExtentFolder>(begun->second.folder);
+  file_bytes_ = item.bytes;
+  continued_ = true;
+}
+
 void ContentIntake::apply(const HoleItem& item) { add_extent({Extent::Kind::Hole, item.bytes, {}, {}}); }
 
 void ContentIntake::apply(InlineItem& item) {
@@ -184,6 +195,8 @@ void ContentIntake::check_length(const EndFile& item) {
 
 void ContentIntake::apply(const EndFile& item) {
   if (file_ == nullptr) throw Error(Kind::Protocol, "the end of a file that did not begin");
+  if (continued_ && (item.after || item.status == FileStatus::Changed))
+    throw Error(Kind::Protocol, "a file that changed was not read again from its beginning");
   if (item.after) set_stat(*file_, *item.after);
   switch (item.status) {
     case FileStatus::Changed:

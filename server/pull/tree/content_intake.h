@@ -52,6 +52,7 @@ class ContentIntake {
   void apply(const EndFile& item);
   void apply(const KeptItem& item);
   void apply(const SumItem& item);
+  void apply(const ContinuedItem& item);
   void check_length(const EndFile& item);
   void add_extent(Extent extent);
   void fold_stored();
@@ -79,7 +80,8 @@ class ContentIntake {
   HeldPage* file_page_ = nullptr;
   Entry* file_ = nullptr;
   std::uint64_t file_bytes_ = 0, file_batches_ = 0;
-  ChunkSum sum_;  // over its chunk ids, while it has an old version
+  bool continued_ = false;  // behind what an earlier pull stored of it
+  ChunkSum sum_;            // over its chunk ids, while it has an old version
   enum class Sum { None, Due, Right, Wrong };
   Sum sum_state_ = Sum::None;  // kept chunks make a sum due
   std::vector<std::string> mistaken_;

@@ -6,10 +6,12 @@
 #include "proto/pull/messages.h"
 #include "server/pull/tree/child_list.h"
 #include "server/pull/tree/old_directory.h"
+#include "server/store/extents.h"
 #include "server/store/tree.h"
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +56,12 @@ struct HeldDirectory {
   Digest listing;
 };
 
+// The stored beginning of a file that an earlier pull did not read to its end.
+struct HeldBeginning {
+  std::uint64_t bytes = 0;
+  store::ExtentFolder folder;
+};
+
 inline constexpr std::uint64_t kNotEnded = UINT64_MAX;
 
 struct HeldPage {
@@ -66,8 +74,9 @@ struct HeldPage {
   std::vector<bool> linked;   // has the content of another name
   // For each entry: complete when so many batches are; kNotEnded for a wanted one whose content did not end.
   std::vector<std::uint64_t> ready;
-  std::size_t open_files = 0;  // wanted, and not ended
-  std::uint64_t batches = 0;   // complete when so many batches are
+  std::map<std::size_t, HeldBeginning> begun;  // by index; offered to the agent
+  std::size_t open_files = 0;                  // wanted, and not ended
+  std::uint64_t batches = 0;                   // complete when so many batches are
   std::size_t held_bytes = 0;
 };
 

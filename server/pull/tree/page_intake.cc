@@ -55,7 +55,39 @@ std::vector<Extent> longer(std::optional<Entry>& old, std::optional<Entry>& begu
   return content_bytes(better) == 0 ? std::vector<Extent>{} : std::move(better->content);
 }
 
+// True when `begun` is the beginning of this very file, equal by all that tells a change.
+bool may_go_on(const Entry& begun, const Entry& now) {
+  return begun.type == EntryType::File && begun.unreadable && !begun.content.empty() &&
+         begun.size == now.size && begun.mtime == now.mtime && begun.ctime == now.ctime &&
+         begun.inode == now.inode;
+}
+
+void send_continue(AgentLine& line, const HeldPage& page) {
+  if (page.begun.empty()) return;
+  Continue message{page.number, {}};
+  for (const auto& [index, beginning] : page.begun) message.files.push_back({index, beginning.bytes});
+  line.send(FrameType::Continue, message);
+}
+
 }  // namespace
+
+// Folded anew, chunk by chunk: lists over lists would become deeper with every cut.
+bool PageIntake::keep_beginning(HeldPage& page, std::size_t index, const Entry& begun) {
+  if (!resume_ || page.begun.size() == kMaxContinued) return false;
+  HeldBeginning beginning{0, store::ExtentFolder(writer_)};
+  try {
+    store::for_each_extent(store_, begun, [&](const Extent& extent) {
+      beginning.bytes += extent.bytes;
+      beginning.folder.add(extent);
+    });
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    return false;  // read again
+  }
+  if (beginning.bytes > begun.size) return false;
+  page.begun.emplace(index, std::move(beginning));
+  return true;
+}
 
 PageIntake::Content PageIntake::content_of(HeldPage& page, Entry& entry, std::size_t index) {
   HeldDirectory& directory = *page.directory;
@@ -71,6 +103,7 @@ PageIntake::Content PageIntake::content_of(HeldPage& page, Entry& entry, std::si
     return Content::Known;
   }
   if (entry.links > 1 && links_.fill(entry)) return Content::Linked;
+  if (begun && may_go_on(*begun, entry) && keep_beginning(page, index, *begun)) return Content::Wanted;
   page.held_bytes += old_.add_file(index, longer(old, begun));
   return Content::Wanted;
 }
@@ -110,6 +143,7 @@ void PageIntake::entries(const Entries& message) {
   page.wanted = wants.content;
   page.dropped.resize(page.entries.size());
   page.open_files = page.wanted.count();
+  send_continue(line_, page);
   line_.send(FrameType::Wants, wants);
   held_.pages.push_back(std::move(page));
 }

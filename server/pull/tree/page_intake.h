@@ -13,8 +13,10 @@ namespace bk::pull {
 
 class PageIntake {
  public:
-  PageIntake(AgentLine& line, store::Store& store, Held& held, LinkTable& links, OldLists& old)
-      : line_(line), store_(store), held_(held), links_(links), old_(old) {}
+  // `resume`: the agent can go on behind the stored beginning of a file.
+  PageIntake(AgentLine& line, store::Store& store, store::Writer& writer, Held& held, LinkTable& links,
+             OldLists& old, bool resume)
+      : line_(line), store_(store), writer_(writer), held_(held), links_(links), old_(old), resume_(resume) {}
   void entries(const Entries& message);
   [[nodiscard]] std::uint64_t count() const { return entries_; }
 
@@ -23,13 +25,16 @@ class PageIntake {
   void check_page(HeldDirectory& directory, const Entries& message, const std::vector<Entry>& page);
   enum class Content { Known, Linked, Wanted };
   // `index` is the entry's place in its page.
+  [[nodiscard]] bool keep_beginning(HeldPage& page, std::size_t index, const Entry& begun);
   [[nodiscard]] Content content_of(HeldPage& page, Entry& entry, std::size_t index);
 
   AgentLine& line_;
   store::Store& store_;
+  store::Writer& writer_;
   Held& held_;
   LinkTable& links_;
   OldLists& old_;
+  bool resume_;
   GroupDecoder decoder_;
   std::uint64_t next_page_ = 0, entries_ = 0;
   std::uint64_t receiving_ =

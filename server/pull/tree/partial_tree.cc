@@ -85,6 +85,10 @@ std::optional<Entry> PartialTree::as_far(const HeldPage& page, std::size_t index
   if (page.ready[index] <= content_.complete_batches()) return entry;
   Entry out = entry;
   out.content = content_.stored_beginning(entry);
+  if (const auto begun = page.begun.find(index); out.content.empty() && begun != page.begun.end()) {
+    store::ExtentFolder beginning = begun->second.folder;
+    out.content = beginning.finish();
+  }
   if (out.content.empty()) return std::nullopt;
   out.unreadable = true;
   out.changed_while_read = false;

@@ -34,7 +34,7 @@ class Pull {
         walk_(line, store, held_, std::move(old_root), begun_root(options)),
         old_(line, store, writer.possession(), has_feature(features, kFeatureWindows)),
         windows_(line, store, old_),
-        pages_(line, store, held_, links_, old_),
+        pages_(line, store, writer, held_, links_, old_, has_feature(features, kFeatureResume)),
         content_(line, writer, store.chunker(), held_, old_, windows_),
         keeper_(store, writer, held_, links_) {}
 

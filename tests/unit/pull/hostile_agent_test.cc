@@ -109,6 +109,12 @@ TEST_F(HostileAgent, ContentThatIsNotWhatWasSaidIsRefused) {
   EXPECT_EQ(play(one_file(7).recipe(0, {BeginFile{0, 0, {}}, huge, huge})), Kind::Protocol);
 }
 
+TEST_F(HostileAgent, ABeginningThatNobodyOfferedIsNotTaken) {
+  EXPECT_EQ(play(one_file(100).recipe(0, {BeginFile{0, 0, {}}, ContinuedItem{100}, EndFile{}}).done()),
+            Kind::Protocol);
+  EXPECT_EQ(play(one_file(100).recipe(0, {ContinuedItem{100}})), Kind::Protocol);
+}
+
 TEST_F(HostileAgent, AChunkThatWasNeverSentIsNotTaken) {
   // Another client owns it: naming its id must not make it this client's.
   const std::string secret = "somebody else's secret";

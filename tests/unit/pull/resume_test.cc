@@ -267,5 +267,45 @@ TEST_F(Resume, ADirectoryOfManyFoldersCounts) {
   EXPECT_EQ(world_.differences(), "");
 }
 
+// One file, 100 MB, cut in its middle.
+class ResumeLong : public Resume {
+ protected:
+  void SetUp() override {
+    Resume::SetUp();
+    content_ = noise(100'000'000, 77);
+    put(at("long"), content_);
+    put(at("z"), "behind it");
+  }
+  std::string content_;
+};
+
+TEST_F(ResumeLong, ReadingGoesOnBehindTheStoredBeginning) {
+  cut_after(70'000'000);
+  cut_after(2000);  // before it comes to the file: the beginning is kept
+  const auto report = finish();
+  EXPECT_LT(report.read_bytes, 30'000'000 + kInFlight);
+  EXPECT_LT(report.received_bytes, 30'000'000 + 2 * kGroup);
+  EXPECT_EQ(report.flagged, 0U);
+  EXPECT_EQ(world_.differences(), "");
+}
+
+TEST_F(ResumeLong, SeveralCutsInOneFileEachGetFurther) {
+  cut_after(45'000'000);
+  cut_after(15'000'000);
+  cut_after(15'000'000);
+  const auto report = finish();
+  EXPECT_LT(report.read_bytes, 30'000'000 + kInFlight);
+  EXPECT_EQ(world_.differences(), "");
+}
+
+TEST_F(ResumeLong, AFileThatChangedMeanwhileIsReadFromItsBeginning) {
+  cut_after(70'000'000);
+  content_.replace(1000, 10, "0123456789");
+  put(at("long"), content_);
+  const auto report = finish();
+  EXPECT_GE(report.read_bytes, content_.size());
+  EXPECT_EQ(world_.differences(), "");
+}
+
 }  // namespace
 }  // namespace bk::test
