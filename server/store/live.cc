@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <set>
 
 namespace bk::store {
@@ -54,10 +55,19 @@ void LiveJournals::read_on(std::uint64_t number, View& view) {
   } while (!scan.reason().empty() && scan.skip_to_next());
 }
 
+void LiveJournals::let_go_covered(View& view, std::uint64_t upto) {
+  std::erase_if(view.chunks, [&](const auto& chunk) { return chunk.second.offset < upto; });
+  if (upto != kWholePack) view.begin = std::max(view.begin, upto);
+  view.look_again = view.chunks.size() + kCrowded;
+}
+
 void LiveJournals::refresh(const Covered& covered) {
   const std::vector<std::uint64_t> there = list_packs(layout_.journals());
   for (const std::uint64_t number : there) {
-    if (View* const view = open(number, covered)) read_on(number, *view);
+    View* const view = open(number, covered);
+    if (view == nullptr) continue;
+    read_on(number, *view);
+    if (view->chunks.size() >= view->look_again) let_go_covered(*view, covered(number));
   }
   const std::set<std::uint64_t> names(there.begin(), there.end());
   for (auto it = views_.begin(); it != views_.end();) {
@@ -78,6 +88,7 @@ void LiveJournals::covered(std::uint64_t number) {
   View& view = views_.at(number);
   view.begin = view.group_end;
   view.chunks.clear();
+  view.look_again = kCrowded;
 }
 
 void LiveJournals::note(std::uint64_t number, std::uint64_t offset, std::uint64_t end,

@@ -16,10 +16,12 @@ namespace bk::store {
 
 class LiveJournals {
  public:
+  static constexpr std::size_t kCrowded = 1U << 16U;  // chunks of one journal
   LiveJournals(const Layout& layout, const StoreId& store) : layout_(layout), store_(store) {}
   // Reads on where the last call stopped: only whole records whose payload matches its digest count.
   // `covered` says up to where the runs know a journal: asked when one is first seen, and when it has left
-  // the folder; kWholePack then lets go of its entries.
+  // the folder; kWholePack then lets go of its entries.  Also asked for a journal of very many chunks, whose
+  // writer puts them into runs from time to time: what it did is let go of.
   using Covered = std::function<std::uint64_t(std::uint64_t)>;
   void refresh(const Covered& covered);
   // What this process itself appended, so that it need not be read again.
@@ -49,9 +51,11 @@ class LiveJournals {
     Fd fd;  // kept open from the first look on, so that a failed write-back is reported to us, too
     std::uint64_t begin = kPackHeaderBytes, end = kPackHeaderBytes, synced_end = kPackHeaderBytes;
     std::uint64_t group_end = kPackHeaderBytes;
+    std::size_t look_again = kCrowded;  // at so many chunks: whether their writer has covered some meanwhile
     std::unordered_multimap<Key, Location> chunks;
   };
   void read_on(std::uint64_t number, View& view);
+  static void let_go_covered(View& view, std::uint64_t upto);
   [[nodiscard]] View* open(std::uint64_t number, const Covered& covered);
 
   Layout layout_;

@@ -1,4 +1,5 @@
 #include "common/io/temporary.h"
+#include "server/store/store_impl.h"
 #include "tests/support/sanitized.h"
 #include "tests/unit/store/store_fixture.h"
 
@@ -227,6 +228,29 @@ TEST_F(StoreTest, ManyTinyChunksDoNotFillMemory) {
   const ChunkId first = chunk_id(ObjectKind::Data, "tiny chunk 0");
   EXPECT_EQ(open()->read(ObjectKind::Data, first), "tiny chunk 0");
   EXPECT_EQ(writer->possession().has({&first, 1}), std::vector<bool>{true});
+}
+
+TEST_F(StoreTest, WhatAnotherProcessStoresMeanwhileIsFoundThoughItsJournalIsNotKeptInMemory) {
+  auto ours = open(), theirs = open();
+  auto writer = theirs->writer("web2", "wiki", "rsync", "/srv");
+  std::vector<std::string> some;
+  for (int i = 0; i < 400000; ++i) {
+    const std::string content = "their chunk " + std::to_string(i);
+    (void)writer->put(ObjectKind::Data, content);
+    if (i % 40000 != 39999) continue;
+    some.push_back(content);
+    writer->sync();
+    // A look at what came: a new writer refreshes.
+    auto looking = ours->writer("web1", "wiki", "rsync", "/srv");
+    for (const std::string& one : some)
+      EXPECT_TRUE(looking->contains(chunk_id(ObjectKind::Data, one))) << one;
+  }
+  const auto& live = dynamic_cast<StoreImpl&>(*ours).index().live();
+  for (const std::string& name : files_in(home() + "/store/journal")) {
+    const std::uint64_t number = std::stoull(base_name(name), nullptr, 16);
+    EXPECT_LT(live.uncovered(number).chunks, 3 * LiveJournals::kCrowded) << name;
+  }
+  expect_whole(*ours);
 }
 
 TEST_F(StoreTest, AFullJournalBecomesASealedPack) {
