@@ -39,7 +39,7 @@ struct FilePart {
 // The most that a window may hold: what the receiving side keeps in memory.
 struct WindowLimits {
   static constexpr std::size_t kEntries = 16384;             // files, symlinks, links …
-  static constexpr std::size_t kDirectories = 512;           // entered or left
+  static constexpr std::size_t kDirectories = 1024;          // entered or left
   static constexpr std::size_t kPlaces = 16384;              // of chunks
   static constexpr std::uint64_t kBytes = 256U << 20U;       // of placed content, but for the last chunk
   static constexpr std::size_t kAttributeBytes = 4U << 20U;  // names, targets, xattrs, inline content

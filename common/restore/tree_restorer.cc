@@ -28,7 +28,7 @@ std::size_t open_file_limit() {
     (void)::setrlimit(RLIMIT_NOFILE, &limit);
     (void)::getrlimit(RLIMIT_NOFILE, &limit);
   }
-  const rlim_t others = 4 * WindowLimits::kDirectories;
+  const rlim_t others = 2 * WindowLimits::kDirectories + 256;
   return limit.rlim_cur > others + 64 ? std::min<std::size_t>((limit.rlim_cur - others) / 2, 2048) : 32;
 }
 

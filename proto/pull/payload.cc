@@ -41,7 +41,7 @@ PayloadWriter& PayloadWriter::time(const Timestamp& value) {
 }
 
 void PayloadReader::fail(std::string_view why) const {
-  throw Error(Kind::Protocol, fmt::format("pull message {}: {}", what_, why));
+  throw Error(Kind::Protocol, fmt::format("message {}: {}", what_, why));
 }
 
 std::uint8_t PayloadReader::u8() {

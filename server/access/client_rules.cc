@@ -136,6 +136,9 @@ class Parser {
     } else if (key == "concurrency") {
       client_->concurrency = parse_int<int>(text, 1, 64);
       if (!client_->concurrency) refuse(quoted(text) + " is no number from 1 to 64");
+    } else if (key == "restore") {
+      if (text != "yes" && text != "no") refuse(quoted(text) + " is neither yes nor no");
+      client_->restore = text == "yes";
     } else if (key == "agent") {
       if (text != "yes" && text != "no") refuse(quoted(text) + " is neither yes nor no");
       client_->agent = text == "yes";
@@ -148,7 +151,7 @@ class Parser {
       client_->every = *period;
     } else if (key == "bandwidth") {
       client_->bandwidth = bandwidth(text);
-    } else if (key == "quota" || key == "restore") {
+    } else if (key == "quota") {
       not_yet(quoted(key));
     } else {
       refuse("unknown key " + quoted(key) + "; did you mean " + quoted(nearest_key(key)) + "?");

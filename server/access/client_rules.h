@@ -18,6 +18,7 @@ struct ClientRules {
   std::string address;             // "user@host[:port]", checked; empty: the client cannot be pulled from
   std::string host_key;            // "<type> <base64>", checked; empty as above
   std::vector<std::string> users;  // who may push besides the user of the client's own name
+  bool restore = false;            // its key may fetch its own snapshots back
   std::optional<int> concurrency;  // pulls at once from this client, 1..64; nothing: the server's default
   std::uint64_t bandwidth = 0;     // bytes a second, all its pulls together; 0: as fast as it goes
   // A client with nothing but an SFTP server asks for nothing: these directories are pulled once per period.
@@ -35,7 +36,7 @@ struct BacklineConf {
 };
 
 // Strict: an unknown section or key, a key or section that comes twice, or one that this version does not
-// carry out yet (keep, quota, restore) throws Config "backline.conf:<line>: <reason>".
+// carry out yet (keep, quota) throws Config "backline.conf:<line>: <reason>".
 [[nodiscard]] BacklineConf parse_backline_conf(std::string_view text);
 
 // The accepted rules of this installation; none before bk_access init.

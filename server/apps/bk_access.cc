@@ -6,6 +6,7 @@
 #include "server/access/home.h"
 #include "server/access/init.h"
 #include "server/access/serve.h"
+#include "server/access/serve_restore.h"
 #include "server/access/update.h"
 
 #include <fmt/format.h>
@@ -54,9 +55,15 @@ int serve_user(const Options& options, const std::string& home) {
   const std::string& user = word(options, 1, "serve USER");
   if (!options.has("dry-run")) {
     if (options.has("conf")) throw Error(Kind::Usage, "--conf works with --dry-run only");
+    if (original_command() == kRestoreCommand) serve_restore({home, user, original_command()});
     serve({home, user, original_command()});
   }
   try {
+    if (original_command() == kRestoreCommand) {
+      require_restore_allowed(home, user);
+      std::fputs(fmt::format("exec bkdb serve '{}'\n", user).c_str(), stdout);
+      return kExitDone;
+    }
     const Passage passage = pass_gate(rules(options, home), user, original_command());
     std::fputs(fmt::format("exec {} '{}/{}.git'\n", passage.command.verb, passage.granted.prefix,
                            passage.granted.path)

@@ -1,27 +1,22 @@
 #include "common/archive/pax_writer.h"
 #include "common/error/error.h"
-#include "common/io/crash.h"
 #include "common/io/file.h"
+#include "common/restore/destination.h"
 #include "common/text/escape.h"
 #include "server/bkdb/commands.h"
-#include "server/bkdb/export_list.h"
 #include "server/bkdb/export_pax.h"
 #include "server/bkdb/export_tree.h"
 #include "server/bkdb/json.h"
+#include "server/bkdb/restore_feed.h"
 #include "server/bkdb/walk.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 namespace bk::bkdb {
 namespace {
-
-constexpr const char* kListName = "EXPORT.txt";
-constexpr std::uint64_t kMaxListBytes = 1U << 30U;
 
 // The parts asked for, as paths within one source.
 std::vector<std::string> parts_for(const Session& session, const Source& source, bool& any) {
@@ -77,9 +72,13 @@ void for_each_chosen(Session& session, const std::vector<Selected>& chosen, Body
   found.require_all();
 }
 
-int export_stream(Session& session, const std::vector<Selected>& chosen) {
+void require_no_terminal() {
   if (::isatty(STDOUT_FILENO) == 1)
     throw Error(Kind::Usage, "an archive does not go to a terminal; redirect standard output");
+}
+
+int export_stream(Session& session, const std::vector<Selected>& chosen) {
+  require_no_terminal();
   Findings findings;
   PaxWriter pax([](std::string_view bytes) { print(bytes); });
   for_each_chosen(session, chosen,
@@ -92,75 +91,82 @@ int export_stream(Session& session, const std::vector<Selected>& chosen) {
   return findings.status();
 }
 
-// DEST as an open directory, made when it is absent.  Only the folder itself is made: a misspelt parent is an
-// error, not a new tree.
-Fd open_destination(const std::string& destination, bool force) {
-  if (::mkdir(destination.c_str(), 0700) != 0 && errno != EEXIST)
-    throw sys_error(errno, "making the folder " + quoted(destination));
-  Fd fd(::open(destination.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd && errno == ENOTDIR) throw Error(Kind::Usage, quoted(destination) + " is not a folder");
-  if (!fd) throw sys_error(errno, "opening " + quoted(destination));
-  if (!force && !list_directory(destination).empty())
-    throw Error(Kind::Usage,
-                quoted(destination) + " is not empty; name a new folder, or use --force to add to it");
-  return fd;
-}
-
-// What an earlier export into the same folder listed; with --force only.
-std::vector<ExportedEntry> earlier_list(const std::string& destination) {
-  const std::string path = join_path(destination, kListName);
-  struct stat st {};
-  if (::lstat(path.c_str(), &st) != 0) return {};
-  if (!S_ISREG(st.st_mode)) throw Error(Kind::Usage, quoted(path) + " is not a regular file; move it away");
-  try {
-    return parse_export_list(read_file(path, kMaxListBytes));
-  } catch (const Error& error) {
-    throw Error(Kind::Usage, quoted(path) + " is not an export's list (" + error.what() + "); move it away");
-  }
-}
-
 void refuse_inside_store(const Session& session, const std::string& destination) {
   const std::string path = clean_absolute(destination) + "/";
   if (path.starts_with(session.store_directory() + "/"))
     throw Error(Kind::Usage, quoted(destination) + " lies inside the store; export somewhere else");
 }
 
-int export_folder(Session& session, const std::vector<Selected>& chosen, const std::string& destination) {
-  refuse_inside_store(session, destination);
-  const Fd folder = open_destination(destination, session.options().has("force"));
-  std::vector<ExportedEntry> list = earlier_list(destination);
+ExportedEntry exported_entry(const std::string& entry, const store::SnapshotRecord& s) {
+  return {entry, s.client, s.module, s.method, s.name, s.id, s.began};
+}
+
+int export_folder(Session& session, const std::vector<Selected>& chosen, const std::string& path) {
+  refuse_inside_store(session, path);
+  Destination destination(path, session.options().has("force"));
   RestoreReport report;
   Findings findings;
   for_each_chosen(session, chosen,
                   [&](const store::SnapshotRecord& snapshot, const std::string& entry, std::size_t index,
                       const std::vector<std::string>& parts) {
                     note_skipped(snapshot, entry, findings);
-                    const TreeExport task{folder.get(), destination, entry, parts};
+                    const TreeExport task{destination.fd(), path, entry, parts};
                     std::vector<std::string> missing =
                         export_tree(session.store(), snapshot, task, report, findings);
-                    list.push_back(exported_entry(entry, snapshot));
+                    destination.add(exported_entry(entry, snapshot));
                     print(session.json() ? exported_json(index, snapshot, entry)
                                          : fmt::format("{} is {} of {}\n", entry, shown_path(snapshot.name),
                                                        shown_time(snapshot.began, session.zone())));
                     return missing;
                   });
-  check_sys(::syncfs(folder.get()), [&] { return "syncing " + quoted(destination); });
-  crash_point("bkdb.export_synced");
-  // Last: an export with its list is complete.
-  replace_durably(join_path(destination, kListName), write_export_list(list), 0644);
-  sync_directory(parent_of(clean_absolute(destination)));
-  crash_point("bkdb.export_listed");
+  destination.finish();
   for (const std::string& line : report.lines()) warn(line);
   return findings.status() != kExitDone ? findings.status() : report.empty() ? kExitDone : kExitPartial;
 }
 
+restore::Tree tree_message(const std::string& entry, const store::SnapshotRecord& s) {
+  return {entry, s.client, s.module, s.method, s.name, s.id, s.began, s.files, s.bytes};
+}
+
+// For `restore_it --from -`.
+int export_restore_stream(Session& session, const Words& choice) {
+  require_no_terminal();
+  restore::StreamWriter out([](std::string_view bytes) { print(bytes); }, "bkdb");
+  const int status = send_restore_stream(session, choice, out);
+  out.done(status);
+  return status;
+}
+
 }  // namespace
+
+int send_restore_stream(Session& session, const Words& choice, restore::StreamWriter& out) {
+  const std::vector<Selected> chosen = session.select_some(choice, Session::Default::Newest);
+  Findings findings;
+  findings.listener = [&](bool damaged, const std::string& path, const std::string& text) {
+    out.finding({damaged, path, text});
+  };
+  for_each_chosen(session, chosen,
+                  [&](const store::SnapshotRecord& snapshot, const std::string& entry, std::size_t,
+                      const std::vector<std::string>& parts) {
+                    note_skipped(snapshot, entry, findings);
+                    out.tree(tree_message(entry, snapshot));
+                    std::vector<std::string> missing =
+                        feed_tree(session.store(), snapshot, {entry, parts, true}, out, findings);
+                    out.tree_end();
+                    return missing;
+                  });
+  return findings.status();
+}
 
 int run_export(Session& session, const Words& words) {
   if (words.empty() || words[0].empty())
     throw Error(Kind::Usage, "usage: bkdb export DEST|- [data_idx] [datetime_range]");
-  const std::vector<Selected> chosen =
-      session.select_some(Words(words.begin() + 1, words.end()), Session::Default::Newest);
+  const Words choice(words.begin() + 1, words.end());
+  if (session.options().has("stream")) {
+    if (words[0] != "-") throw Error(Kind::Usage, "--stream goes with \"export -\"");
+    return export_restore_stream(session, choice);
+  }
+  const std::vector<Selected> chosen = session.select_some(choice, Session::Default::Newest);
   return words[0] == "-" ? export_stream(session, chosen) : export_folder(session, chosen, words[0]);
 }
 

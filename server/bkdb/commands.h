@@ -2,6 +2,7 @@
 // are thrown.
 #pragma once
 
+#include "proto/restore/stream_writer.h"
 #include "server/bkdb/session.h"
 
 #include <string>
@@ -19,6 +20,14 @@ int run_stats(Session& session, const Words& words);
 int run_export(Session& session, const Words& words);
 int run_verify(Session& session, const Words& words);
 int run_build(Session& session, const Words& words);
+
+// What `choice` (data_idx, datetime_range) and --path select, as trees of a restore stream; not its end.
+int send_restore_stream(Session& session, const Words& choice, restore::StreamWriter& out);
+
+// What the gate runs for a client's `backline restore`: reads one Ask from standard input and answers it with
+// a restore stream on standard output, with the snapshots of --client only.  It writes nothing, so that it
+// works under Landlock.
+int run_serve(const Options& options, const char* argv0);
 
 // The first word is the command; without one, the help text.  Throws Usage for a command that does not exist.
 int run(const Options& options, const char* argv0);

@@ -18,11 +18,13 @@ void tell(const std::string& path, const std::string& text) {
 
 void Findings::damage(const std::string& path, const std::string& text) {
   ++damaged;
+  if (listener) return listener(true, path, text);
   tell(path, "damaged: " + text);
 }
 
 void Findings::leave_out(const std::string& path, const std::string& text) {
   ++left_out;
+  if (listener) return listener(false, path, text);
   tell(path, text);
 }
 

@@ -4,6 +4,7 @@
 #include "common/restore/report.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace bk::bkdb {
@@ -12,6 +13,8 @@ struct Findings {
   std::uint64_t damaged = 0;  // paths whose stored bytes are missing or wrong
   std::uint64_t left_out =
       0;  // flagged in the backup (unreadable, changed while read) or refused by the system
+  // Told instead of standard error.
+  std::function<void(bool damaged, const std::string& path, const std::string& text)> listener;
   // One line on standard error: `program: "path": text`.
   void damage(const std::string& path, const std::string& text);
   void leave_out(const std::string& path, const std::string& text);

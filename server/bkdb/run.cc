@@ -28,6 +28,7 @@ int run(const Options& options, const char* argv0) {
     return kExitDone;
   }
   const std::string& name = options.words().front();
+  if (name == "serve") return run_serve(options, argv0);
   for (const auto& [known, command] : kCommands) {
     if (name != known) continue;
     Session session(options, argv0);

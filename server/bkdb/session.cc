@@ -38,7 +38,14 @@ std::string name_option(const Options& options, const std::string& option, const
   return *given;
 }
 
+std::function<void(std::string_view)>& printer() {
+  static std::function<void(std::string_view)> sink;
+  return sink;
+}
+
 }  // namespace
+
+void print_to(std::function<void(std::string_view)> sink) { printer() = std::move(sink); }
 
 void declare_options(Options& options) {
   options.usage("bkdb [options] ls|verify|stats [data_idx] [datetime_range]")
@@ -50,8 +57,10 @@ void declare_options(Options& options) {
   add_home(options);
   options.value("directory,C", "DIR", "act as if started in this folder")
       .value("client", "NAME", "only this client")
+      .value("module", "NAME", "only what was backed up as this module")
       .value("method", "NAME", "only this transfer method: git, rsync, sftp")
       .values("path", "PATH", "export: only this part (repeatable)")
+      .flag("stream", "export -: not a tar archive but what restore_it reads")
       .flag("force", "export: into a folder that is not empty; build: git views that exist, too")
       .flag("structure", "verify: do not read contents")
       .flag("local", "show and read times in the local zone instead of UTC")
@@ -62,12 +71,13 @@ void declare_options(Options& options) {
           "with T = [[YYYY-]MM-]DD[ hh[:mm[:ss]]].  Quote it: the shell knows < and > too.");
 }
 
-Session::Session(const Options& options, const char* argv0)
-    : options_(options), zone_(options.has("local") ? Zone::Local : Zone::Utc) {
+Session::Session(const Options& options, const char* argv0, bool read_only)
+    : options_(options), read_only_(read_only), zone_(options.has("local") ? Zone::Local : Zone::Utc) {
   std::optional<std::string> home = options.get("home");
   if (home) home = clean_absolute(*home);
   place_ = find_place(start_folder(options), home, [&] { return find_home(options, argv0); });
   place_.filter.client = name_option(options, "client", place_.filter.client);
+  place_.filter.module = name_option(options, "module", "");
   place_.filter.method = name_option(options, "method", place_.filter.method);
   const bool configured = path_exists(join_path(place_.home, "backupconfig.toml"));
   store_directory_ = configured ? server::load_config(place_.home).store : join_path(place_.home, "store");
@@ -78,7 +88,7 @@ store::Store& Session::store() {
     if (!is_directory(store_directory_))
       throw Error(Kind::NotFound, "there is no store at " + quoted(store_directory_) +
                                       " yet: nothing was backed up, or -C or --home name another place");
-    store_ = store::Store::open(store_directory_);
+    store_ = read_only_ ? store::Store::open_to_read(store_directory_) : store::Store::open(store_directory_);
   }
   return *store_;
 }
@@ -127,6 +137,7 @@ std::vector<Selected> Session::select_some(const std::vector<std::string>& words
 }
 
 void print(std::string_view text) {
+  if (printer()) return printer()(text);
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
     throw sys_error(errno, "writing standard output");
 }

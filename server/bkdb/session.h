@@ -22,7 +22,8 @@ void declare_options(Options& options);
 class Session {
  public:
   // Reads the place and the options; opens nothing.  `argv0` as find_home() wants it.  Throws Usage, Config.
-  Session(const Options& options, const char* argv0);
+  // `read_only`: the store is opened without repairs, as somebody who may not write must.
+  Session(const Options& options, const char* argv0, bool read_only = false);
 
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] const Place& place() const { return place_; }
@@ -47,14 +48,16 @@ class Session {
  private:
   const Options& options_;
   Place place_;
+  bool read_only_;
   Zone zone_ = Zone::Utc;
   std::string store_directory_;
   std::unique_ptr<store::Store> store_;
   std::optional<std::vector<Source>> sources_;
 };
 
-// Standard output; throws Io as soon as it is closed or full.
+// Standard output, or where print_to() leads it; throws Io as soon as it is closed or full.
 void print(std::string_view text);
+void print_to(std::function<void(std::string_view)> sink);
 // One line on standard error with the program's name.
 void warn(std::string_view text);
 

@@ -57,6 +57,7 @@ std::vector<Source> group_sources(std::vector<store::SnapshotRecord> snapshots, 
   std::map<SortKey, Source> grouped;
   for (store::SnapshotRecord& record : snapshots) {
     if (!filter.client.empty() && record.client != filter.client) continue;
+    if (!filter.module.empty() && record.module != filter.module) continue;
     if (!filter.method.empty() && record.method != filter.method) continue;
     Source& source = grouped[key_of(record)];
     if (source.snapshots.empty()) {

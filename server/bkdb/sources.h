@@ -10,7 +10,7 @@ namespace bk::bkdb {
 
 // What a place or --client and --method leave visible; empty means any.
 struct Filter {
-  std::string client, method;
+  std::string client, method, module;
 };
 
 struct Source {

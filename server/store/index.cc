@@ -111,6 +111,21 @@ std::vector<Location> Index::find(ObjectKind kind, const ChunkId& id) const {
   return out;
 }
 
+void Index::open_to_read() {
+  const auto refuse = [&](const std::string& why) {
+    throw Error(Kind::Config, "the index " + quoted(layout_.index) + " cannot be used: " + why +
+                                  "; `bkdb build` makes it anew");
+  };
+  if (!usable()) refuse("it is missing, or that of another store");
+  try {
+    runs_.reload();
+    refresh();
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    refuse(error.what());
+  }
+}
+
 bool Index::contains(ObjectKind kind, const ChunkId& id) const { return !find(kind, id).empty(); }
 
 bool Index::contains(const Key& key) const {

@@ -20,6 +20,8 @@ class Index {
   Index(const Layout& layout, const StoreId& store);
   // Opens, or rebuilds what cannot be opened.
   void open();
+  // Opens, or throws Config: somebody who may write has to rebuild it.
+  void open_to_read();
   // Known places of a chunk of this kind, journals first.  Does not look at the disk for news.
   [[nodiscard]] std::vector<Location> find(ObjectKind kind, const ChunkId& id) const;
   [[nodiscard]] bool contains(ObjectKind kind, const ChunkId& id) const;

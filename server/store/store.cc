@@ -64,8 +64,24 @@ std::unique_ptr<Store> Store::open(const std::string& directory, bool create, co
   return std::make_unique<StoreImpl>(layout, read_header(layout));
 }
 
-StoreImpl::StoreImpl(Layout layout, StoreHeader header)
-    : layout_(std::move(layout)), header_(header), index_(layout_, header_.id), reader_(layout_, header_.id) {
+std::unique_ptr<Store> Store::open_to_read(const std::string& directory, const std::string& index) {
+  Layout layout;
+  layout.store = clean_absolute(directory);
+  layout.index = index.empty() ? default_index(layout.store) : clean_absolute(index);
+  return std::make_unique<StoreImpl>(layout, read_header(layout), true);
+}
+
+// Who may only read cannot look for packs that no run covers either: that takes a lock.
+StoreImpl::StoreImpl(Layout layout, StoreHeader header, bool read_only)
+    : layout_(std::move(layout)),
+      header_(header),
+      index_(layout_, header_.id),
+      reader_(layout_, header_.id),
+      reconciled_(read_only) {
+  if (read_only) {
+    index_.open_to_read();
+    return;
+  }
   for (const std::string& folder : {layout_.packs(), layout_.journals(), layout_.snapshots()})
     ensure_directory(folder);
   index_.open();

@@ -99,6 +99,10 @@ class Store {
   // rebuilt here.
   [[nodiscard]] static std::unique_ptr<Store> open(const std::string& directory, bool create = false,
                                                    const std::string& index = {});
+  // For somebody who may read and not write: nothing is made, repaired or rebuilt, and writer() must not be
+  // called.  A missing index throws Config.
+  [[nodiscard]] static std::unique_ptr<Store> open_to_read(const std::string& directory,
+                                                           const std::string& index = {});
   virtual ~Store() = default;
 
   [[nodiscard]] virtual std::unique_ptr<Writer> writer(const std::string& client, const std::string& module,

@@ -17,7 +17,7 @@ class WriterImpl;
 
 class StoreImpl final : public Store {
  public:
-  StoreImpl(Layout layout, StoreHeader header);
+  StoreImpl(Layout layout, StoreHeader header, bool read_only = false);
   ~StoreImpl() override;
 
   std::unique_ptr<Writer> writer(const std::string& client, const std::string& module,
@@ -57,7 +57,7 @@ class StoreImpl final : public Store {
   Index index_;
   PackReader reader_;
   std::vector<WriterImpl*> writers_;
-  bool reconciled_ = false;
+  bool reconciled_;
 };
 
 // check.cc: packs, journals and index runs; snapshot journals check themselves.

@@ -3,8 +3,8 @@
 //
 // Only Error of Kind::Usage (Protocol for the list) may come out, and what parses must keep its promises.
 #include "common/error/error.h"
+#include "common/restore/export_list.h"
 #include "server/bkdb/data_index.h"
-#include "server/bkdb/export_list.h"
 #include "server/bkdb/sources.h"
 #include "server/bkdb/time_range.h"
 

@@ -66,9 +66,16 @@ TEST(BacklineConf, AnAddressThatSshCouldTakeForAnOptionIsRefused) {
     EXPECT_NE(refusal(std::string("[client a]\naddress = ") + bad + "\n"), "accepted") << bad;
 }
 
+TEST(BacklineConf, AClientRestoresByItselfOnlyWhenItIsAllowed) {
+  EXPECT_FALSE(parse_backline_conf("[client a]\n").find("a")->restore);
+  EXPECT_FALSE(parse_backline_conf("[client a]\nrestore = no\n").find("a")->restore);
+  EXPECT_TRUE(parse_backline_conf("[client a]\nrestore = yes\n").find("a")->restore);
+  EXPECT_NE(refusal("[client a]\nrestore = true\n").find("neither yes nor no"), std::string::npos);
+}
+
 TEST(BacklineConf, WhatThisVersionDoesNotCarryOutIsRefusedAndNotIgnored) {
-  for (const char* text : {"[client a]\nquota = 10G\n", "[client a]\nrestore = yes\n", "[keep]\ndaily = 7\n",
-                           "[keep a:wiki:/srv/wiki]\nwithin = 30d\n"})
+  for (const char* text :
+       {"[client a]\nquota = 10G\n", "[keep]\ndaily = 7\n", "[keep a:wiki:/srv/wiki]\nwithin = 30d\n"})
     EXPECT_NE(refusal(text).find("is not carried out by this version yet"), std::string::npos) << text;
 }
 

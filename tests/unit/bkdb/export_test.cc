@@ -1,5 +1,5 @@
 #include "common/error/error.h"
-#include "server/bkdb/export_list.h"
+#include "common/restore/export_list.h"
 #include "server/store/tree.h"
 #include "tests/unit/bkdb/bkdb_fixture.h"
 
@@ -170,7 +170,7 @@ TEST_F(ExportTest, ListMapsEntriesToSources) {
   write("t/a", "one");
   const auto record = back_up("t", {.name = "/srv/with space\n"});
   EXPECT_EQ(bkdb({"export", file("out")}).status, 0);
-  const auto list = bkdb::parse_export_list(read_file(file("out/EXPORT.txt")));
+  const auto list = parse_export_list(read_file(file("out/EXPORT.txt")));
   ASSERT_EQ(list.size(), 1U);
   EXPECT_EQ(list[0].path, "/srv/with space\n");
   EXPECT_EQ(list[0].snapshot, record.id);
@@ -213,7 +213,7 @@ TEST_F(ExportTest, ForceAddsAndKeepsTheListOfBefore) {
   write("t/a", "2");
   (void)back_up("t", {});
   EXPECT_EQ(bkdb({"export", file("out"), "--force"}).status, 0);
-  EXPECT_EQ(bkdb::parse_export_list(read_file(file("out/EXPORT.txt"))).size(), 2U);
+  EXPECT_EQ(parse_export_list(read_file(file("out/EXPORT.txt"))).size(), 2U);
 }
 
 TEST_F(ExportTest, NeverWritesThroughAPlantedLink) {  // B004-14
@@ -249,7 +249,7 @@ TEST_F(ExportTest, KilledBeforeItsEndHasNoList) {
   EXPECT_EQ(bkdb({"export", file("out")}, {"BACKLINE_CRASH_AT=bkdb.export_synced"}).status, 137);
   EXPECT_FALSE(path_exists(file("out/EXPORT.txt")));
   EXPECT_EQ(bkdb({"export", file("again")}, {"BACKLINE_CRASH_AT=bkdb.export_listed"}).status, 137);
-  EXPECT_EQ(bkdb::parse_export_list(read_file(file("again/EXPORT.txt"))).size(), 1U);
+  EXPECT_EQ(parse_export_list(read_file(file("again/EXPORT.txt"))).size(), 1U);
 }
 
 TEST_F(ExportTest, MovedHomeStillReadsEverything) {  // B004-12

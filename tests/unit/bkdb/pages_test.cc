@@ -1,6 +1,6 @@
 // The worked examples of the pages in docs/formats are what the code reads and writes.
+#include "common/restore/export_list.h"
 #include "common/text/document.h"
-#include "server/bkdb/export_list.h"
 #include "server/bkdb/sources.h"
 #include "server/views/views.h"
 #include "tests/unit/bkdb/bkdb_fixture.h"
@@ -17,10 +17,10 @@ std::string example(const std::string& page) {
 
 TEST(ExportPage, ExampleIsReadAndWrittenAgain) {
   const std::string text = example("export.md");
-  const auto list = bkdb::parse_export_list(text);
+  const auto list = parse_export_list(text);
   ASSERT_EQ(list.size(), 2U);
   EXPECT_EQ(list[1].path, "/home/services/caf\xc3\xa9");
-  EXPECT_EQ(bkdb::write_export_list(list), text);
+  EXPECT_EQ(write_export_list(list), text);
 }
 
 class ViewsPage : public BkdbTest {};

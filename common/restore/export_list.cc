@@ -1,13 +1,9 @@
-#include "server/bkdb/export_list.h"
+#include "common/restore/export_list.h"
 
 #include "common/error/error.h"
 #include "common/text/document.h"
 
-namespace bk::bkdb {
-
-ExportedEntry exported_entry(const std::string& entry, const store::SnapshotRecord& s) {
-  return {entry, s.client, s.module, s.method, s.name, s.id, s.began};
-}
+namespace bk {
 
 std::string write_export_list(const std::vector<ExportedEntry>& entries) {
   Document document("bk-export", 1);
@@ -43,4 +39,4 @@ std::vector<ExportedEntry> parse_export_list(std::string_view text) {
   return out;
 }
 
-}  // namespace bk::bkdb
+}  // namespace bk

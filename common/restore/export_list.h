@@ -1,13 +1,13 @@
 // EXPORT.txt: which entry of an exported folder is which snapshot of which source (docs/formats/export.md).
 #pragma once
 
-#include "server/store/snapshot.h"
+#include "common/time/time.h"
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace bk::bkdb {
+namespace bk {
 
 struct ExportedEntry {
   std::string entry;  // its name in the folder
@@ -16,8 +16,7 @@ struct ExportedEntry {
   bool operator==(const ExportedEntry&) const = default;
 };
 
-[[nodiscard]] ExportedEntry exported_entry(const std::string& entry, const store::SnapshotRecord& snapshot);
 [[nodiscard]] std::string write_export_list(const std::vector<ExportedEntry>& entries);
 [[nodiscard]] std::vector<ExportedEntry> parse_export_list(std::string_view text);  // throws Protocol
 
-}  // namespace bk::bkdb
+}  // namespace bk

@@ -1,0 +1,98 @@
+#include "client/restore/receive.h"
+
+#include "common/error/error.h"
+#include "common/text/escape.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace bk::client {
+namespace {
+
+constexpr std::size_t kReadBytes = 256U << 10U;
+
+// The server's text may name anything; a terminal must not be talked to by it.
+std::string printable(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f) c = '?';
+  return out;
+}
+
+class Receiver final : public restore::Receiver {
+ public:
+  explicit Receiver(const ReceiveTask& task) : task_(task) {}
+
+  void text(std::string_view text) override { task_.print(printable(text)); }
+
+  void finding(const restore::Finding& finding) override {
+    worse(finding.damaged ? kExitCorrupt : kExitPartial);
+    task_.complain(quoted(finding.path) + ": " + printable(finding.text));
+  }
+
+  RestoreSink& tree(const restore::Tree& tree) override {
+    if (!task_.destination) throw Error(Kind::Protocol, "the server sends a tree that nobody asked for");
+    if (!destination_) destination_.emplace(*task_.destination, task_.force);
+    entry_ = {tree.entry, tree.client, tree.module, tree.method, tree.path, tree.snapshot, tree.began};
+    RestoreOptions options;
+    options.id_bytes = restore::kIdBytes;
+    restorer_ = std::make_unique<TreeRestorer>(
+        destination_->fd(), destination_->path(), report_,
+        [this](const std::string& path, const std::string& reason) {
+          worse(kExitCorrupt);
+          task_.complain(quoted(path) + ": damaged: " + printable(reason) + "; not restored");
+        },
+        std::move(options));
+    return *restorer_;
+  }
+
+  void tree_end() override {
+    restorer_->finish();
+    restorer_.reset();
+    made_.push_back(entry_);
+  }
+
+  // Only a whole stream gets its list.
+  int finish(int status) {
+    worse(status);
+    if (destination_) {
+      for (const ExportedEntry& entry : made_) destination_->add(entry);
+      destination_->finish();
+    }
+    for (const ExportedEntry& entry : made_)
+      task_.print(fmt::format("{} is {} of {}\n", entry.entry, quoted(entry.path), to_text(entry.began)));
+    for (const std::string& line : report_.lines()) task_.complain(line);
+    if (!report_.empty()) worse(kExitPartial);
+    return status_;
+  }
+
+ private:
+  void worse(int status) { status_ = std::max(status_, status); }
+  const ReceiveTask& task_;
+  RestoreReport report_;
+  std::optional<Destination> destination_;
+  std::unique_ptr<TreeRestorer> restorer_;
+  ExportedEntry entry_;
+  std::vector<ExportedEntry> made_;
+  int status_ = kExitDone;
+};
+
+}  // namespace
+
+int receive(const StreamSource& source, const ReceiveTask& task) {
+  Receiver receiver(task);
+  restore::StreamReader reader(receiver);
+  std::string buffer(kReadBytes, '\0');
+  std::uint64_t received = 0;
+  while (const std::size_t n = source(buffer.data(), buffer.size())) {
+    reader.feed({buffer.data(), n});
+    received += n;
+    if (task.progress) task.progress(received);
+  }
+  reader.end();
+  return receiver.finish(*reader.status());
+}
+
+}  // namespace bk::client
