@@ -14,7 +14,7 @@ namespace {
 
 // Existing mirrors no longer count as equal to their snapshots, so that they are made anew.
 void distrust_mirrors(const std::string& home, const std::vector<store::SnapshotRecord>& records) {
-  for (const Source& source : group_sources(records, {"", "git", ""})) {
+  for (const Source& source : group_sources(records, {"", "git"})) {
     const std::string mirror = pull::git_view_path(home, source.client, source.name);
     const FileLock lock = pull::lock_git_view(home, mirror);
     if (path_exists(mirror)) pull::forget_git_view_snapshot(mirror);

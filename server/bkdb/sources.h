@@ -10,7 +10,8 @@ namespace bk::bkdb {
 
 // What a place or --client and --method leave visible; empty means any.
 struct Filter {
-  std::string client, method, module;
+  std::string client, method;
+  std::string module = {};
 };
 
 struct Source {
