@@ -99,13 +99,15 @@ std::string show_progress(const Progress& progress) {
 }
 
 std::string show_cost(std::uint64_t files, std::uint64_t directories, const pull::PullProgress& done,
-                      std::chrono::milliseconds took) {
+                      std::uint64_t stored_bytes, std::chrono::milliseconds took) {
   const double seconds_taken = std::max<double>(static_cast<double>(took.count()) / 1000, 0.001);
-  std::string out = fmt::format("{} files, {} directories; read {}", show_count(files),
-                                show_count(directories), show_bytes(done.bytes));
-  if (done.received_bytes > 0) out += ", sent " + show_bytes(done.received_bytes);
-  out += fmt::format(", stored {}, {:.1f} s, {}/s", show_bytes(done.stored_bytes), seconds_taken,
-                     show_bytes(static_cast<std::uint64_t>(static_cast<double>(done.bytes) / seconds_taken)));
+  std::string out = fmt::format("{} files, {} directories; ", show_count(files), show_count(directories));
+  if (done.received_bytes > 0)
+    out += fmt::format("read {}, sent {}, ", show_bytes(done.bytes), show_bytes(done.received_bytes));
+  out += fmt::format("stored {}, {:.1f} s", show_bytes(stored_bytes), seconds_taken);
+  if (done.bytes > 0)
+    out += fmt::format(
+        ", {}/s", show_bytes(static_cast<std::uint64_t>(static_cast<double>(done.bytes) / seconds_taken)));
   return out;
 }
 

@@ -35,7 +35,8 @@ struct Progress {
 
 // The closing line: what is in the snapshot, what was read, sent and stored for it, how long that took.
 [[nodiscard]] std::string show_cost(std::uint64_t files, std::uint64_t directories,
-                                    const pull::PullProgress& done, std::chrono::milliseconds took);
+                                    const pull::PullProgress& done, std::uint64_t stored_bytes,
+                                    std::chrono::milliseconds took);
 
 // "1.2 GB", in powers of 1000.
 [[nodiscard]] std::string show_bytes(std::uint64_t bytes);

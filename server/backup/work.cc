@@ -175,7 +175,8 @@ class Work {
       if (teller.tell(done)) worker_.log.line(label() + ": so far " + show_progress(teller.now()));
     };
     pull::Pulled pulled = run(driver, around);
-    cost_ = show_cost(pulled.files, pulled.directories, pulled.done, teller.elapsed());
+    cost_ = show_cost(pulled.files, pulled.directories, pulled.done, around.writer.totals().stored_bytes,
+                      teller.elapsed());
     return pulled;
   }
   // git keeps nothing of an unfinished fetch: it may as well be ended at once.

@@ -15,7 +15,11 @@ TEST(BridgeOrder, ReadsWhatItWrote) {
   const BridgeOrder read = parse_order(write_order(order));
   EXPECT_EQ(read.endpoint.address.host, "::1");
   EXPECT_EQ(read.endpoint.idle_timeout.count(), 1500);
+  EXPECT_EQ(read.endpoint.bandwidth.bytes_per_second, 0U);
   EXPECT_EQ(read.command, order.command);
+  order.endpoint.bandwidth = {1U << 20U, "/h/tmp/bandwidth/web1"};
+  EXPECT_EQ(parse_order(write_order(order)).endpoint.bandwidth.bytes_per_second, 1U << 20U);
+  EXPECT_EQ(parse_order(write_order(order)).endpoint.bandwidth.file, "/h/tmp/bandwidth/web1");
 }
 
 TEST(BridgeOrder, NothingOfItStandsInTheEnvironmentButNumbers) {

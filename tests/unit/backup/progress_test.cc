@@ -39,6 +39,13 @@ TEST(Progress, IsShownInWordsWithWhatIsLeft) {
   EXPECT_EQ(show_progress(archive), "999.9 kB, 0 B/s");
 }
 
+TEST(Progress, TheClosingLineSaysWhatAPullCostAsFarAsItIsKnown) {
+  EXPECT_EQ(show_cost(10, 2, {3, 2, 5'000'000, 400'000, 300'000}, 300'000, std::chrono::milliseconds(2500)),
+            "10 files, 2 directories; read 5.0 MB, sent 400.0 kB, stored 300.0 kB, 2.5 s, 2.0 MB/s");
+  EXPECT_EQ(show_cost(5, 5, {}, 1234, std::chrono::milliseconds(100)),
+            "5 files, 5 directories; stored 1.2 kB, 0.1 s");
+}
+
 TEST(Progress, TheFurtherOfDirectoriesAndBytesTellsWhatIsLeft) {
   Progress p = sample();
   p.done.bytes = 0;
