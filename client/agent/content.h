@@ -10,6 +10,7 @@
 #include "common/chunk/chunker.h"
 #include "proto/pull/messages.h"
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -41,6 +42,8 @@ class Batcher {
   [[nodiscard]] bool has_items() const { return !items_.empty(); }
 
  private:
+  // How much content may wait for the server's need: what a round trip takes, as far as memory allows.
+  [[nodiscard]] std::size_t room() const;
   Line& line_;
   std::function<void()> wait_;
   std::vector<pull::RecipeItem> items_;
@@ -50,6 +53,9 @@ class Batcher {
   std::optional<pull::Signatures> signatures_;  // of the oldest open batch
   GroupEncoder encoder_;                        // of deltas
   std::size_t open_bytes_ = 0;
+  using Clock = std::chrono::steady_clock;
+  std::deque<Clock::time_point> asked_;  // when the recipes of open_ were sent
+  Clock::duration round_trip_{0};        // the shortest so far: the others waited in queues, too
   std::uint64_t next_batch_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "proto/pull/features.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -107,6 +108,9 @@ ServeResult serve(Line& line, const TreeRoots& consented, const std::string& tem
 
 ServeResult serve_tree(const TreeRoots& consented, int in_fd, int out_fd, const Deadlines& deadlines,
                        const std::string& temporary) {
+  // Batches and frames of a megabyte come and go in several threads: without this, glibc keeps their pieces.
+  (void)mallopt(M_MMAP_THRESHOLD, 512 << 10);
+  (void)mallopt(M_ARENA_MAX, 2);
   (void)std::signal(SIGPIPE, SIG_IGN);  // a closed line is an error of write(2), not the end of the process
   Line line(in_fd, out_fd, deadlines);
   try {
