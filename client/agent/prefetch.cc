@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 
@@ -15,11 +16,20 @@ namespace {
 
 constexpr std::size_t kWorkers = 8;  // reads on their way to a cold disk
 
-bool is_settled(const struct stat& facts) {
+constexpr std::chrono::seconds kCoarse{2};  // FAT rounds to two seconds, small inodes of ext4 to one
+
+std::chrono::nanoseconds to_duration(const timespec& time) {
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+timespec now_by_ticks() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  const timespec& changed = facts.st_ctim;
-  return changed.tv_sec < now.tv_sec || (changed.tv_sec == now.tv_sec && changed.tv_nsec < now.tv_nsec);
+  return now;
+}
+
+bool is_settled(const struct stat& facts) {
+  return unsettled_for(facts.st_ctim, now_by_ticks()) == std::chrono::nanoseconds(0);
 }
 
 // What the page cache has of it, without waiting for a disk.  False: not all of it.
@@ -46,8 +56,19 @@ void read_whole(OpenedFile& file) {
 
 }  // namespace
 
+std::chrono::nanoseconds unsettled_for(const timespec& changed, const timespec& now) {
+  constexpr std::chrono::nanoseconds kTick{1};
+  const std::chrono::nanoseconds coarse = kCoarse;
+  // Far outside the range of a nanosecond count, or written by another clock: waiting helps nothing.
+  if (changed.tv_sec > now.tv_sec + kCoarse.count() || changed.tv_sec < now.tv_sec - kCoarse.count())
+    return {};
+  const auto until = to_duration(changed) + (changed.tv_nsec == 0 ? coarse : kTick);
+  return std::max(until - to_duration(now), std::chrono::nanoseconds(0));
+}
+
 void settle(const struct stat& facts) {
-  for (int i = 0; i < 16 && !is_settled(facts); ++i) {
+  const auto limit = std::chrono::steady_clock::now() + kCoarse + std::chrono::milliseconds(100);
+  while (!is_settled(facts) && std::chrono::steady_clock::now() < limit) {
     const timespec pause{0, 1'000'000};
     nanosleep(&pause, nullptr);
   }

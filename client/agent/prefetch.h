@@ -8,8 +8,10 @@
 
 #include <sys/stat.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <ctime>
 #include <deque>
 #include <mutex>
 #include <string>
@@ -61,9 +63,14 @@ class Prefetcher {
   std::vector<std::thread> workers_;
 };
 
-// Waits until the kernel's coarse clock has passed the file's ctime: a write from now on gives it another
-// ctime, so that equal times later mean equal content.  Costs one tick at most, and only for a file changed
-// just now.
+// For how long from `now` a write could still leave a file's ctime at `changed`: until the tick of the
+// kernel's clock is over; where ctimes are whole seconds, two seconds.
+[[nodiscard]] std::chrono::nanoseconds unsettled_for(const timespec& changed, const timespec& now);
+
+// Waits until a write from now on gives the file another ctime, so that equal times later mean equal content.
+// Costs one tick (or two seconds, see above), and only for a file changed just now.
+//
+// A write through mmap gives another ctime only when its page was clean: that hole stays.
 void settle(const struct stat& facts);
 
 }  // namespace bk::agent

@@ -2,6 +2,7 @@
 #include "client/agent/beneath.h"
 #include "client/agent/names.h"
 #include "client/agent/pattern.h"
+#include "client/agent/prefetch.h"
 #include "common/io/file.h"
 #include "tests/support/temp_dir.h"
 
@@ -69,6 +70,22 @@ TEST(Pattern, SimpleShapesMeanTheSameAsTheGeneralOne) {
     EXPECT_EQ(glob_matches("*", text),
               glob_matches("**", text) && std::string_view(text).find('/') == std::string_view::npos);
   }
+}
+
+TEST(Settling, AFileChangedInThisTickOrThisSecondIsYoung) {
+  using namespace std::chrono_literals;
+  const timespec now{1000, 500};
+  EXPECT_EQ(unsettled_for({1000, 499}, now), 0ns);
+  EXPECT_EQ(unsettled_for({1000, 500}, now), 1ns);
+  EXPECT_EQ(unsettled_for({999, 999'999'999}, now), 0ns);
+  // Whole seconds: the file system may not know better.
+  EXPECT_EQ(unsettled_for({1000, 0}, now), 2s - 500ns);
+  EXPECT_EQ(unsettled_for({999, 0}, now), 1s - 500ns);
+  EXPECT_EQ(unsettled_for({998, 0}, now), 0ns);
+  // Another clock, and times that no nanosecond count holds.
+  EXPECT_EQ(unsettled_for({1003, 0}, now), 0ns);
+  EXPECT_EQ(unsettled_for({-(1LL << 40), 0}, now), 0ns);
+  EXPECT_EQ(unsettled_for({1LL << 40, 7}, now), 0ns);
 }
 
 class Beneath : public ::testing::Test {
