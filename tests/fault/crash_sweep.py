@@ -40,7 +40,7 @@ class Failure(Exception):
 
 def run(argv, env=None, ok=(0,), timeout=120):
     full = dict(os.environ)
-    full["BACKLINE_CHECKPOINT_BYTES"] = "20000"  # a small tree passes the steps of checkpoints, too
+    full["BACKLINE_CHECKPOINT_BYTES"] = "1"  # a small tree passes the steps of checkpoints, too
     full.update(env or {})
     done = subprocess.run(argv, env=full, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=timeout)

@@ -91,6 +91,8 @@ Frame AgentLine::receive() {
     if (std::chrono::steady_clock::now() > end_) throw_late();
     auto frame = decoder_.next();
     if (!frame) {
+      if (pace_.too_slow(std::chrono::steady_clock::now(), received_bytes_, !decoder_.empty()))
+        throw Error(Kind::Cancelled, "less than 64 KiB came in five minutes");
       flush();
       fill();
       bytes_came_();

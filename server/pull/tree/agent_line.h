@@ -7,6 +7,7 @@
 #include "proto/pull/messages.h"
 #include "server/pull/stream.h"
 #include "server/pull/tree/heart.h"
+#include "server/pull/tree/pace.h"
 #include "server/pull/tree_pull.h"
 
 #include <chrono>
@@ -53,6 +54,7 @@ class AgentLine {
   std::chrono::steady_clock::time_point end_;
   std::function<void()> bytes_came_ = [] {};
   FrameDecoder decoder_;
+  Pace pace_;
   std::string out_;
   std::vector<char> buffer_;
   std::uint64_t frames_ = 0, received_bytes_ = 0, sent_bytes_ = 0;

@@ -4,6 +4,7 @@
 #include "common/io/file.h"
 #include "common/ssh/ssh.h"
 #include "proto/pull/features.h"
+#include "server/pull/tree/pace.h"
 #include "tests/support/long_way.h"
 #include "tests/support/pull_script.h"
 #include "tests/support/pull_world.h"
@@ -69,6 +70,20 @@ TEST(Heartbeat, AnAgentThatKnowsNoHeartbeatsHearsNone) {
 TEST(Heartbeat, FeaturesAreThoseThatBothName) {
   EXPECT_EQ(pull::common_features({"later", "heartbeat"}), std::vector<std::string>{"heartbeat"});
   EXPECT_TRUE(pull::common_features({}).empty());
+}
+
+TEST(Pace, BytesThatTrickleWithinAFrameAreTooSlowAndNothingElseIs) {
+  const pull::Pace::Time start{1h};
+  pull::Pace trickle, steady, at_work;
+  bool trickled = false;
+  for (unsigned s = 0; s < 900; ++s) {
+    const auto now = start + std::chrono::seconds(s);
+    trickled = trickled || trickle.too_slow(now, s * 100, true);
+    EXPECT_FALSE(steady.too_slow(now, s * 250, true)) << s;
+    EXPECT_FALSE(at_work.too_slow(now, s / 10 * 5, false)) << s;  // signs of life, each a whole frame
+    EXPECT_TRUE(trickled || s <= 300) << s;
+    EXPECT_FALSE(trickled && s < 300) << s;
+  }
 }
 
 // A real sshd, a real agent behind it, a proxy that freezes in the middle of the pull.
