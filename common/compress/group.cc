@@ -5,6 +5,7 @@
 
 #include <zstd.h>
 
+#include <algorithm>
 #include <new>
 
 namespace bk {
@@ -133,6 +134,30 @@ std::string_view GroupDecoder::decode_into(const EncodedGroup& group, std::strin
   if (buffer.size() < group.content_bytes) buffer.resize(group.content_bytes);
   impl_->decode(group.bytes, buffer.data(), group.content_bytes);
   return {buffer.data(), group.content_bytes};
+}
+
+std::string GroupDecoder::decode_front(Codec codec, std::string_view bytes, std::uint32_t content_bytes,
+                                       std::uint32_t front) {
+  if (front >= content_bytes || codec != Codec::Zstd) {
+    std::string content = decode(codec, bytes, content_bytes);
+    content.resize(std::min<std::size_t>(content.size(), front));
+    return content;
+  }
+  if (content_bytes > kMaxGroupContent) corrupt("the content is longer than a group may be");
+  require_plain_frame(bytes, content_bytes);
+  std::string content(front, '\0');
+  ZSTD_DCtx* const context = impl_->context.get();
+  (void)ZSTD_DCtx_reset(context, ZSTD_reset_session_only);
+  ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
+  ZSTD_outBuffer out{content.data(), content.size(), 0};
+  while (out.pos < out.size) {
+    const std::size_t before_in = in.pos, before_out = out.pos;
+    const std::size_t result = ZSTD_decompressStream(context, &out, &in);
+    if (ZSTD_isError(result)) corrupt(ZSTD_getErrorName(result));
+    if (in.pos == before_in && out.pos == before_out) corrupt("the content is shorter than stated");
+  }
+  (void)ZSTD_DCtx_reset(context, ZSTD_reset_session_only);
+  return content;
 }
 
 }  // namespace bk

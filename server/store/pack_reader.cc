@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kCacheBytes = 24U << 20U;  // about 24 ordinary groups
 constexpr std::size_t kOpenFiles = 64;
+constexpr std::size_t kWholeGroup = kMaxGroupChunks;
 
 std::string place(std::uint64_t pack, std::uint32_t offset) {
   return shown_pack(pack) + " offset " + std::to_string(offset);
@@ -56,15 +57,20 @@ RecordHead PackReader::read(std::uint64_t pack, std::uint32_t offset, std::strin
   return out;
 }
 
-DecodedGroup PackReader::load(std::uint64_t pack, std::uint32_t offset) {
+DecodedGroup PackReader::load(std::uint64_t pack, std::uint32_t offset, std::size_t last) {
   DecodedGroup out;
   std::string payload;
   out.head = read(pack, offset, payload);
-  out.content = decoder_.decode(out.head.codec, payload, out.head.content_bytes);
   std::uint32_t begin = 0;
   for (const ChunkRef& chunk : out.head.chunks) {
     out.begins.push_back(begin);
     begin += chunk.bytes;
+  }
+  if (last + 1 >= out.begins.size()) {
+    out.content = decoder_.decode(out.head.codec, payload, out.head.content_bytes);
+  } else {
+    out.content =
+        decoder_.decode_front(out.head.codec, payload, out.head.content_bytes, out.begins[last + 1]);
   }
   return out;
 }
@@ -96,22 +102,43 @@ void PackReader::trim() {
   }
 }
 
-const DecodedGroup& PackReader::group(std::uint64_t pack, std::uint32_t offset) {
-  const GroupKey key{pack, offset};
-  if (const auto hit = cached_.find(key); hit != cached_.end()) {
-    cache_.splice(cache_.begin(), cache_, hit->second);
-    return cache_.front().group;
-  }
-  cache_.push_front({key, load(pack, offset)});
+const DecodedGroup& PackReader::remember(const GroupKey& key, DecodedGroup group) {
+  cached_bytes_ += group.content.size();
+  cache_.push_front({key, std::move(group)});
   cached_[key] = cache_.begin();
-  cached_bytes_ += cache_.front().group.content.size();
   trim();
   return cache_.front().group;
 }
 
+const DecodedGroup& PackReader::group(std::uint64_t pack, std::uint32_t offset, std::size_t position) {
+  const GroupKey key{pack, offset};
+  if (const auto hit = cached_.find(key); hit != cached_.end()) {
+    const DecodedGroup& found = hit->second->group;
+    const bool whole = found.content.size() == found.head.content_bytes;
+    if (whole || (position + 1 < found.begins.size() && found.begins[position + 1] <= found.content.size())) {
+      cache_.splice(cache_.begin(), cache_, hit->second);
+      return cache_.front().group;
+    }
+    cached_bytes_ -= found.content.size();
+    cache_.erase(hit->second);
+    cached_.erase(hit);
+  }
+  return remember(key, load(pack, offset, kWholeGroup));
+}
+
+void PackReader::prepare(const Location& where, std::uint16_t last) {
+  const GroupKey key{where.pack, where.offset};
+  if (cached_.contains(key)) return;
+  try {
+    remember(key, load(where.pack, where.offset, last));
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+  }
+}
+
 std::string_view PackReader::chunk(const Location& where, ObjectKind kind, const ChunkId& id) {
   try {
-    const DecodedGroup& found = group(where.pack, where.offset);
+    const DecodedGroup& found = group(where.pack, where.offset, where.position);
     if (where.position >= found.head.chunks.size()) ByteReader::fail("the group has fewer chunks");
     const ChunkRef& chunk = found.head.chunks[where.position];
     const std::string_view content =

@@ -15,7 +15,7 @@ namespace bk::store {
 // A decoded group.  Its chunks are not hashed yet: PackReader::chunk() does that.
 struct DecodedGroup {
   RecordHead head;
-  std::string content;
+  std::string content;                // or the front of it
   std::vector<std::uint32_t> begins;  // of each chunk in `content`
 };
 
@@ -25,6 +25,9 @@ class PackReader {
   // The content of the chunk at `where`, its hash compared with `id`; valid until the next call.
   // Throws Corrupt naming pack and offset; Io when the disk refuses.  A pack that is not there is Corrupt.
   [[nodiscard]] std::string_view chunk(const Location& where, ObjectKind kind, const ChunkId& id);
+  // The next chunks read of this group are those up to position `last`: it need not be decoded further.  What
+  // cannot be read is left to chunk() to say.
+  void prepare(const Location& where, std::uint16_t last);
   // The group at this offset as it lies there; with `check`, its payload is compared with its digest.  Throws
   // as chunk() does.
   [[nodiscard]] StoredGroup encoded(std::uint64_t pack, std::uint32_t offset, bool check);
@@ -37,10 +40,13 @@ class PackReader {
     GroupKey key;
     DecodedGroup group;
   };
-  [[nodiscard]] const DecodedGroup& group(std::uint64_t pack, std::uint32_t offset);
+  // Decoded at least up to the end of chunk `position`.
+  [[nodiscard]] const DecodedGroup& group(std::uint64_t pack, std::uint32_t offset, std::size_t position);
+  const DecodedGroup& remember(const GroupKey& key, DecodedGroup group);
   // Head and payload of the record.
   [[nodiscard]] RecordHead read(std::uint64_t pack, std::uint32_t offset, std::string& payload);
-  [[nodiscard]] DecodedGroup load(std::uint64_t pack, std::uint32_t offset);
+  // Decoded up to the end of chunk `last`, or whole when there are fewer chunks.
+  [[nodiscard]] DecodedGroup load(std::uint64_t pack, std::uint32_t offset, std::size_t last);
   void trim();
 
   Layout layout_;

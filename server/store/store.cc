@@ -127,8 +127,8 @@ std::string_view StoreImpl::view(ObjectKind kind, const ChunkId& id) {
 
 std::string StoreImpl::read(ObjectKind kind, const ChunkId& id) { return std::string(view(kind, id)); }
 
-void StoreImpl::read_many(ObjectKind kind, std::span<const ChunkId> ids,
-                          const std::function<void(std::size_t, std::string_view)>& sink) {
+std::vector<std::pair<Location, std::size_t>> StoreImpl::in_storage_order(
+    ObjectKind kind, std::span<const ChunkId> ids) const {
   std::vector<std::pair<Location, std::size_t>> order;
   order.reserve(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -136,7 +136,26 @@ void StoreImpl::read_many(ObjectKind kind, std::span<const ChunkId> ids,
     order.emplace_back(places.empty() ? Location{} : places.front(), i);
   }
   std::sort(order.begin(), order.end());
-  for (const auto& [where, i] : order) sink(i, view(kind, ids[i]));
+  return order;
+}
+
+void StoreImpl::read_many(ObjectKind kind, std::span<const ChunkId> ids,
+                          const std::function<void(std::size_t, std::string_view)>& sink) {
+  for (const auto& [where, i] : in_storage_order(kind, ids)) sink(i, view(kind, ids[i]));
+}
+
+void StoreImpl::read_scattered(ObjectKind kind, std::span<const ChunkId> ids,
+                               const std::function<void(std::size_t, std::string_view)>& sink) {
+  const auto order = in_storage_order(kind, ids);
+  for (std::size_t at = 0, end = 0; at < order.size(); ++at) {
+    const Location& where = order[at].first;
+    const auto same_group = [&](const Location& other) {
+      return other.pack == where.pack && other.offset == where.offset;
+    };
+    for (end = std::max(end, at + 1); end < order.size() && same_group(order[end].first);) ++end;
+    if (where.pack != 0) reader_.prepare(where, order[end - 1].first.position);
+    sink(order[at].second, view(kind, ids[order[at].second]));
+  }
 }
 
 std::vector<std::optional<StoredPlace>> StoreImpl::locate(ObjectKind kind, std::span<const ChunkId> ids) {

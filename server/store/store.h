@@ -115,6 +115,10 @@ class Store {
   // position in `ids`.
   virtual void read_many(ObjectKind kind, std::span<const ChunkId> ids,
                          const std::function<void(std::size_t, std::string_view)>& sink) = 0;
+  // The same for a few chunks here and there, of which the neighbours are not wanted: no group is decoded
+  // further than to its last wanted chunk.
+  virtual void read_scattered(ObjectKind kind, std::span<const ChunkId> ids,
+                              const std::function<void(std::size_t, std::string_view)>& sink) = 0;
 
   // For readers that decode elsewhere: where chunks seem to lie (nothing: nowhere known; read() may know
   // better), and the group there.  Only read() knows whether a chunk is what it should be, so the caller must

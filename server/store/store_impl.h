@@ -25,6 +25,8 @@ class StoreImpl final : public Store {
   std::string read(ObjectKind kind, const ChunkId& id) override;
   void read_many(ObjectKind kind, std::span<const ChunkId> ids,
                  const std::function<void(std::size_t, std::string_view)>& sink) override;
+  void read_scattered(ObjectKind kind, std::span<const ChunkId> ids,
+                      const std::function<void(std::size_t, std::string_view)>& sink) override;
   std::vector<std::optional<StoredPlace>> locate(ObjectKind kind, std::span<const ChunkId> ids) override;
   StoredGroup load_group(const StoredPlace& place, bool check) override {
     return reader_.encoded(place.pack, place.offset, check);
@@ -51,6 +53,9 @@ class StoreImpl final : public Store {
   [[nodiscard]] std::optional<std::string_view> try_read(ObjectKind kind, const ChunkId& id,
                                                          std::string& damage);
   [[nodiscard]] std::string_view view(ObjectKind kind, const ChunkId& id);
+  // First known places, in the order of storage, each with its position in `ids`.
+  [[nodiscard]] std::vector<std::pair<Location, std::size_t>> in_storage_order(
+      ObjectKind kind, std::span<const ChunkId> ids) const;
 
   Layout layout_;
   StoreHeader header_;

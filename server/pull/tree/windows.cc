@@ -117,7 +117,7 @@ bool Windows::read_old(std::vector<Gap*>& gaps, std::vector<std::string>& bases)
     bases.emplace_back(at, '\0');
   }
   try {
-    store_.read_many(ObjectKind::Data, ids, [&](std::size_t position, std::string_view content) {
+    store_.read_scattered(ObjectKind::Data, ids, [&](std::size_t position, std::string_view content) {
       const auto [basis, at] = places[position];
       if (content.size() <= bases[basis].size() - at) content.copy(bases[basis].data() + at, content.size());
     });

@@ -36,6 +36,24 @@ TEST(Group, ContentComesBack) {
   }
 }
 
+TEST(Group, ItsFrontIsDecodedAlone) {
+  GroupDecoder decoder;
+  for (const std::string& content : {text(1U << 20U), std::string("raw")}) {
+    const EncodedGroup group = GroupEncoder().encode(content);
+    for (const std::uint32_t front : {0U, 1U, 2U, 100'000U, 600'000U, 1U << 20U, 2U << 20U}) {
+      EXPECT_EQ(decoder.decode_front(group.codec, group.bytes, group.content_bytes, front),
+                content.substr(0, front));
+    }
+    EXPECT_EQ(decoder.decode(group.codec, group.bytes, group.content_bytes), content);
+  }
+  const EncodedGroup group = GroupEncoder().encode(text(1U << 20U));
+  EXPECT_THROW(
+      (void)decoder.decode_front(group.codec, group.bytes.substr(0, 2000), group.content_bytes, 1'000'000),
+      Error);
+  EXPECT_THROW((void)decoder.decode_front(group.codec, group.bytes, 1'000'000, 10), Error);
+  EXPECT_EQ(decoder.decode_front(group.codec, group.bytes, group.content_bytes, 10), text(10));
+}
+
 TEST(Group, WhatDoesNotShrinkStaysRaw) {
   std::string dense;
   for (int i = 0; i < 256; ++i) dense += static_cast<char>(i);

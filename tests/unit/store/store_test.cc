@@ -25,6 +25,36 @@ TEST_F(StoreTest, WhatWasPutIsReadBackAndVerified) {
   EXPECT_THROW((void)open()->read(ObjectKind::List, a), Error);
 }
 
+TEST_F(StoreTest, ScatteredChunksAreReadFromTheFrontOfTheirGroups) {
+  std::vector<ChunkId> ids;
+  const auto content = [](std::size_t i) {
+    return std::string(20'000, static_cast<char>(i)) + std::to_string(i);
+  };
+  {
+    auto store = open();
+    auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+    for (std::size_t i = 0; i < 120; ++i) ids.push_back(writer->put(ObjectKind::Data, content(i)));
+    writer->sync();
+  }
+  auto store = open();
+  // Another time a group is needed further on, or at its end.
+  for (const std::vector<std::size_t>& wanted :
+       {std::vector<std::size_t>{70, 3, 5}, {0}, {119, 30}, {4, 40, 118}, {51, 51}}) {
+    std::vector<ChunkId> some;
+    for (const std::size_t i : wanted) some.push_back(ids[i]);
+    std::size_t seen = 0;
+    store->read_scattered(ObjectKind::Data, some, [&](std::size_t at, std::string_view bytes) {
+      EXPECT_EQ(bytes, content(wanted[at]));
+      ++seen;
+    });
+    EXPECT_EQ(seen, wanted.size());
+  }
+  for (std::size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(store->read(ObjectKind::Data, ids[i]), content(i));
+  const ChunkId none{};
+  EXPECT_THROW(store->read_scattered(ObjectKind::Data, {&none, 1}, [](std::size_t, std::string_view) {}),
+               Error);
+}
+
 TEST_F(StoreTest, ASnapshotIsFoundAgainWithItsTree) {
   auto store = open();
   auto writer = store->writer("web1", "wiki", "rsync", "/srv");
