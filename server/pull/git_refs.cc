@@ -55,7 +55,8 @@ Refs parse_for_each_ref(std::string_view text) {
   Refs out;
   for_each_line(text, [&](std::string_view line) {
     const std::size_t space = line.find(' ');
-    if (space != std::string_view::npos && is_oid(line.substr(0, space)))
+    if (space != std::string_view::npos && is_oid(line.substr(0, space)) &&
+        is_ref_name(line.substr(space + 1)))
       out[std::string(line.substr(space + 1))] = line.substr(0, space);
   });
   return out;

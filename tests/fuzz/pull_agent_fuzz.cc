@@ -77,7 +77,7 @@ class FuzzServer {
     for (;;) {
       flush();
       pollfd polled{fd_, POLLIN, 0};
-      BK_CHECK(::poll(&polled, 1, 15'000) > 0);  // an agent that hangs
+      BK_CHECK(::poll(&polled, 1, 30'000) > 0);  // an agent that hangs
       const ssize_t got = ::read(fd_, buffer.data(), buffer.size());
       if (got <= 0) return;
       decoder_.feed({buffer.data(), static_cast<std::size_t>(got)});
@@ -205,7 +205,7 @@ void serve(const std::string& root, int fd) {
   agent::TreeRoot consented;
   consented.path = root;
   agent::Deadlines deadlines;
-  deadlines.peer = deadlines.write = std::chrono::seconds(5);
+  deadlines.peer = deadlines.write = std::chrono::milliseconds(400);
   try {
     (void)agent::serve_tree({consented}, fd, fd, deadlines);
   } catch (const Error& error) {

@@ -35,6 +35,7 @@ TEST(GitRefs, NamesThatNoRefCanHaveAreLeftOut) {
                                        "heads/a"};
   for (const std::string& name : names) {
     EXPECT_EQ(parse_ls_remote(kA + "\t" + name + "\n").refs, Refs{}) << name;
+    EXPECT_EQ(parse_for_each_ref(kA + " " + name + "\n"), Refs{}) << name;
     EXPECT_EQ(parse_ls_remote("ref: " + name + "\tHEAD\n").head, "") << name;
   }
   EXPECT_EQ(parse_ls_remote(kA + "\trefs/heads/caf\xc3\xa9@x.y-z\n").refs.size(), 1U);
