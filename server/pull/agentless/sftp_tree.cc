@@ -66,11 +66,22 @@ void SftpTree::report(const std::string& reason, const std::string& below) {
     out_.skipped.push_back(reason + " " + percent_encode(below.empty() ? "." : below));
 }
 
+// A server that failed once can still be asked; behind a line that broke every entry would be unreadable.
+void SftpTree::require_line(const Error& error) {
+  try {
+    (void)sftp_.look_at(stack_.front().path);
+  } catch (const Error&) {
+    throw Error(Kind::Transient, error.what());
+  }
+}
+
 bool SftpTree::still_there(const Error& error, const std::string& below) {
+  check_time();
   if (!session_.alive()) throw Error(Kind::Transient, error.what());
   if (error.kind() == Kind::NotFound) return false;
   if (error.kind() != Kind::Refused && error.kind() != Kind::Transient)
     throw Error(error.kind(), error.what());
+  if (error.kind() == Kind::Transient) require_line(error);
   report(error.kind() == Kind::Refused ? "unreadable:EACCES" : "unreadable", below);
   return true;
 }
@@ -110,13 +121,17 @@ void SftpTree::list(Level& level) {
   }
 }
 
+void SftpTree::check_time() const {
+  if (std::chrono::steady_clock::now() > end_)
+    throw Error(Kind::Transient, "the pull lasted longer than limits.pull_timeout");
+}
+
 void SftpTree::step() {
   Level& level = stack_.back();
   const std::optional<Listed> listed = level.names.next();
   if (!listed) return leave();
   around_.alive();
-  if (std::chrono::steady_clock::now() > end_)
-    throw Error(Kind::Transient, "the pull lasted longer than limits.pull_timeout");
+  check_time();
   if (listed->name == level.last_name)
     throw Error(Kind::Protocol,
                 "the SFTP server lists " + quoted(listed->name) + " in " + quoted(level.path) + " twice");
@@ -212,6 +227,7 @@ bool SftpTree::read_once(const std::string& path, Entry& entry) {
   std::uint64_t bytes = 0;
   store::StreamWriter stream(around_.writer, around_.store.chunker());
   const auto around = sftp_.read_file(path, [&](std::string_view piece) {
+    check_time();  // a file may have no end
     bytes += piece.size();
     out_.done.bytes += piece.size();
     out_.done.received_bytes += piece.size();

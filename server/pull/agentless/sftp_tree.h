@@ -48,6 +48,8 @@ class SftpTree {
   void push(Entry entry, std::string path, std::string below, const std::optional<Entry>& old);
   void list(Level& level);
   void step();
+  void check_time() const;
+  void require_line(const Error& error);
   void leave();
   void add(Level& level, const Listed& listed, std::optional<Entry> old);
   [[nodiscard]] bool complete(Level& level, Entry& entry, const Listed& listed, std::optional<Entry> old);

@@ -42,13 +42,13 @@ class Agentless : public testing::Test {
     ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   }
   // Pulls and commits.
-  Pulled pull(std::function<void()> alive = [] {}) {
+  Pulled pull(
+      std::function<void()> alive = [] {}, std::chrono::seconds total = std::chrono::seconds(60)) {
     ssh::Session session(sshd_.endpoint());
     ssh::Sftp sftp(session);
     const auto writer = store_->writer("nas", "directories", "rsync", tree());
-    Surroundings around{dir_.file("home"), "",      sshd_.endpoint(),    *store_,
-                        *writer,           newest_, SystemClock().now(), std::chrono::seconds(60),
-                        std::move(alive),  false};
+    Surroundings around{dir_.file("home"),   "",    sshd_.endpoint(), *store_, *writer, newest_,
+                        SystemClock().now(), total, std::move(alive), false};
     Pulled out = SftpTree(session, sftp, around).run(tree());
     store::SnapshotRecord record;
     record.client = "nas";
@@ -171,6 +171,18 @@ TEST_F(Agentless, AFileThatKeepsChangingIsStoredAndFlagged) {
   EXPECT_EQ(pulled.skipped.at(0), "changed busy");
 }
 
+TEST_F(Agentless, AFileWithoutAnEndMeetsTheTimeLimit) {
+  write("endless", "");
+  ASSERT_EQ(::truncate((tree() + "/endless").c_str(), std::int64_t{1} << 42), 0);
+  try {
+    (void)pull([] {}, std::chrono::seconds(1));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::Transient);
+    EXPECT_NE(std::string(error.what()).find("pull_timeout"), std::string::npos) << error.what();
+  }
+}
+
 TEST_F(Agentless, ADeviceIsListedAsSkippedBecauseSftpDoesNotTellItsNumber) {
   write("file", "1");
   if (::mknod((tree() + "/null").c_str(), S_IFCHR | 0666, ::makedev(1, 3)) != 0)
@@ -210,10 +222,11 @@ TEST_F(Agentless, ACutLineIsTransientAndNothingIsCommitted) {
   for (int i = 0; i < 50; ++i) write("f" + std::to_string(i), SystemRandom().bytes(200000));
   std::size_t looks = 0;
   try {
-    (void)pull([&] {
+    const Pulled whole = pull([&] {
       if (++looks == 60) sshd_.stop();
     });
-    FAIL();
+    FAIL() << whole.skipped_count << " skipped of " << whole.files << ", after looks " << looks << ": "
+           << (whole.skipped.empty() ? "" : whole.skipped.front());
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), Kind::Transient) << error.what();
   }
