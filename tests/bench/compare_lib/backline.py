@@ -42,10 +42,10 @@ class Backline(Peer):
                 Step("store", [server + "do_backup"], data=True), Step("source", [client + "send_request", "--now"])]
 
     def restore(self, target):
-        """A pax stream from the server through ssh into tar on the client."""
-        export = '"$0" export - %d -C "$1" | %s source tar --warning=no-unknown-keyword -xpf - -C "$2" --numeric-owner --xattrs --xattrs-include="*"' % (
-            self.index(), self.world.servers.ssh)
-        return [Step("store", ["bash", "-c", "set -o pipefail; " + export, self.server + "/scripts/bkdb", self.server, target])]
+        """The restore stream from the server through ssh into restore_it on the client."""
+        export = '"$0" export - %d -C "$1" --stream | %s source "$2" --from - export "$3"' % (self.index(), self.world.servers.ssh)
+        return [Step("store", ["bash", "-c", "set -o pipefail; " + export, self.server + "/scripts/bkdb", self.server,
+                               self.client + "/scripts/restore_it", target])]
 
     def index(self):
         listing = subprocess.run([self.server + "/scripts/bkdb", "ls", "--json", "-C", self.server], stdout=subprocess.PIPE, check=True).stdout
