@@ -78,7 +78,8 @@ void GroupFeed::send_group(std::span<Wanted> wanted) {
     if (before == nullptr || before->at.position != one.at.position) needed += one.place.bytes;
     before = &one;
   }
-  if (far_ && needed * 2 < group.encoded.content_bytes) return gather(group, wanted);
+  // A chunk that several clients gave lies in the group of the first: the rest of it is not this one's.
+  if (far_ && needed != group.encoded.content_bytes) return gather(group, wanted);
   std::vector<RestorePlace> places;
   places.reserve(wanted.size());
   for (const Wanted& one : wanted) places.push_back(one.place);

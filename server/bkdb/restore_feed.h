@@ -19,7 +19,8 @@ struct FeedTask {
   std::string entry;               // the name of the tree's root, or of the archive file
   std::vector<std::string> parts;  // clean relative paths; empty: everything
   // For a far sink: groups are checked before they are sent, since nobody can ask again, and those of which
-  // little is needed are packed anew.  A near sink hashes what it gets and asks again.
+  // not everything is needed are packed anew: the rest may be another client's.  A near sink hashes what it
+  // gets and asks again.
   bool far = false;
 };
 
