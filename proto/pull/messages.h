@@ -41,11 +41,12 @@ inline constexpr std::size_t kMaxDepth = 65536;
 inline constexpr std::size_t kMaxContinued = 16;  // files in one Continue
 // Feature "windows":
 inline constexpr std::size_t kSaltBytes = 16;
-inline constexpr unsigned kOldIdBits = 56;                     // of a chunk id, salted (old_id())
-inline constexpr std::size_t kOldFrameIds = 1024;              // in one OldContent
-inline constexpr std::size_t kMaxSignatures = 1024;            // windows in one Signatures
-inline constexpr std::size_t kMaxWindowBytes = 1536U << 10U;   // of the old bytes of one window
-inline constexpr std::size_t kMaxSignatureBytes = 60U << 10U;  // all sums of one Signatures
+inline constexpr unsigned kOldIdBits = 56;                    // of a chunk id, salted (old_id())
+inline constexpr std::size_t kOldFrameIds = 1024;             // in one OldContent
+inline constexpr std::size_t kMaxSignatures = 1024;           // windows in one Signatures
+inline constexpr std::size_t kMaxWindowBytes = 1536U << 10U;  // of the old bytes of one window
+inline constexpr std::size_t kMaxSignatureBytes =
+    32U << 10U;  // all sums of one; times open batches: below the inbox
 
 // Both ways at the start.
 
