@@ -22,7 +22,7 @@ void declare(Options& options) {
       .usage("restore_it [options] files data_idx [datetime_range] [PATH]")
       .usage("restore_it [options] find PATTERN [data_idx] [datetime_range]")
       .usage("restore_it [options] export DEST [data_idx] [datetime_range]")
-      .usage("restore_it --from FILE|- [--force] export DEST");
+      .usage("restore_it --from FILE|- [--force] [--no-sync] export DEST");
   add_home(options);
   options.value("server", "NAME", "the server to ask (default: default_server)")
       .value("module", "NAME", "only what was backed up as this module")
@@ -30,6 +30,7 @@ void declare(Options& options) {
       .values("path", "PATH", "export: only this part (repeatable)")
       .value("from", "FILE", "export: read the stream of \"bkdb export - --stream\"; - is standard input")
       .flag("force", "export: into a folder that is not empty")
+      .flag("no-sync", "export: do not wait until everything is on the disk")
       .flag("json", "ls, files, find: machine-readable output with exact times and paths")
       .positionals(1, 64)
       .footer(
@@ -52,6 +53,7 @@ std::function<void(std::uint64_t)> progress() {
 ReceiveTask task_of(const Options& options) {
   ReceiveTask task;
   task.force = options.has("force");
+  task.sync = !options.has("no-sync");
   task.print = [](std::string_view text) {
     if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
       throw sys_error(errno, "writing standard output");

@@ -34,7 +34,7 @@ class Receiver final : public restore::Receiver {
 
   RestoreSink& tree(const restore::Tree& tree) override {
     if (!task_.destination) throw Error(Kind::Protocol, "the server sends a tree that nobody asked for");
-    if (!destination_) destination_.emplace(*task_.destination, task_.force);
+    if (!destination_) destination_.emplace(*task_.destination, Destination::Manner{task_.force, task_.sync});
     entry_ = {tree.entry, tree.client, tree.module, tree.method, tree.path, tree.snapshot, tree.began};
     RestoreOptions options;
     options.id_bytes = restore::kIdBytes;

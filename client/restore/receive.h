@@ -17,6 +17,7 @@ namespace bk::client {
 struct ReceiveTask {
   std::optional<std::string> destination;  // nothing: no tree is expected, only text
   bool force = false;
+  bool sync = true;                                  // durable when it returns
   std::function<void(std::string_view)> print;       // what the server lists, control characters taken out
   std::function<void(const std::string&)> complain;  // one line about something left out or refused
   std::function<void(std::uint64_t received)> progress;  // bytes of the stream so far

@@ -44,11 +44,14 @@ std::vector<ExportedEntry> earlier_list(const std::string& destination) {
 
 }  // namespace
 
-Destination::Destination(std::string path, bool force)
-    : path_(std::move(path)), fd_(open_destination(path_, force)), list_(earlier_list(path_)) {}
+Destination::Destination(std::string path, Manner manner)
+    : path_(std::move(path)),
+      sync_(manner.sync),
+      fd_(open_destination(path_, manner.force)),
+      list_(earlier_list(path_)) {}
 
 void Destination::finish() {
-  check_sys(::syncfs(fd_.get()), [&] { return "syncing " + quoted(path_); });
+  if (sync_) check_sys(::syncfs(fd_.get()), [&] { return "syncing " + quoted(path_); });
   crash_point("bkdb.export_synced");
   // Last: an export with its list is complete.
   replace_durably(join_path(path_, kListName), write_export_list(list_), 0644);

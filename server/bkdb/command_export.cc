@@ -103,7 +103,7 @@ ExportedEntry exported_entry(const std::string& entry, const store::SnapshotReco
 
 int export_folder(Session& session, const std::vector<Selected>& chosen, const std::string& path) {
   refuse_inside_store(session, path);
-  Destination destination(path, session.options().has("force"));
+  Destination destination(path, {session.options().has("force"), !session.options().has("no-sync")});
   RestoreReport report;
   Findings findings;
   for_each_chosen(session, chosen,

@@ -62,6 +62,7 @@ void declare_options(Options& options) {
       .values("path", "PATH", "export: only this part (repeatable)")
       .flag("stream", "export -: not a tar archive but what restore_it reads")
       .flag("force", "export: into a folder that is not empty; build: git views that exist, too")
+      .flag("no-sync", "export: do not wait until everything is on the disk")
       .flag("structure", "verify: do not read contents")
       .flag("local", "show and read times in the local zone instead of UTC")
       .flag("json", "machine-readable output with exact times and paths")

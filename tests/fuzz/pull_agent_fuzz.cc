@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <string>
@@ -77,7 +78,9 @@ class FuzzServer {
     for (;;) {
       flush();
       pollfd polled{fd_, POLLIN, 0};
-      BK_CHECK(::poll(&polled, 1, 30'000) > 0);  // an agent that hangs
+      const int ready = ::poll(&polled, 1, 30'000);
+      if (ready < 0 && errno == EINTR) continue;  // the fuzzer's own timer
+      BK_CHECK(ready > 0);                        // an agent that hangs
       const ssize_t got = ::read(fd_, buffer.data(), buffer.size());
       if (got <= 0) return;
       decoder_.feed({buffer.data(), static_cast<std::size_t>(got)});

@@ -42,8 +42,8 @@ class Backline(Peer):
                 Step("store", [server + "do_backup"], data=True), Step("source", [client + "send_request", "--now"])]
 
     def restore(self, target):
-        """The restore stream from the server through ssh into restore_it on the client."""
-        export = '"$0" export - %d -C "$1" --stream | %s source "$2" --from - export "$3"' % (self.index(), self.world.servers.ssh)
+        """The restore stream from the server through ssh into restore_it on the client; as the peers, without a sync."""
+        export = '"$0" export - %d -C "$1" --stream | %s source "$2" --from - --no-sync export "$3"' % (self.index(), self.world.servers.ssh)
         return [Step("store", ["bash", "-c", "set -o pipefail; " + export, self.server + "/scripts/bkdb", self.server,
                                self.client + "/scripts/restore_it", target])]
 
