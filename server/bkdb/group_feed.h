@@ -44,7 +44,8 @@ class GroupFeed {
   std::uint64_t bytes_ = 0;
   std::string gathered_;
   std::vector<RestorePlace> gathered_places_;
-  GroupEncoder encoder_{1};  // sent once and forgotten: level 3 would cost the processor twice as much for a tenth
+  GroupEncoder encoder_{
+      1};  // sent once and forgotten: level 3 would cost the processor twice as much for a tenth
   GroupDecoder decoder_;
 };
 
