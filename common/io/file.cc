@@ -196,6 +196,11 @@ bool create_durably_by(const std::string& temporary, const std::string& path, st
                      mode);
 }
 
+bool create_durably_from(const std::string& folder, const std::string& path, std::string_view bytes,
+                         mode_t mode) {
+  return create_from(make_temporary(folder + "/beside"), path, bytes, mode);
+}
+
 bool rename_noreplace_durably(const std::string& from, const std::string& to) {
   if (rename_flags(from, to, RENAME_NOREPLACE) < 0) {
     if (errno == EEXIST) return false;

@@ -49,6 +49,10 @@ void replace_durably(const std::string& path, std::string_view bytes, mode_t mod
 [[nodiscard]] bool create_durably_by(const std::string& temporary, const std::string& path,
                                      std::string_view bytes, mode_t mode = 0600);
 
+// The same through a temporary file in a folder of the same file system, owned as temporary.h says.
+[[nodiscard]] bool create_durably_from(const std::string& folder, const std::string& path,
+                                       std::string_view bytes, mode_t mode = 0600);
+
 // renameat2(RENAME_NOREPLACE), then fsync of both directories.  False when `to` exists: nothing changed.
 [[nodiscard]] bool rename_noreplace_durably(const std::string& from, const std::string& to);
 // rename(2), replacing, then fsync of both directories.
