@@ -9,6 +9,7 @@ namespace bk::bkdb {
 namespace {
 
 constexpr std::uint64_t kNowhere = UINT64_MAX;  // sorts last
+constexpr std::uint64_t kWorthWhole = 2;        // a group goes whole when one in so many bytes is needed
 
 // Fills in where the places begin in the group; false when the group's table is not what the index says.
 template <class List>
@@ -78,12 +79,18 @@ void GroupFeed::send_group(std::span<Wanted> wanted) {
     if (before == nullptr || before->at.position != one.at.position) needed += one.place.bytes;
     before = &one;
   }
-  // A chunk that several clients gave lies in the group of the first: the rest of it is not this one's.
-  if (far_ && needed != group.encoded.content_bytes) return gather(group, wanted);
+  if (!is_sent_whole(wanted.front().at, needed, group.encoded.content_bytes)) return gather(group, wanted);
   std::vector<RestorePlace> places;
   places.reserve(wanted.size());
   for (const Wanted& one : wanted) places.push_back(one.place);
   sink_.group(std::move(group.encoded), std::move(places));
+}
+
+// A chunk that several clients gave lies in the group of the first: then the rest of it is not this one's.
+// And packing anew costs the server more than its client saves, unless there is much less to send.
+bool GroupFeed::is_sent_whole(const store::StoredPlace& at, std::uint64_t needed, std::uint32_t all) {
+  if (!far_ || needed == all) return true;
+  return needed * kWorthWhole >= all && store_.owns_group(far_client_, at);
 }
 
 void GroupFeed::send_single(std::span<const Wanted> wanted) {

@@ -7,14 +7,16 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bk::bkdb {
 
 class GroupFeed {
  public:
-  // `far` as in FeedTask.
-  GroupFeed(store::Store& store, RestoreSink& sink, bool far) : store_(store), sink_(sink), far_(far) {}
+  // `far_client`: whose the sink is, when it is far (FeedTask); "" when it is near.
+  GroupFeed(store::Store& store, RestoreSink& sink, std::string far_client)
+      : store_(store), sink_(sink), far_client_(std::move(far_client)), far_(!far_client_.empty()) {}
   // The bytes of a chunk belong there.
   void want(const ChunkId& id, std::uint32_t bytes, std::uint64_t file, std::uint64_t offset);
   [[nodiscard]] bool full() const {
@@ -30,6 +32,8 @@ class GroupFeed {
   };
   void find_places();
   void send_group(std::span<Wanted> wanted);
+  // Whether a group of which `needed` bytes are needed goes as it is.
+  [[nodiscard]] bool is_sent_whole(const store::StoredPlace& at, std::uint64_t needed, std::uint32_t all);
   // Chunk by chunk, from wherever the store still has them.
   void send_single(std::span<const Wanted> wanted);
   // Only what is needed of a group, together with others.
@@ -39,6 +43,7 @@ class GroupFeed {
 
   store::Store& store_;
   RestoreSink& sink_;
+  std::string far_client_;
   bool far_;
   std::vector<Wanted> wanted_;
   std::uint64_t bytes_ = 0;

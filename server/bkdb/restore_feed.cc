@@ -14,8 +14,9 @@ constexpr const char* kOtherLength = "its recorded content has another length th
 
 class Feed final : public Visitor {
  public:
-  Feed(store::Store& store, const FeedTask& task, RestoreSink& sink, Findings& findings)
-      : store_(store), task_(task), sink_(sink), findings_(findings), groups_(store, sink, task.far) {}
+  Feed(store::Store& store, const FeedTask& task, RestoreSink& sink, Findings& findings,
+       const std::string& far_client)
+      : store_(store), task_(task), sink_(sink), findings_(findings), groups_(store, sink, far_client) {}
 
   bool enter(const std::string& path, const Entry& directory) override {
     make_room(directory, true);
@@ -135,7 +136,7 @@ class Feed final : public Visitor {
 
 std::vector<std::string> feed_tree(store::Store& store, const store::SnapshotRecord& snapshot,
                                    const FeedTask& task, RestoreSink& sink, Findings& findings) {
-  Feed feed(store, task, sink, findings);
+  Feed feed(store, task, sink, findings, task.far ? snapshot.client : std::string());
   std::vector<std::string> missing = walk(store, snapshot.root, task.parts, feed);
   feed.end_window();
   return missing;

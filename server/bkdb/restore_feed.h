@@ -18,9 +18,9 @@ namespace bk::bkdb {
 struct FeedTask {
   std::string entry;               // the name of the tree's root, or of the archive file
   std::vector<std::string> parts;  // clean relative paths; empty: everything
-  // For a far sink: groups are checked before they are sent, since nobody can ask again, and those of which
-  // not everything is needed are packed anew: the rest may be another client's.  A near sink hashes what it
-  // gets and asks again.
+  // For a far sink, the snapshot's client: groups are checked before they are sent, since nobody can ask
+  // again, and those that hold what the client never gave are packed anew without it.  A near sink hashes
+  // what it gets and asks again.
   bool far = false;
 };
 

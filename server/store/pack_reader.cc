@@ -48,13 +48,31 @@ int PackReader::open(std::uint64_t number) {
 
 RecordHead PackReader::read(std::uint64_t pack, std::uint32_t offset, std::string& payload) {
   const int fd = open(pack);
+  std::uint64_t payload_at = 0;
+  RecordHead out = read_head(fd, pack, offset, payload_at);
+  payload = read_exactly(fd, payload_at, out.payload_bytes);
+  return out;
+}
+
+RecordHead PackReader::read_head(int fd, std::uint64_t pack, std::uint32_t offset,
+                                 std::uint64_t& payload_at) {
   std::string head = read_exactly(fd, offset, kRecordFixedBytes);
   const RecordSizes sizes = parse_record_sizes(head);
   head += read_exactly(fd, offset + kRecordFixedBytes, sizes.head_bytes() - kRecordFixedBytes);
   RecordHead out = parse_record_head(head, {{store_, pack}, offset});
   if (out.type != RecordType::Group) ByteReader::fail("no group stands here");
-  payload = read_exactly(fd, offset + sizes.head_bytes(), sizes.payload_bytes);
+  payload_at = offset + sizes.head_bytes();
   return out;
+}
+
+std::vector<ChunkRef> PackReader::chunks(std::uint64_t pack, std::uint32_t offset) {
+  const int fd = open(pack);
+  ScannedRecord record;
+  record.offset = offset;
+  std::uint64_t payload_at = 0;
+  record.head = read_head(fd, pack, offset, payload_at);
+  record.end = payload_at + record.head.payload_bytes;
+  return chunks_of(fd, record, decoder_);
 }
 
 DecodedGroup PackReader::load(std::uint64_t pack, std::uint32_t offset, std::size_t last) {

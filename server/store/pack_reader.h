@@ -31,6 +31,8 @@ class PackReader {
   // The group at this offset as it lies there; with `check`, its payload is compared with its digest.  Throws
   // as chunk() does.
   [[nodiscard]] StoredGroup encoded(std::uint64_t pack, std::uint32_t offset, bool check);
+  // What the group holds; it is decoded only when its table has no ids.  Throws as chunk() does.
+  [[nodiscard]] std::vector<ChunkRef> chunks(std::uint64_t pack, std::uint32_t offset);
   // A descriptor of the pack or journal, whichever exists; throws Corrupt when neither does.
   [[nodiscard]] int open(std::uint64_t number);
 
@@ -43,6 +45,9 @@ class PackReader {
   // Decoded at least up to the end of chunk `position`.
   [[nodiscard]] const DecodedGroup& group(std::uint64_t pack, std::uint32_t offset, std::size_t position);
   const DecodedGroup& remember(const GroupKey& key, DecodedGroup group);
+  // Head of the record, and where its payload begins.
+  [[nodiscard]] RecordHead read_head(int fd, std::uint64_t pack, std::uint32_t offset,
+                                     std::uint64_t& payload_at);
   // Head and payload of the record.
   [[nodiscard]] RecordHead read(std::uint64_t pack, std::uint32_t offset, std::string& payload);
   // Decoded up to the end of chunk `last`, or whole when there are fewer chunks.

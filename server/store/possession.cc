@@ -25,6 +25,11 @@ std::string header_text(const StoreId& store) {
   return doc.write();
 }
 
+bool is_usable(const std::string& folder, const StoreId& store) {
+  const std::optional<std::string> header = try_read_file(folder + "/header", 65536);
+  return header && *header == header_text(store);
+}
+
 std::vector<Key> keys_of(std::string_view bytes) {
   std::vector<Key> keys(bytes.size() / 16);
   std::memcpy(keys.data(), bytes.data(), keys.size() * 16);
@@ -44,8 +49,7 @@ ClientPossession::ClientPossession(const Layout& layout, const StoreId& store, c
   bool usable = false;
   try {
     runs_.reload();
-    const std::optional<std::string> header = try_read_file(folder_ + "/header", 65536);
-    usable = header && *header == header_text(store);
+    usable = is_usable(folder_, store);
   } catch (const Error& error) {
     if (error.kind() != Kind::Corrupt) throw;
   }
@@ -143,6 +147,18 @@ void ClientPossession::fold() {
   if (!log_) return;
   remove_durably(log_path_);
   log_.reset();
+}
+
+PossessionView::PossessionView(const Layout& layout, const StoreId& store, const std::string& client) {
+  const std::string folder = layout.possession(client);
+  try {
+    if (!is_usable(folder, store)) return;
+    RunSet runs(folder, store, kKeyOnlyBytes, kMappedBytes);
+    runs.reload();
+    runs_ = std::move(runs);
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+  }
 }
 
 }  // namespace bk::store

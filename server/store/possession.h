@@ -8,6 +8,7 @@
 #include "server/store/store.h"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -47,6 +48,17 @@ class ClientPossession final : public Possession {
   std::unordered_set<Key> recent_;
   std::string pending_, log_path_;
   Fd log_;
+};
+
+// The same for somebody who may only read: as far as the runs know, so what is being pulled now is not in it.
+// Without usable runs the client owns nothing.
+class PossessionView {
+ public:
+  PossessionView(const Layout& layout, const StoreId& store, const std::string& client);
+  [[nodiscard]] bool owns(const ChunkId& id) const { return runs_ && runs_->contains(key_of(id)); }
+
+ private:
+  std::optional<RunSet> runs_;
 };
 
 }  // namespace bk::store

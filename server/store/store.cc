@@ -175,6 +175,19 @@ std::vector<std::optional<StoredPlace>> StoreImpl::locate(ObjectKind kind, std::
   return out;
 }
 
+bool StoreImpl::owns_group(const std::string& client, const StoredPlace& place) {
+  require_safe_name("client", client);
+  const PossessionView& owner = owners_.try_emplace(client, layout_, header_.id, client).first->second;
+  try {
+    const std::vector<ChunkRef> chunks = reader_.chunks(place.pack, place.offset);
+    return std::all_of(chunks.begin(), chunks.end(),
+                       [&](const ChunkRef& chunk) { return owner.owns(chunk.id); });
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    return false;
+  }
+}
+
 std::vector<SnapshotRecord> StoreImpl::snapshots(const std::string& client) {
   std::vector<SnapshotRecord> out;
   for (const std::string& name : client.empty() ? list_clients(layout_) : std::vector<std::string>{client}) {

@@ -128,6 +128,10 @@ class Store {
                                                                        std::span<const ChunkId> ids) = 0;
   [[nodiscard]] virtual StoredGroup load_group(const StoredPlace& place, bool check) = 0;
 
+  // Whether the client possesses every chunk of the group that stands there, so that it may have the group as
+  // it is.  False also for what cannot be read, or is not known for sure.
+  [[nodiscard]] virtual bool owns_group(const std::string& client, const StoredPlace& place) = 0;
+
   // All snapshots, or those of one client, sorted by client, source, sequence.  Throws Corrupt naming the
   // file that cannot be read.
   [[nodiscard]] virtual std::vector<SnapshotRecord> snapshots(const std::string& client = {}) = 0;

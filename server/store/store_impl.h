@@ -4,9 +4,11 @@
 #include "server/store/index.h"
 #include "server/store/layout.h"
 #include "server/store/pack_reader.h"
+#include "server/store/possession.h"
 #include "server/store/snapshot_log.h"
 #include "server/store/store.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +33,7 @@ class StoreImpl final : public Store {
   StoredGroup load_group(const StoredPlace& place, bool check) override {
     return reader_.encoded(place.pack, place.offset, check);
   }
+  bool owns_group(const std::string& client, const StoredPlace& place) override;
   std::vector<SnapshotRecord> snapshots(const std::string& client) override;
   std::optional<SnapshotRecord> newest(const std::string& client, const std::string& module,
                                        const std::string& method, const std::string& name) override;
@@ -63,6 +66,7 @@ class StoreImpl final : public Store {
   PackReader reader_;
   std::vector<WriterImpl*> writers_;
   bool reconciled_;
+  std::map<std::string, PossessionView> owners_;  // who was asked for
 };
 
 // check.cc: packs, journals and index runs; snapshot journals check themselves.

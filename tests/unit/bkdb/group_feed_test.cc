@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 namespace bk::bkdb {
 namespace {
 
@@ -27,20 +29,43 @@ class Groups final : public RestoreSink {
   std::size_t count = 0;
 };
 
-TEST(GroupFeed, AGroupThatAnotherClientGaveIsNotSentWithTheRestOfIt) {
-  const test::TempDir dir;
-  const auto store = store::Store::open(dir.file("store"), true);
-  const std::string shared(3000, 's'), secret(500, '!');
-  const auto first = store->writer("web1", "directories", "rsync", "/srv");
-  const ChunkId id = first->put(ObjectKind::Data, shared);
-  (void)first->put(ObjectKind::Data, secret);
-  first->sync();
-  Groups sink;
-  GroupFeed feed(*store, sink, true);
-  feed.want(id, static_cast<std::uint32_t>(shared.size()), 0, 0);
-  feed.send();
-  EXPECT_EQ(sink.count, 1U);
-  EXPECT_EQ(sink.content, shared);
+// web1 gave a group of two chunks; what a client gets of it that needs one of them.
+class SharedGroup : public testing::Test {
+ protected:
+  SharedGroup() {
+    const auto first = store->writer("web1", "directories", "rsync", "/srv");
+    large_id = first->put(ObjectKind::Data, large);
+    small_id = first->put(ObjectKind::Data, small);
+    first->sync();
+  }
+
+  std::string sent(const std::string& client, const ChunkId& id, const std::string& content) {
+    Groups sink;
+    GroupFeed feed(*store, sink, client);
+    feed.want(id, static_cast<std::uint32_t>(content.size()), 0, 0);
+    feed.send();
+    EXPECT_EQ(sink.count, 1U);
+    return sink.content;
+  }
+
+  test::TempDir dir;
+  std::unique_ptr<store::Store> store = store::Store::open(dir.file("store"), true);
+  std::string large = std::string(3000, 's'), small = std::string(500, '!');
+  ChunkId large_id{}, small_id{};
+};
+
+TEST_F(SharedGroup, IsNotSentToAnotherClientWithTheRestOfIt) {
+  (void)store->writer("web2", "directories", "rsync", "/srv")->put(ObjectKind::Data, large);
+  EXPECT_EQ(sent("web2", large_id, large), large);
+}
+
+TEST_F(SharedGroup, IsSentAsItIsToWhoGaveAllOfIt) { EXPECT_EQ(sent("web1", large_id, large), large + small); }
+
+TEST_F(SharedGroup, IsNotSentForASmallPartOfIt) { EXPECT_EQ(sent("web1", small_id, small), small); }
+
+TEST_F(SharedGroup, IsNotSentWholeWhenNobodyKnowsWhoOwnsIt) {
+  std::filesystem::remove_all(dir.file("store.index/possession"));
+  EXPECT_EQ(sent("web1", large_id, large), large);
 }
 
 }  // namespace
