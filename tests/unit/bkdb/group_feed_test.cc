@@ -64,7 +64,7 @@ TEST_F(SharedGroup, IsSentAsItIsToWhoGaveAllOfIt) { EXPECT_EQ(sent("web1", large
 TEST_F(SharedGroup, IsNotSentForASmallPartOfIt) { EXPECT_EQ(sent("web1", small_id, small), small); }
 
 TEST_F(SharedGroup, IsNotSentWholeWhenNobodyKnowsWhoOwnsIt) {
-  std::filesystem::remove_all(dir.file("store.index/possession"));
+  std::filesystem::remove_all(dir.file("index/possession"));
   EXPECT_EQ(sent("web1", large_id, large), large);
 }
 
