@@ -82,19 +82,18 @@ bool worth_entering(const std::string& folder, const std::string& prefix, const 
 
 }  // namespace
 
-std::uint64_t FileReader::size() {
+std::uint64_t DescriptorReader::size() {
   struct stat info {};
-  check_sys(::fstat(fd_.get(), &info), [] { return "reading a file"; });
+  check_sys(::fstat(fd_, &info), [] { return "reading a file"; });
   return static_cast<std::uint64_t>(info.st_size);
 }
 
-std::size_t FileReader::read(std::uint64_t offset, char* into, std::size_t bytes) {
-  return pread_up_to(fd_.get(), into, bytes, offset);
+std::size_t DescriptorReader::read(std::uint64_t offset, char* into, std::size_t bytes) {
+  return pread_up_to(fd_, into, bytes, offset);
 }
 
-void FileReader::prefetch(std::uint64_t offset, std::uint64_t bytes) {
-  (void)::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
-                        POSIX_FADV_WILLNEED);
+void DescriptorReader::prefetch(std::uint64_t offset, std::uint64_t bytes) {
+  (void)::posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_WILLNEED);
 }
 
 std::unique_ptr<FileReader> open_reader(const std::string& path) {

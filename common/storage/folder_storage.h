@@ -14,16 +14,23 @@
 namespace bk {
 
 // A local file that may still grow, through an object's eyes: size() is its size now.  For journals.
-class FileReader final : public ObjectReader {
+class DescriptorReader : public ObjectReader {
  public:
-  explicit FileReader(Fd fd) : fd_(std::move(fd)) {}
+  explicit DescriptorReader(int fd) : fd_(fd) {}  // stays the caller's
   [[nodiscard]] std::uint64_t size() override;
   [[nodiscard]] std::size_t read(std::uint64_t offset, char* into, std::size_t bytes) override;
   void prefetch(std::uint64_t offset, std::uint64_t bytes) override;
-  [[nodiscard]] int descriptor() const { return fd_.get(); }
+  [[nodiscard]] int descriptor() const { return fd_; }
 
  private:
-  Fd fd_;
+  int fd_;
+};
+class FileReader final : public DescriptorReader {
+ public:
+  explicit FileReader(Fd fd) : DescriptorReader(fd.get()), owner_(std::move(fd)) {}
+
+ private:
+  Fd owner_;
 };
 // Nothing when there is no such file.
 [[nodiscard]] std::unique_ptr<FileReader> open_reader(const std::string& path);

@@ -1,11 +1,9 @@
 #include "common/error/error.h"
-#include "common/io/file.h"
+#include "common/storage/folder_storage.h"
 #include "common/text/escape.h"
 #include "server/store/index.h"
 #include "server/store/scan.h"
 #include "server/store/store_impl.h"
-
-#include <fcntl.h>
 
 namespace bk::store {
 namespace {
@@ -13,15 +11,15 @@ namespace {
 using Report = std::function<void(const std::string&)>;
 
 // Walks the heads of one file; payloads are compared with their digests, without decoding.
-void check_pack(const std::string& path, const PackRef& pack, bool finished, const Report& report) {
-  const Fd fd = open_file(path, O_RDONLY);
+void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, bool finished,
+                const Report& report) {
   try {
-    check_pack_header(read_exactly(fd.get(), 0, kPackHeaderBytes), pack);
+    check_pack_header(read_exactly(in, 0, kPackHeaderBytes), pack);
   } catch (const Error& error) {
     if (error.kind() != Kind::Corrupt) throw;
     report(quoted(path) + ": " + error.what());
   }
-  PackScan scan(fd.get(), pack);
+  PackScan scan(in, pack);
   std::uint64_t groups = 0;
   Sha256 digests;
   bool sealed = false, intact = true;
@@ -55,14 +53,15 @@ void check_pack(const std::string& path, const PackRef& pack, bool finished, con
 void check_packs(const Layout& layout, const StoreId& store, const Report& report) {
   for (const std::uint64_t number : list_packs(layout.journals())) {
     const std::string path = layout.journal(number);
-    if (path_exists(path)) check_pack(path, {store, number}, false, report);
+    if (const auto journal = open_reader(path)) check_pack(*journal, path, {store, number}, false, report);
   }
   for (const std::uint64_t number : all_packs(layout)) {
-    const std::string path = layout.pack(number);
-    if (!path_exists(path))
-      report("a pack lies in the wrong folder: " + quoted(path) + " was expected");
+    const std::string name = Layout::pack_object(number);
+    const std::string path = layout.storage->shown(name);
+    if (const auto pack = layout.storage->open(name))
+      check_pack(*pack, path, {store, number}, true, report);
     else
-      check_pack(path, {store, number}, true, report);
+      report("a pack lies in the wrong folder: " + quoted(path) + " was expected");
   }
 }
 

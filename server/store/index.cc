@@ -8,9 +8,6 @@
 #include "common/text/escape.h"
 #include "server/store/scan.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -28,22 +25,23 @@ std::string index_header(const StoreId& store) {
   return doc.write();
 }
 
-std::uint64_t size_of(const std::string& path) {
-  struct stat info {};
-  check_sys(::stat(path.c_str(), &info), [&] { return "looking at " + quoted(path); });
-  return static_cast<std::uint64_t>(info.st_size);
+std::unique_ptr<ObjectReader> open_pack(const Layout& layout, std::uint64_t number) {
+  std::unique_ptr<ObjectReader> pack = layout.storage->open(Layout::pack_object(number));
+  if (!pack) throw Error(Kind::Corrupt, shown_pack(number) + " is missing");
+  return pack;
 }
 
 }  // namespace
 
-std::uint64_t scan_pack(int fd, const PackRef& pack, const std::function<void(const IndexEntry&)>& sink) {
+std::uint64_t scan_pack(ObjectReader& in, const PackRef& pack,
+                        const std::function<void(const IndexEntry&)>& sink) {
   GroupDecoder decoder;
-  PackScan scan(fd, pack);
+  PackScan scan(in, pack);
   do {
     while (const std::optional<ScannedRecord> record = scan.next(false)) {
       if (record->head.type != RecordType::Group) continue;
       try {
-        const std::vector<ChunkRef> chunks = chunks_of(fd, *record, decoder);
+        const std::vector<ChunkRef> chunks = chunks_of(in, *record, decoder);
         for (std::size_t i = 0; i < chunks.size(); ++i)
           sink({key_of(chunks[i].id), Location{pack.number, static_cast<std::uint32_t>(record->offset),
                                                static_cast<std::uint16_t>(i), chunks[i].kind}});
@@ -57,10 +55,10 @@ std::uint64_t scan_pack(int fd, const PackRef& pack, const std::function<void(co
 
 std::vector<std::uint64_t> all_packs(const Layout& layout) {
   std::vector<std::uint64_t> out;
-  for (const std::string& folder : list_directory(layout.packs())) {
-    const std::vector<std::uint64_t> part = list_packs(layout.packs() + "/" + folder);
-    out.insert(out.end(), part.begin(), part.end());
-  }
+  for_each_object(*layout.storage, Layout::kPackObjects, [&](const ListedObject& object) {
+    if (const auto number = pack_number(base_name(object.name))) out.push_back(*number);
+    return true;
+  });
   std::sort(out.begin(), out.end());
   return out;
 }
@@ -161,13 +159,13 @@ void Index::cover(std::uint64_t number) {
 void Index::index_packs(const std::vector<std::uint64_t>& numbers, const Progress& progress) {
   std::uint64_t all = 0, done = 0;
   if (progress) {
-    for (const std::uint64_t number : numbers) all += size_of(layout_.pack(number));
+    for (const std::uint64_t number : numbers) all += open_pack(layout_, number)->size();
   }
   std::vector<IndexEntry> entries;
   std::vector<Coverage> packs;
   for (const std::uint64_t number : numbers) {
-    const Fd fd = open_file(layout_.pack(number), O_RDONLY);
-    done += scan_pack(fd.get(), {store_, number}, [&](const IndexEntry& entry) { entries.push_back(entry); });
+    const auto pack = open_pack(layout_, number);
+    done += scan_pack(*pack, {store_, number}, [&](const IndexEntry& entry) { entries.push_back(entry); });
     packs.push_back({number, kWholePack});
     if (progress) progress(std::min(done, all), all);
     if (entries.size() < kEntriesPerRun && number != numbers.back()) continue;

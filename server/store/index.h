@@ -58,7 +58,8 @@ class Index {
 };
 
 // Reads the chunks of one pack; what is damaged is left out.  Returns the file's size.
-std::uint64_t scan_pack(int fd, const PackRef& pack, const std::function<void(const IndexEntry&)>& sink);
+std::uint64_t scan_pack(ObjectReader& in, const PackRef& pack,
+                        const std::function<void(const IndexEntry&)>& sink);
 // The numbers of all finished packs, sorted.
 [[nodiscard]] std::vector<std::uint64_t> all_packs(const Layout& layout);
 

@@ -4,6 +4,7 @@
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "common/io/lock.h"
+#include "common/storage/folder_storage.h"
 #include "common/text/escape.h"
 
 #include <fcntl.h>
@@ -108,7 +109,8 @@ bool Journal::salvage(const Retire& retire) {
     cut(fd_.get(), 0, path);  // the maker died within its header: nothing can follow it
     write_all(fd_.get(), write_pack_header(pack_));
   }
-  PackScan scan(fd_.get(), pack_);
+  DescriptorReader reader(fd_.get());
+  PackScan scan(reader, pack_);
   bool sealed = false;
   std::uint64_t marked_end = 0;
   while (const std::optional<ScannedRecord> record = scan.next(true)) {
@@ -181,10 +183,10 @@ void Journal::finish(const Retire& retire) {
 
 void Journal::move_to_packs(const Retire& retire) {
   retire(pack_.number);
-  const std::string to = layout_.pack(pack_.number);
-  ensure_directory(parent_of(to));
-  if (!rename_noreplace_durably(layout_.journal(pack_.number), to))
-    throw Error(Kind::Corrupt, "store: " + quoted(to) + " exists although its journal does, too");
+  const std::string to = Layout::pack_object(pack_.number);
+  if (!layout_.storage->adopt(to, layout_.journal(pack_.number)))
+    throw Error(Kind::Corrupt, "store: " + quoted(layout_.storage->shown(to)) +
+                                   " exists, and its journal does with other bytes");
   crash_point("store.pack-renamed");
 }
 

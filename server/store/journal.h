@@ -22,7 +22,7 @@ inline constexpr std::uint64_t kPackTargetBytes = 32U << 20U;
 
 class Journal {
  public:
-  // Called with a finished pack before it is renamed: its index entries must be durable on return.
+  // Called with a finished pack before it becomes an object: its index entries must be durable on return.
   using Retire = std::function<void(std::uint64_t number)>;
 
   // Takes over an unowned journal or makes a new one.
@@ -33,7 +33,7 @@ class Journal {
   // Everything appended is durable when it returns.
   void sync();
   [[nodiscard]] bool full() const { return end_ >= kPackTargetBytes; }
-  // sync(), seal, retire, rename durably.  The object is then spent.
+  // sync(), seal, retire, give to the storage durably.  The object is then spent.
   void finish(const Retire& retire);
   [[nodiscard]] std::uint64_t number() const { return pack_.number; }
   [[nodiscard]] std::uint64_t end() const { return end_; }  // where the next record goes

@@ -23,20 +23,25 @@ std::string hex16(std::uint64_t number) {
 std::string pack_name(std::uint64_t number) { return hex16(number) + ".pack"; }
 std::string shown_pack(std::uint64_t number) { return "pack " + hex16(number); }
 
-std::string Layout::pack(std::uint64_t number) const {
+std::string Layout::pack_object(std::uint64_t number) {
   const std::string name = pack_name(number);
-  return packs() + "/" + name.substr(0, 2) + "/" + name;
+  return kPackObjects + name.substr(0, 2) + "/" + name;
 }
 
 std::string Layout::journal(std::uint64_t number) const { return journals() + "/" + pack_name(number); }
 
+std::optional<std::uint64_t> pack_number(std::string_view name) {
+  std::uint64_t number = 0;
+  if (name.size() != 21 || std::from_chars(name.data(), name.data() + 16, number, 16).ec != std::errc())
+    return std::nullopt;
+  if (pack_name(number) != name) return std::nullopt;
+  return number;
+}
+
 std::vector<std::uint64_t> list_packs(const std::string& folder) {
   std::vector<std::uint64_t> numbers;
   for (const std::string& name : list_directory(folder)) {
-    std::uint64_t number = 0;
-    if (name.size() != 21 || std::from_chars(name.data(), name.data() + 16, number, 16).ec != std::errc())
-      continue;
-    if (pack_name(number) == name) numbers.push_back(number);
+    if (const auto number = pack_number(name)) numbers.push_back(*number);
   }
   return numbers;
 }

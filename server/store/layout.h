@@ -1,22 +1,30 @@
-// Where things lie in a store folder and in its index folder, and the store's header.
+// Where things lie: objects in a storage, local files in the store's folder and in its index folder; and the
+// store's header.  In a store on a local disk the objects are files of the store's folder, too.
 #pragma once
 
 #include "common/chunk/chunker.h"
+#include "common/storage/storage.h"
 #include "server/store/record.h"
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace bk::store {
 
 struct Layout {
-  std::string store;  // absolute folder of the store
-  std::string index;  // folder of what can be rebuilt
+  std::shared_ptr<Storage> storage;  // header, packs, snapshot objects
+  std::string store;                 // absolute folder of journals, locks and checkpoints
+  std::string index;                 // folder of what can be rebuilt
 
-  [[nodiscard]] std::string header() const { return store + "/header"; }
-  [[nodiscard]] std::string packs() const { return store + "/packs"; }
-  [[nodiscard]] std::string pack(std::uint64_t number) const;
+  static constexpr const char* kHeaderObject = "header";
+  static constexpr const char* kPackObjects = "packs/";
+  [[nodiscard]] static std::string pack_object(std::uint64_t number);
+  [[nodiscard]] static std::string snapshot_objects(const std::string& client) {
+    return "snapshots/" + client + "/";
+  }
   [[nodiscard]] std::string journals() const { return store + "/journal"; }
   [[nodiscard]] std::string journal(std::uint64_t number) const;
   [[nodiscard]] std::string snapshots() const { return store + "/snapshots"; }
@@ -31,6 +39,8 @@ struct Layout {
 // The numbers of all "<16 hex digits>.pack" files of a folder, sorted.  Other names are left alone.
 [[nodiscard]] std::vector<std::uint64_t> list_packs(const std::string& folder);
 [[nodiscard]] std::string pack_name(std::uint64_t number);
+// The number in such a name; nothing for other names.
+[[nodiscard]] std::optional<std::uint64_t> pack_number(std::string_view name);
 // A number nobody else has: 64 random bits.
 [[nodiscard]] std::uint64_t new_number();
 // "pack 0123456789abcdef" for messages.

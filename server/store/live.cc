@@ -3,9 +3,6 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <set>
 
@@ -23,31 +20,24 @@ void insert(std::unordered_multimap<Key, Location>& into, std::uint64_t number, 
 
 LiveJournals::View* LiveJournals::open(std::uint64_t number, const Covered& covered) {
   if (const auto known = views_.find(number); known != views_.end()) return &known->second;
-  try {
-    View view;
-    view.fd = open_file(layout_.journal(number), O_RDONLY | O_NOFOLLOW);
-    const std::uint64_t upto = covered ? covered(number) : 0;
-    if (upto > view.end && upto != kWholePack)
-      view.begin = view.end = view.synced_end = view.group_end = upto;
-    return &(views_[number] = std::move(view));
-  } catch (const Error& error) {
-    if (error.sys_errno() == ENOENT) return nullptr;  // became a pack
-    throw;
-  }
+  View view;
+  view.file = open_reader(layout_.journal(number));
+  if (!view.file) return nullptr;  // became a pack
+  const std::uint64_t upto = covered ? covered(number) : 0;
+  if (upto > view.end && upto != kWholePack) view.begin = view.end = view.synced_end = view.group_end = upto;
+  return &(views_[number] = std::move(view));
 }
 
 void LiveJournals::read_on(std::uint64_t number, View& view) {
-  struct stat info {};
-  check_sys(::fstat(view.fd.get(), &info), [&] { return "reading " + shown_pack(number); });
-  if (static_cast<std::uint64_t>(info.st_size) <= view.end) return;
-  PackScan scan(view.fd.get(), {store_, number}, view.end);
+  if (view.file->size() <= view.end) return;
+  PackScan scan(*view.file, {store_, number}, view.end);
   do {
     while (const std::optional<ScannedRecord> record = scan.next(true)) {
       view.end = record->end;
       if (record->head.type != RecordType::Group) continue;
       view.group_end = record->end;
       try {
-        insert(view.chunks, number, record->offset, chunks_of(view.fd.get(), *record, decoder_));
+        insert(view.chunks, number, record->offset, chunks_of(*view.file, *record, decoder_));
       } catch (const Error& error) {
         if (error.kind() != Kind::Corrupt) throw;  // its chunks count as absent; check_structure() names it
       }
@@ -119,7 +109,7 @@ std::vector<IndexEntry> LiveJournals::entries(std::uint64_t number) const {
 void LiveJournals::sync_others(std::uint64_t own) {
   for (auto& [number, view] : views_) {
     if (number == own || view.synced_end == view.end) continue;
-    sync_file(view.fd.get());
+    sync_file(view.file->descriptor());
     view.synced_end = view.end;
   }
 }

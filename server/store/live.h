@@ -1,7 +1,7 @@
 // What stands in the journals that are not packs yet, whoever writes them.
 #pragma once
 
-#include "common/io/fd.h"
+#include "common/storage/folder_storage.h"
 #include "server/store/layout.h"
 #include "server/store/location.h"
 #include "server/store/run.h"
@@ -48,7 +48,8 @@ class LiveJournals {
 
  private:
   struct View {
-    Fd fd;  // kept open from the first look on, so that a failed write-back is reported to us, too
+    // Kept open from the first look on, so that a failed write-back is reported to us, too.
+    std::unique_ptr<FileReader> file;
     std::uint64_t begin = kPackHeaderBytes, end = kPackHeaderBytes, synced_end = kPackHeaderBytes;
     std::uint64_t group_end = kPackHeaderBytes;
     std::size_t look_again = kCrowded;  // at so many chunks: whether their writer has covered some meanwhile

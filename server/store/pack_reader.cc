@@ -1,11 +1,9 @@
 #include "server/store/pack_reader.h"
 
 #include "common/error/error.h"
-#include "common/io/file.h"
+#include "common/storage/folder_storage.h"
 #include "server/store/bytes.h"
 #include "server/store/scan.h"
-
-#include <fcntl.h>
 
 #include <algorithm>
 
@@ -22,43 +20,35 @@ std::string place(std::uint64_t pack, std::uint32_t offset) {
 
 }  // namespace
 
-int PackReader::open(std::uint64_t number) {
+ObjectReader& PackReader::open(std::uint64_t number) {
   const auto known =
       std::find_if(files_.begin(), files_.end(), [&](const auto& file) { return file.first == number; });
   if (known != files_.end()) {
     files_.splice(files_.begin(), files_, known);
-    return files_.front().second.get();
+    return *files_.front().second;
   }
   // A journal may become a pack between the two looks, never the other way round.
-  for (const std::string& path : {layout_.journal(number), layout_.pack(number)}) {
-    if (!path_exists(path)) continue;
-    Fd fd;
-    try {
-      fd = open_file(path, O_RDONLY);
-    } catch (const Error& error) {
-      if (error.sys_errno() == ENOENT) continue;
-      throw;
-    }
-    if (files_.size() >= kOpenFiles) files_.pop_back();
-    files_.emplace_front(number, std::move(fd));
-    return files_.front().second.get();
-  }
-  throw Error(Kind::Corrupt, shown_pack(number) + " is missing");
+  std::unique_ptr<ObjectReader> file = open_reader(layout_.journal(number));
+  if (!file) file = layout_.storage->open(Layout::pack_object(number));
+  if (!file) throw Error(Kind::Corrupt, shown_pack(number) + " is missing");
+  if (files_.size() >= kOpenFiles) files_.pop_back();
+  files_.emplace_front(number, std::move(file));
+  return *files_.front().second;
 }
 
 RecordHead PackReader::read(std::uint64_t pack, std::uint32_t offset, std::string& payload) {
-  const int fd = open(pack);
+  ObjectReader& in = open(pack);
   std::uint64_t payload_at = 0;
-  RecordHead out = read_head(fd, pack, offset, payload_at);
-  payload = read_exactly(fd, payload_at, out.payload_bytes);
+  RecordHead out = read_head(in, pack, offset, payload_at);
+  payload = read_exactly(in, payload_at, out.payload_bytes);
   return out;
 }
 
-RecordHead PackReader::read_head(int fd, std::uint64_t pack, std::uint32_t offset,
+RecordHead PackReader::read_head(ObjectReader& in, std::uint64_t pack, std::uint32_t offset,
                                  std::uint64_t& payload_at) {
-  std::string head = read_exactly(fd, offset, kRecordFixedBytes);
+  std::string head = read_exactly(in, offset, kRecordFixedBytes);
   const RecordSizes sizes = parse_record_sizes(head);
-  head += read_exactly(fd, offset + kRecordFixedBytes, sizes.head_bytes() - kRecordFixedBytes);
+  head += read_exactly(in, offset + kRecordFixedBytes, sizes.head_bytes() - kRecordFixedBytes);
   RecordHead out = parse_record_head(head, {{store_, pack}, offset});
   if (out.type != RecordType::Group) ByteReader::fail("no group stands here");
   payload_at = offset + sizes.head_bytes();
@@ -66,13 +56,13 @@ RecordHead PackReader::read_head(int fd, std::uint64_t pack, std::uint32_t offse
 }
 
 std::vector<ChunkRef> PackReader::chunks(std::uint64_t pack, std::uint32_t offset) {
-  const int fd = open(pack);
+  ObjectReader& in = open(pack);
   ScannedRecord record;
   record.offset = offset;
   std::uint64_t payload_at = 0;
-  record.head = read_head(fd, pack, offset, payload_at);
+  record.head = read_head(in, pack, offset, payload_at);
   record.end = payload_at + record.head.payload_bytes;
-  return chunks_of(fd, record, decoder_);
+  return chunks_of(in, record, decoder_);
 }
 
 DecodedGroup PackReader::load(std::uint64_t pack, std::uint32_t offset, std::size_t last) {

@@ -1,7 +1,7 @@
 // Reads groups out of packs and journals, verified, with a small cache of decoded ones.
 #pragma once
 
-#include "common/io/fd.h"
+#include "common/storage/storage.h"
 #include "server/store/layout.h"
 #include "server/store/location.h"
 
@@ -33,8 +33,8 @@ class PackReader {
   [[nodiscard]] StoredGroup encoded(std::uint64_t pack, std::uint32_t offset, bool check);
   // What the group holds; it is decoded only when its table has no ids.  Throws as chunk() does.
   [[nodiscard]] std::vector<ChunkRef> chunks(std::uint64_t pack, std::uint32_t offset);
-  // A descriptor of the pack or journal, whichever exists; throws Corrupt when neither does.
-  [[nodiscard]] int open(std::uint64_t number);
+  // The pack or journal, whichever exists; throws Corrupt when neither does.  Valid until the next call.
+  [[nodiscard]] ObjectReader& open(std::uint64_t number);
 
  private:
   using GroupKey = std::pair<std::uint64_t, std::uint32_t>;
@@ -46,7 +46,7 @@ class PackReader {
   [[nodiscard]] const DecodedGroup& group(std::uint64_t pack, std::uint32_t offset, std::size_t position);
   const DecodedGroup& remember(const GroupKey& key, DecodedGroup group);
   // Head of the record, and where its payload begins.
-  [[nodiscard]] RecordHead read_head(int fd, std::uint64_t pack, std::uint32_t offset,
+  [[nodiscard]] RecordHead read_head(ObjectReader& in, std::uint64_t pack, std::uint32_t offset,
                                      std::uint64_t& payload_at);
   // Head and payload of the record.
   [[nodiscard]] RecordHead read(std::uint64_t pack, std::uint32_t offset, std::string& payload);
@@ -60,7 +60,7 @@ class PackReader {
   std::list<Cached> cache_;  // most recently used first
   std::map<GroupKey, std::list<Cached>::iterator> cached_;
   std::size_t cached_bytes_ = 0;
-  std::list<std::pair<std::uint64_t, Fd>> files_;  // most recently used first
+  std::list<std::pair<std::uint64_t, std::unique_ptr<ObjectReader>>> files_;  // most recently used first
 };
 
 }  // namespace bk::store

@@ -1,42 +1,29 @@
 #include "server/store/scan.h"
 
 #include "common/error/error.h"
-#include "common/io/file.h"
 #include "server/store/bytes.h"
-
-#include <sys/stat.h>
 
 #include <cstring>
 
 namespace bk::store {
-namespace {
-
-std::uint64_t file_size(int fd) {
-  struct stat info {};
-  check_sys(::fstat(fd, &info), [] { return "reading a pack"; });
-  return static_cast<std::uint64_t>(info.st_size);
-}
-
-}  // namespace
-
-std::string read_exactly(int fd, std::uint64_t offset, std::size_t bytes) {
+std::string read_exactly(ObjectReader& in, std::uint64_t offset, std::size_t bytes) {
   std::string out(bytes, '\0');
-  if (pread_up_to(fd, out.data(), bytes, offset) != bytes) ByteReader::fail("the file ends too early");
+  if (in.read(offset, out.data(), bytes) != bytes) ByteReader::fail("the file ends too early");
   return out;
 }
 
-PackScan::PackScan(int fd, const PackRef& pack, std::uint64_t offset)
-    : fd_(fd), pack_(pack), offset_(offset) {}
+PackScan::PackScan(ObjectReader& in, const PackRef& pack, std::uint64_t offset)
+    : in_(in), pack_(pack), offset_(offset) {}
 
 ScannedRecord PackScan::read_record(std::uint64_t offset, bool check_payload) const {
-  std::string head = read_exactly(fd_, offset, kRecordFixedBytes);
+  std::string head = read_exactly(in_, offset, kRecordFixedBytes);
   const RecordSizes sizes = parse_record_sizes(head);
-  head += read_exactly(fd_, offset + kRecordFixedBytes, sizes.head_bytes() - kRecordFixedBytes);
+  head += read_exactly(in_, offset + kRecordFixedBytes, sizes.head_bytes() - kRecordFixedBytes);
   ScannedRecord out{offset, offset + sizes.all_bytes(), parse_record_head(head, {pack_, offset}),
                     std::string(head_digest(head))};
-  if (out.end > file_size(fd_)) ByteReader::fail("the file ends too early");
+  if (out.end > in_.size()) ByteReader::fail("the file ends too early");
   if (check_payload && sizes.payload_bytes > 0) {
-    const std::string payload = read_exactly(fd_, offset + sizes.head_bytes(), sizes.payload_bytes);
+    const std::string payload = read_exactly(in_, offset + sizes.head_bytes(), sizes.payload_bytes);
     if (shorten(Sha256::of(payload)) != out.head.payload_digest)
       ByteReader::fail("a record's payload does not match its digest");
   }
@@ -45,7 +32,7 @@ ScannedRecord PackScan::read_record(std::uint64_t offset, bool check_payload) co
 
 std::optional<ScannedRecord> PackScan::next(bool check_payload) {
   reason_.clear();
-  if (file_size(fd_) == offset_) return std::nullopt;
+  if (in_.size() == offset_) return std::nullopt;
   try {
     ScannedRecord record = read_record(offset_, check_payload);
     offset_ = record.end;
@@ -62,7 +49,7 @@ bool PackScan::skip_to_next() {
   constexpr std::string_view kMagic = "BKR1";
   std::string window(kWindow, '\0');
   for (std::uint64_t at = offset_ + 1;;) {
-    const std::size_t got = pread_up_to(fd_, window.data(), kWindow, at);
+    const std::size_t got = in_.read(at, window.data(), kWindow);
     const std::string_view bytes(window.data(), got);
     for (std::size_t i = bytes.find(kMagic); i != std::string_view::npos; i = bytes.find(kMagic, i + 1)) {
       try {
@@ -78,10 +65,10 @@ bool PackScan::skip_to_next() {
   }
 }
 
-std::vector<ChunkRef> chunks_of(int fd, const ScannedRecord& record, GroupDecoder& decoder) {
+std::vector<ChunkRef> chunks_of(ObjectReader& in, const ScannedRecord& record, GroupDecoder& decoder) {
   if (!record.head.ids_omitted) return record.head.chunks;
   const std::string payload =
-      read_exactly(fd, record.end - record.head.payload_bytes, record.head.payload_bytes);
+      read_exactly(in, record.end - record.head.payload_bytes, record.head.payload_bytes);
   const std::string content = decoder.decode(record.head.codec, payload, record.head.content_bytes);
   std::vector<ChunkRef> out;
   out.reserve(record.head.chunks.size());

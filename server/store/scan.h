@@ -1,6 +1,7 @@
 // Walks the records of a pack or journal file.
 #pragma once
 
+#include "common/storage/storage.h"
 #include "server/store/record.h"
 
 #include <cstdint>
@@ -15,11 +16,11 @@ struct ScannedRecord {
   std::string digest;  // the head digest
 };
 
-// Reads from a descriptor that stays the caller's.  Throws Io when the disk cannot be read; bytes that are
+// Reads from what stays the caller's.  Throws Io when the disk cannot be read; bytes that are
 // not a record are an answer, not an exception.
 class PackScan {
  public:
-  PackScan(int fd, const PackRef& pack, std::uint64_t offset = kPackHeaderBytes);
+  PackScan(ObjectReader& in, const PackRef& pack, std::uint64_t offset = kPackHeaderBytes);
   // The record at offset(), or nothing: at the end of the file (reason() is empty) or where no whole, valid
   // record stands (reason() says why; offset() stays there).
   [[nodiscard]] std::optional<ScannedRecord> next(bool check_payload);
@@ -30,14 +31,16 @@ class PackScan {
 
  private:
   [[nodiscard]] ScannedRecord read_record(std::uint64_t offset, bool check_payload) const;
-  int fd_;
+  ObjectReader& in_;
   PackRef pack_;
   std::uint64_t offset_;
   std::string reason_;
 };
 
 // The ids of a group's chunks, decoding it when its table omits them.  Throws Corrupt.
-[[nodiscard]] std::vector<ChunkRef> chunks_of(int fd, const ScannedRecord& record, GroupDecoder& decoder);
-[[nodiscard]] std::string read_exactly(int fd, std::uint64_t offset, std::size_t bytes);  // throws Corrupt
+[[nodiscard]] std::vector<ChunkRef> chunks_of(ObjectReader& in, const ScannedRecord& record,
+                                              GroupDecoder& decoder);
+// Throws Corrupt when there are fewer.
+[[nodiscard]] std::string read_exactly(ObjectReader& in, std::uint64_t offset, std::size_t bytes);
 
 }  // namespace bk::store

@@ -14,8 +14,6 @@
 namespace bk::store {
 namespace {
 
-constexpr const char* kMaking = "making";  // a record before it has its name; a killed commit may leave one
-
 std::string twenty_digits(std::uint64_t number) {
   std::string digits = std::to_string(number);
   return std::string(20 - digits.size(), '0') + digits;
@@ -35,10 +33,14 @@ std::vector<std::string> list_clients(const Layout& layout) {
 }
 
 SnapshotLog::SnapshotLog(const Layout& layout, const StoreId& store, std::string client)
-    : folder_(layout.snapshots() + "/" + client), client_(std::move(client)), store_(store) {}
+    : storage_(layout.storage),
+      objects_(Layout::snapshot_objects(client)),
+      folder_(layout.snapshots() + "/" + client),
+      client_(std::move(client)),
+      store_(store) {}
 
-std::string SnapshotLog::object_path(std::uint64_t number) const {
-  return folder_ + "/" + twenty_digits(number) + ".snapshot";
+std::string SnapshotLog::object_name(std::uint64_t number) const {
+  return objects_ + twenty_digits(number) + ".snapshot";
 }
 
 // Another store's or client's journal does not chain here.
@@ -67,8 +69,9 @@ std::vector<JournalLine> SnapshotLog::live_lines() const {
 }
 
 SnapshotRecord SnapshotLog::load(const JournalLine& line) const {
-  const std::string path = object_path(line.number);
-  const std::optional<std::string> text = try_read_file(path, kMaxSnapshotBytes);
+  const std::string name = object_name(line.number);
+  const std::string path = storage_->shown(name);
+  const std::optional<std::string> text = storage_->get(name, kMaxSnapshotBytes);
   if (!text) throw Error(Kind::Corrupt, "snapshot " + line.object + ": " + quoted(path) + " is missing");
   if (Sha256::of(*text).hex() != line.object)
     throw Error(Kind::Corrupt, quoted(path) + " is not what the journal recorded");
@@ -108,8 +111,8 @@ void SnapshotLog::append_line(const SnapshotJournal::End& end, const std::string
 
 bool SnapshotLog::adopt_next() {
   const SnapshotJournal::End end = journal().end();
-  const std::string path = object_path(end.count + 1);
-  const std::optional<std::string> text = try_read_file(path, kMaxSnapshotBytes);
+  const std::string name = object_name(end.count + 1);
+  const std::optional<std::string> text = storage_->get(name, kMaxSnapshotBytes);
   if (!text) return false;
   try {
     const SnapshotRecord record = parse_snapshot(*text);
@@ -120,7 +123,8 @@ bool SnapshotLog::adopt_next() {
   } catch (const Error& error) {
     if (error.kind() != Kind::Protocol) throw;
   }
-  rename_durably(path, path + ".rejected");
+  (void)storage_->put(name + ".rejected", *text);  // false: an earlier try was killed before the next step
+  storage_->remove(name);
   return false;
 }
 
@@ -133,7 +137,7 @@ void SnapshotLog::repair_locked() {
 // Two looks at names and sizes, no reading: opening a store stays cheap however long the journals are.
 bool SnapshotLog::needs_repair() const {
   const SnapshotJournal::Size size = journal().size();
-  return size.torn || path_exists(object_path(size.lines + 1));
+  return size.torn || storage_->exists(object_name(size.lines + 1));
 }
 
 void SnapshotLog::repair() {
@@ -177,9 +181,10 @@ SnapshotRecord SnapshotLog::append(SnapshotRecord record) {
   const std::string text = write_snapshot(record);
   if (text.size() > kMaxSnapshotBytes) throw Error(Kind::Protocol, "the snapshot's record is too long");
   record.id = Sha256::of(text).hex();
-  const std::string path = object_path(end.count + 1);
-  if (!create_durably_by(folder_ + "/" + kMaking, path, text))
-    throw Error(Kind::Corrupt, quoted(path) + " exists although the journal does not know it");
+  const std::string name = object_name(end.count + 1);
+  if (!storage_->put(name, text))
+    throw Error(Kind::Corrupt,
+                quoted(storage_->shown(name)) + " exists although the journal does not know it");
   crash_point("store.snapshot-object");
   append_line(end, record.id, source);
   return record;
@@ -193,25 +198,26 @@ void SnapshotLog::check(const std::function<void(const std::string&)>& report) c
     report(error.what());
     return;
   }
-  std::set<std::string> expected{"journal", "lock", kMaking};
+  std::set<std::string> expected{"journal", "lock"};
   std::set<std::string> removed;
   for (const JournalLine& line : known) {
     if (line.kind == "removal") removed.insert(line.object);
   }
   for (const JournalLine& line : known) {
     if (line.kind == "removal" || removed.contains(line.object)) continue;
-    expected.insert(base_name(object_path(line.number)));
+    expected.insert(base_name(object_name(line.number)));
     try {
       (void)load(line);
     } catch (const Error& error) {
       report(error.what());
     }
   }
-  for (const std::string& name : list_directory(folder_)) {
-    // Written by an earlier version and left by a killed writer: nothing that counts.
-    if (!expected.contains(name) && !name.starts_with(".tmp-") && !CheckpointFolder::is_name(name))
-      report(quoted(folder_ + "/" + name) + " is not in the journal");
-  }
+  for_each_object(*storage_, objects_, [&](const ListedObject& object) {
+    const std::string name = object.name.substr(objects_.size());
+    if (!expected.contains(name) && !CheckpointFolder::is_name(name))
+      report(quoted(storage_->shown(object.name)) + " is not in the journal");
+    return true;
+  });
 }
 
 }  // namespace bk::store

@@ -41,7 +41,7 @@ class SnapshotLog {
   [[nodiscard]] SnapshotJournal journal() const;
   [[nodiscard]] std::vector<JournalLine> live_lines() const;
   [[nodiscard]] SnapshotRecord load(const JournalLine& line) const;
-  [[nodiscard]] std::string object_path(std::uint64_t number) const;
+  [[nodiscard]] std::string object_name(std::uint64_t number) const;
   [[nodiscard]] std::string first_hash() const;
   [[nodiscard]] bool needs_repair() const;
   struct Predecessor {
@@ -55,6 +55,8 @@ class SnapshotLog {
   [[nodiscard]] std::string source_of(const std::string& module, const std::string& method,
                                       const std::string& name) const;
 
+  std::shared_ptr<Storage> storage_;
+  std::string objects_;  // what their names begin with
   std::string folder_, client_;
   StoreId store_;
 };

@@ -5,6 +5,7 @@
 #include "common/io/file.h"
 #include "common/path/names.h"
 #include "common/random/random.h"
+#include "common/storage/folder_storage.h"
 #include "common/text/escape.h"
 #include "server/store/checkpoint_folder.h"
 #include "server/store/store_impl.h"
@@ -22,25 +23,35 @@ std::string default_index(const std::string& directory) {
   return base_name(directory) == "store" ? join_path(parent_of(directory), "index") : directory + ".index";
 }
 
+Layout layout_of(std::shared_ptr<Storage> storage, const std::string& directory, const std::string& index) {
+  Layout layout;
+  layout.storage = std::move(storage);
+  layout.store = clean_absolute(directory);
+  layout.index = index.empty() ? default_index(layout.store) : clean_absolute(index);
+  return layout;
+}
+
 bool is_empty(const std::string& directory) {
   return !path_exists(directory) || list_directory(directory).empty();
 }
 
 // The header comes last: a folder with a header is a store.
 void create_store(const Layout& layout) {
-  if (!is_empty(layout.packs()) || !is_empty(layout.journals()) || !is_empty(layout.snapshots()))
+  const bool objects = !layout.storage->list("", "", 1).empty();
+  if (objects || !is_empty(layout.journals()) || !is_empty(layout.snapshots()))
     throw Error(Kind::Corrupt, "the store " + quoted(layout.store) +
                                    " has no header but holds data; put its header file back from a copy");
-  for (const std::string& folder : {layout.store, layout.packs(), layout.journals(), layout.snapshots()})
+  for (const std::string& folder : {layout.store, layout.journals(), layout.snapshots()})
     ensure_directory(folder);
   StoreHeader header;
   std::memcpy(header.id.data(), SystemRandom().bytes(header.id.size()).data(), header.id.size());
-  (void)create_durably(layout.header(), write_header(header));  // false: somebody else made it just now
+  (void)layout.storage->put(Layout::kHeaderObject,
+                            write_header(header));  // false: somebody else made it just now
   crash_point("store.created");
 }
 
 StoreHeader read_header(const Layout& layout) {
-  const std::optional<std::string> text = try_read_file(layout.header(), 65536);
+  const std::optional<std::string> text = layout.storage->get(Layout::kHeaderObject, 65536);
   if (!text)
     throw Error(Kind::Config, quoted(layout.store) + " is not a Backline store: it has no file \"header\"");
   try {
@@ -48,7 +59,7 @@ StoreHeader read_header(const Layout& layout) {
   } catch (const Error& error) {
     const bool newer = text->starts_with("bk-store ") && !text->starts_with("bk-store 1\n");
     const Kind kind = newer || error.kind() == Kind::Config ? Kind::Config : Kind::Corrupt;
-    throw Error(kind, quoted(layout.header()) + ": " + error.what());
+    throw Error(kind, quoted(layout.storage->shown(Layout::kHeaderObject)) + ": " + error.what());
   }
 }
 
@@ -57,17 +68,19 @@ auto order_of(const SnapshotRecord& r) { return std::tie(r.client, r.module, r.m
 }  // namespace
 
 std::unique_ptr<Store> Store::open(const std::string& directory, bool create, const std::string& index) {
-  Layout layout;
-  layout.store = clean_absolute(directory);
-  layout.index = index.empty() ? default_index(layout.store) : clean_absolute(index);
-  if (create && !path_exists(layout.header())) create_store(layout);
+  return open_on(std::make_shared<FolderStorage>(clean_absolute(directory)), directory, create, index);
+}
+
+std::unique_ptr<Store> Store::open_on(std::shared_ptr<Storage> storage, const std::string& directory,
+                                      bool create, const std::string& index) {
+  const Layout layout = layout_of(std::move(storage), directory, index);
+  if (create && !layout.storage->exists(Layout::kHeaderObject)) create_store(layout);
   return std::make_unique<StoreImpl>(layout, read_header(layout));
 }
 
 std::unique_ptr<Store> Store::open_to_read(const std::string& directory, const std::string& index) {
-  Layout layout;
-  layout.store = clean_absolute(directory);
-  layout.index = index.empty() ? default_index(layout.store) : clean_absolute(index);
+  const Layout layout =
+      layout_of(std::make_shared<FolderStorage>(clean_absolute(directory)), directory, index);
   return std::make_unique<StoreImpl>(layout, read_header(layout), true);
 }
 
@@ -82,8 +95,7 @@ StoreImpl::StoreImpl(Layout layout, StoreHeader header, bool read_only)
     index_.open_to_read();
     return;
   }
-  for (const std::string& folder : {layout_.packs(), layout_.journals(), layout_.snapshots()})
-    ensure_directory(folder);
+  for (const std::string& folder : {layout_.journals(), layout_.snapshots()}) ensure_directory(folder);
   index_.open();
   for (const std::string& client : list_clients(layout_)) SnapshotLog(layout_, header_.id, client).repair();
 }

@@ -12,6 +12,7 @@
 #include "common/chunk/chunk_id.h"
 #include "common/chunk/chunker.h"
 #include "common/compress/group.h"
+#include "common/storage/storage.h"
 #include "common/tree/entry.h"
 #include "server/store/checkpoint.h"
 #include "server/store/snapshot.h"
@@ -99,6 +100,10 @@ class Store {
   // rebuilt here.
   [[nodiscard]] static std::unique_ptr<Store> open(const std::string& directory, bool create = false,
                                                    const std::string& index = {});
+  // The same with the objects in this storage; `directory` holds only journals, locks and checkpoints then.
+  [[nodiscard]] static std::unique_ptr<Store> open_on(std::shared_ptr<Storage> storage,
+                                                      const std::string& directory, bool create = false,
+                                                      const std::string& index = {});
   // For somebody who may read and not write: nothing is made, repaired or rebuilt, and writer() must not be
   // called.  A missing index throws Config.
   [[nodiscard]] static std::unique_ptr<Store> open_to_read(const std::string& directory,

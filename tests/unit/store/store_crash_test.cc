@@ -157,19 +157,18 @@ TEST_F(StoreTest, AnInterruptedCommitIsTakenUpByTheNextOpening) {
 
 TEST_F(StoreTest, WhatAKilledProcessLeftHalfWrittenGoesAndALivingOnesStays) {
   const SnapshotRecord done = commit(*open(), "web1", files_of(1));
-  const std::string index = home() + "/index", snapshots = home() + "/store/snapshots/web1";
+  const std::string index = home() + "/index";
   const std::vector<std::string> leftovers{
       index + "/chunks/0123456789abcdef.run.tmp", index + "/possession/web1/fedcba9876543210.run.tmp",
-      index + "/possession/web1/.tmp-0123456789abcdef", index + "/.tmp-0123456789abcdef"};
+      index + "/possession/web1/.tmp-0123456789abcdef", index + "/.tmp-0123456789abcdef",
+      home() + "/store/.making/.tmp-0123456789abcdef"};
   for (const std::string& path : leftovers) write_all(open_file(path, O_WRONLY | O_CREAT).get(), "half");
-  write_all(open_file(snapshots + "/making", O_WRONLY | O_CREAT).get(), "half a record");
   const std::string mine = index + "/chunks/1111111111111111.run.tmp";
   const std::optional<Fd> owner = try_create_owned(mine);
   auto store = open();
   EXPECT_TRUE(problems(*store).empty());
   EXPECT_EQ(commit(*store, "web1", files_of(2)).sequence, done.sequence + 1);
   for (const std::string& path : leftovers) EXPECT_FALSE(path_exists(path)) << path;
-  EXPECT_FALSE(path_exists(snapshots + "/making"));
   EXPECT_TRUE(path_exists(mine));
   expect_whole(*store);
 }

@@ -3,6 +3,7 @@
 
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "common/storage/memory_storage.h"
 #include "server/store/store.h"
 #include "server/store/tree.h"
 
@@ -84,6 +85,7 @@ inline std::vector<std::string> problems(Store& store) {
 // All regular files below a folder.
 inline std::vector<std::string> files_in(const std::string& folder) {
   std::vector<std::string> out;
+  if (!path_exists(folder)) return out;
   for (const std::string& name : list_directory(folder)) {
     const std::string path = folder + "/" + name;
     if (is_directory(path)) {
@@ -105,6 +107,11 @@ inline std::uint64_t bytes_in(const std::string& folder) {
   return sum;
 }
 
+// The same tests with the objects in memory.
+#ifdef BK_STORE_IN_MEMORY
+#define StoreTest StoreInMemoryTest
+#endif
+
 class StoreTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -116,9 +123,14 @@ class StoreTest : public ::testing::Test {
   }
   void TearDown() override { remove_tree(home_); }
   [[nodiscard]] const std::string& home() const { return home_; }
+#ifdef BK_STORE_IN_MEMORY
+  [[nodiscard]] std::unique_ptr<Store> open() { return Store::open_on(storage_, home_ + "/store", true); }
+#else
   [[nodiscard]] std::unique_ptr<Store> open() { return Store::open(home_ + "/store", true); }
+#endif
 
  private:
+  std::shared_ptr<Storage> storage_ = std::make_shared<MemoryStorage>();
   std::string home_;
 };
 

@@ -83,6 +83,24 @@ TEST_F(StoreTest, AnUnchangedSecondRunAddsASnapshotAndNextToNothingElse) {
   EXPECT_LT(bytes_in(home() + "/store/journal") + bytes_in(home() + "/store/packs") - before, 300U);
 }
 
+TEST_F(StoreTest, FinishedPacksAreReadAndIndexedAnewFromWhereverTheyLie) {
+  std::vector<ChunkId> ids;
+  const auto content = [](std::size_t i) { return noise(1U << 20U, i + 1); };
+  {
+    auto store = open();
+    auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+    for (std::size_t i = 0; i < 36; ++i) ids.push_back(writer->put(ObjectKind::Data, content(i)));
+    writer->sync();
+  }
+  EXPECT_EQ(list_directory(home() + "/store/journal").size(), 1U);
+  for (const bool lose_index : {false, true}) {
+    if (lose_index) remove_tree(home() + "/index");
+    auto store = open();
+    EXPECT_TRUE(problems(*store).empty());
+    for (std::size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(store->read(ObjectKind::Data, ids[i]), content(i));
+  }
+}
+
 TEST_F(StoreTest, EqualContentOfTwoClientsIsStoredOnceAndNeitherPossessesTheOthers) {
   auto store = open();
   std::map<std::string, std::string> files{{"a", noise(100000, 5)}};
