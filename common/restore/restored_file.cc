@@ -17,6 +17,8 @@
 namespace bk {
 namespace {
 
+constexpr std::uint64_t kBulkFile = 16U << 20U;  // nobody needs a restored file of this size in memory
+
 Entry without_content(const Entry& entry) {
   Entry out;
   out.name = entry.name;
@@ -90,6 +92,7 @@ void RestoredFile::close_for_now() {
 void RestoredFile::write(std::uint64_t offset, std::string_view bytes) {
   if (offset > entry_.size || bytes.size() > entry_.size - offset)
     throw Error(Kind::Protocol, "content beyond the end of " + quoted(shown()));
+  const std::uint64_t begin = offset;
   while (!bytes.empty()) {
     const ssize_t n = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
@@ -98,6 +101,7 @@ void RestoredFile::write(std::uint64_t offset, std::string_view bytes) {
     offset += static_cast<std::uint64_t>(n);
   }
   end_ = std::max(end_, offset);
+  if (entry_.size >= kBulkFile) behind_.wrote(fd_.get(), begin, offset - begin);
 }
 
 void RestoredFile::expect(FilePart part) {
@@ -166,6 +170,7 @@ void RestoredFile::finish() {
     if (end_ < entry_.size)
       check_sys(::ftruncate(fd_.get(), static_cast<off_t>(entry_.size)),
                 [&] { return "setting the length of " + quoted(shown()); });
+    behind_.let_go(fd_.get());
     set_metadata(fd_.get(), entry_, shared_.report, shown());
     fd_.close();
     --shared_.open;

@@ -5,6 +5,7 @@
 // is left, since half a file must not look like a whole one.
 #pragma once
 
+#include "common/io/bulk.h"
 #include "common/io/fd.h"
 #include "common/restore/report.h"
 #include "common/restore/sink.h"
@@ -81,6 +82,7 @@ class RestoredFile {
   std::uint64_t device_ = 0, inode_ = 0;  // known once it was closed
   std::uint64_t left_ = 0;                // bytes to come in the windows known so far
   std::uint64_t end_ = 0;                 // of what was written
+  WriteBehind behind_;                    // of a large file
   std::vector<std::pair<std::uint64_t, std::string>> inlines_;
   std::string damage_;
 };

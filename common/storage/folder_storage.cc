@@ -1,6 +1,7 @@
 #include "common/storage/folder_storage.h"
 
 #include "common/error/error.h"
+#include "common/io/bulk.h"
 #include "common/io/file.h"
 #include "common/io/temporary.h"
 #include "common/random/random.h"
@@ -90,6 +91,10 @@ std::uint64_t DescriptorReader::size() {
 
 std::size_t DescriptorReader::read(std::uint64_t offset, char* into, std::size_t bytes) {
   return pread_up_to(fd_, into, bytes, offset);
+}
+
+std::size_t DescriptorReader::read_in_passing(std::uint64_t offset, char* into, std::size_t bytes) {
+  return pread_in_passing(fd_, into, bytes, offset);
 }
 
 void DescriptorReader::prefetch(std::uint64_t offset, std::uint64_t bytes) {

@@ -19,6 +19,7 @@ class DescriptorReader : public ObjectReader {
   explicit DescriptorReader(int fd) : fd_(fd) {}  // stays the caller's
   [[nodiscard]] std::uint64_t size() override;
   [[nodiscard]] std::size_t read(std::uint64_t offset, char* into, std::size_t bytes) override;
+  [[nodiscard]] std::size_t read_in_passing(std::uint64_t offset, char* into, std::size_t bytes) override;
   void prefetch(std::uint64_t offset, std::uint64_t bytes) override;
   [[nodiscard]] int descriptor() const { return fd_; }
 

@@ -52,6 +52,10 @@ class ObjectReader {
   // Reads `bytes` bytes from `offset`, fewer only where the object ends (none behind its end).  Throws
   // NotFound when the object was removed since it was opened; a folder still has it then.
   [[nodiscard]] virtual std::size_t read(std::uint64_t offset, char* into, std::size_t bytes) = 0;
+  // The same for what is read once: no cache holds it afterwards that did not before.
+  [[nodiscard]] virtual std::size_t read_in_passing(std::uint64_t offset, char* into, std::size_t bytes) {
+    return read(offset, into, bytes);
+  }
   // These bytes will be read soon.  Does not wait.
   virtual void prefetch(std::uint64_t offset, std::uint64_t bytes) {
     (void)offset;

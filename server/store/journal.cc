@@ -14,6 +14,8 @@
 namespace bk::store {
 namespace {
 
+constexpr std::size_t kBulkPayload = 64U << 10U;
+
 // False when the name is gone or leads to another file by now.
 bool still_named(int fd, const std::string& path) {
   struct stat open_one {
@@ -153,6 +155,8 @@ std::uint64_t Journal::append(RecordHead head, std::string_view payload) {
   }
   account(head, digest);
   end_ += bytes.size();
+  if (payload.size() >= kBulkPayload && head.chunks.front().kind == ObjectKind::Data)
+    behind_.wrote(fd_.get(), offset, bytes.size());
   return offset;
 }
 
@@ -177,6 +181,7 @@ void Journal::finish(const Retire& retire) {
   digests_ = Sha256();
   append(seal, {});
   sync_file(fd_.get());
+  behind_.let_go(fd_.get());
   crash_point("store.pack-sealed");
   move_to_packs(retire);
 }

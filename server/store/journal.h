@@ -7,6 +7,7 @@
 // nothing is cut, and it is retired to packs/ as it is, for check_structure() to report.
 #pragma once
 
+#include "common/io/bulk.h"
 #include "common/io/fd.h"
 #include "server/store/layout.h"
 #include "server/store/scan.h"
@@ -54,7 +55,8 @@ class Journal {
   std::uint64_t end_ = 0;         // where the next record goes
   std::uint64_t synced_end_ = 0;  // everything before is durable
   std::uint64_t groups_ = 0;
-  Sha256 digests_;  // over the head digests so far
+  Sha256 digests_;      // over the head digests so far
+  WriteBehind behind_;  // large groups of data: read again only by a restore
 };
 
 }  // namespace bk::store

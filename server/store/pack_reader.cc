@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kCacheBytes = 24U << 20U;  // about 24 ordinary groups
 constexpr std::size_t kOpenFiles = 64;
+constexpr std::uint32_t kBulkPayload = 64U << 10U;
 constexpr std::size_t kWholeGroup = kMaxGroupChunks;
 
 std::string place(std::uint64_t pack, std::uint32_t offset) {
@@ -40,7 +41,13 @@ RecordHead PackReader::read(std::uint64_t pack, std::uint32_t offset, std::strin
   ObjectReader& in = open(pack);
   std::uint64_t payload_at = 0;
   RecordHead out = read_head(in, pack, offset, payload_at);
-  payload = read_exactly(in, payload_at, out.payload_bytes);
+  if (out.payload_bytes < kBulkPayload || out.chunks.front().kind != ObjectKind::Data) {
+    payload = read_exactly(in, payload_at, out.payload_bytes);
+    return out;
+  }
+  payload.resize(out.payload_bytes);
+  if (in.read_in_passing(payload_at, payload.data(), payload.size()) != payload.size())
+    ByteReader::fail("the file ends too early");
   return out;
 }
 
