@@ -33,6 +33,10 @@ void MappedFile::drop_pages() const noexcept {
   if (data_ != nullptr) (void)::madvise(data_, size_, MADV_DONTNEED);
 }
 
+void MappedFile::read_at_random() const noexcept {
+  if (data_ != nullptr) (void)::madvise(data_, size_, MADV_RANDOM);
+}
+
 MappedFile::~MappedFile() {
   if (data_ != nullptr) (void)::munmap(data_, size_);
 }

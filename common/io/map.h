@@ -18,6 +18,8 @@ class MappedFile {
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   MappedFile& operator=(MappedFile&& other) noexcept;
   ~MappedFile();
+  // Look-ups here and there: the kernel need not read around them.
+  void read_at_random() const noexcept;
   // Gives the pages back to the kernel; they come again when they are read.
   void drop_pages() const noexcept;
   [[nodiscard]] std::string_view bytes() const { return {static_cast<const char*>(data_), size_}; }

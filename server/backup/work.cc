@@ -80,6 +80,7 @@ class Work {
     say(std::string(proto::to_word(end.outcome)) + (end.reason.empty() ? "" : ": " + end.reason),
         end.status != 0);
     if (!cost_.empty()) worker_.log.line(label() + ": " + cost_);
+    tidy(*store);
     return end.status;
   }
 
@@ -112,6 +113,14 @@ class Work {
   }
 
  private:
+  // Nobody waits for it, and what it leaves undone costs nothing but time.
+  void tidy(store::Store& store) const {
+    try {
+      store.tidy();
+    } catch (const Error& error) {
+      say(std::string("merging the index: ") + error.what(), false);
+    }
+  }
   [[nodiscard]] std::string label() const {
     return client_ + " " + item_.request.module + " " + quoted(item_.request.name);
   }

@@ -9,7 +9,6 @@
 #include "server/store/scan.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 namespace bk::store {
@@ -64,7 +63,7 @@ std::vector<std::uint64_t> all_packs(const Layout& layout) {
 }
 
 Index::Index(const Layout& layout, const StoreId& store)
-    : layout_(layout), store_(store), runs_(layout.runs(), store, kLocatedBytes), live_(layout, store) {}
+    : layout_(layout), store_(store), runs_(layout.runs(), store, RunKind::Located), live_(layout, store) {}
 
 bool Index::usable() const {
   const std::optional<std::string> header = try_read_file(layout_.index_header(), 65536);
@@ -124,6 +123,25 @@ void Index::open_to_read() {
   }
 }
 
+void Index::find_many(std::span<const ChunkId> ids,
+                      const std::function<void(std::size_t, const Location&)>& sink) const {
+  std::vector<Key> keys;
+  keys.reserve(ids.size());
+  for (const ChunkId& id : ids) keys.push_back(key_of(id));
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    live_.find(keys[i], [&](const Location& where) { sink(i, where); });
+  runs_.find_many(
+      keys, [&](std::size_t i, const Run& run, std::uint64_t record) { sink(i, run.location(record)); });
+}
+
+std::vector<bool> Index::contains(ObjectKind kind, std::span<const ChunkId> ids) const {
+  std::vector<bool> out(ids.size(), false);
+  find_many(ids, [&](std::size_t i, const Location& where) {
+    if (where.kind == kind) out[i] = true;
+  });
+  return out;
+}
+
 bool Index::contains(ObjectKind kind, const ChunkId& id) const { return !find(kind, id).empty(); }
 
 bool Index::contains(const Key& key) const {
@@ -134,15 +152,9 @@ bool Index::contains(const Key& key) const {
 
 void Index::refresh() {
   bool reloaded = false;
-  std::map<std::uint64_t, std::uint64_t> upto;
   live_.refresh([&](std::uint64_t number) {
-    if (!reloaded) {
-      runs_.reload();
-      upto = runs_.covered();
-    }
-    reloaded = true;
-    const auto known = upto.find(number);
-    return known == upto.end() ? 0 : known->second;
+    if (!std::exchange(reloaded, true)) runs_.reload();
+    return runs_.covered(number);
   });
 }
 
@@ -177,11 +189,9 @@ void Index::index_packs(const std::vector<std::uint64_t>& numbers, const Progres
 bool Index::reconcile() {
   const FileLock lock = FileLock::exclusive(layout_.index_lock());
   runs_.reload();
-  const std::map<std::uint64_t, std::uint64_t> covered = runs_.covered();
   std::vector<std::uint64_t> missing;
   for (const std::uint64_t number : all_packs(layout_)) {
-    const auto known = covered.find(number);
-    if (known == covered.end() || known->second != kWholePack) missing.push_back(number);
+    if (runs_.covered(number) != kWholePack) missing.push_back(number);
   }
   index_packs(missing, {});
   return !missing.empty();
@@ -189,19 +199,17 @@ bool Index::reconcile() {
 
 void Index::retire(std::uint64_t number) {
   refresh();
-  const std::map<std::uint64_t, std::uint64_t> covered = runs_.covered();
-  const auto known = covered.find(number);
-  if (known != covered.end() && known->second == kWholePack) return;
+  if (runs_.covered(number) == kWholePack) return;
   runs_.add_located(live_.entries(number), {{number, kWholePack}});
   live_.forget(number);
 }
 
-void Index::merge_if_idle() {
+void Index::merge_if_idle(std::uint64_t most) {
   if (runs_.runs().size() < 8) return;
   const std::optional<FileLock> lock = FileLock::try_exclusive(layout_.index_lock());
   if (!lock) return;
   runs_.reload();
-  runs_.merge();
+  runs_.merge(most);
 }
 
 void Index::rebuild(const Progress& progress) {
@@ -216,7 +224,7 @@ void Index::rebuild_locked(const Progress& progress) {
   remove_tree(layout_.runs());
   remove_tree(layout_.index + "/possession");
   ensure_directory(layout_.runs());
-  runs_ = RunSet(layout_.runs(), store_, kLocatedBytes);
+  runs_ = RunSet(layout_.runs(), store_, RunKind::Located);
   live_.clear();
   index_packs(all_packs(layout_), progress);
   crash_point("store.rebuild-packs");

@@ -10,6 +10,7 @@
 #include "server/store/run_set.h"
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,13 @@ class Index {
   void open_to_read();
   // Known places of a chunk of this kind, journals first.  Does not look at the disk for news.
   [[nodiscard]] std::vector<Location> find(ObjectKind kind, const ChunkId& id) const;
+  // The same for many, which costs a disk far less: `sink` gets the chunk's place in `ids`, as often as it is
+  // known to stand somewhere, journals first.
+  void find_many(std::span<const ChunkId> ids,
+                 const std::function<void(std::size_t, const Location&)>& sink) const;
   [[nodiscard]] bool contains(ObjectKind kind, const ChunkId& id) const;
+  // Which of these chunks of one kind are known.
+  [[nodiscard]] std::vector<bool> contains(ObjectKind kind, std::span<const ChunkId> ids) const;
   [[nodiscard]] bool contains(const Key& key) const;
   // Takes up what other processes stored since.
   void refresh();
@@ -39,8 +46,8 @@ class Index {
   [[nodiscard]] bool crowded(std::uint64_t number) const;
   // Makes the entries of a sealed journal durable.
   void retire(std::uint64_t number);
-  // Merges runs when nobody else is at it.
-  void merge_if_idle();
+  // Merges runs when nobody else is at it; see RunSet::merge().
+  void merge_if_idle(std::uint64_t most = kMergeInCommit);
   using Progress = std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>;
   void rebuild(const Progress& progress);
   [[nodiscard]] LiveJournals& live() { return live_; }

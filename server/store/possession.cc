@@ -43,7 +43,7 @@ ClientPossession::ClientPossession(const Layout& layout, const StoreId& store, c
     : folder_(layout.possession(client)),
       store_(store),
       index_(index),
-      runs_(folder_, store, kKeyOnlyBytes, kMappedBytes) {
+      runs_(folder_, store, RunKind::Keys, kMappedBytes) {
   ensure_directory(folder_);
   const FileLock lock = FileLock::exclusive(folder_ + "/lock");
   bool usable = false;
@@ -55,7 +55,7 @@ ClientPossession::ClientPossession(const Layout& layout, const StoreId& store, c
   }
   if (!usable) rebuild(walk);
   take_up_logs();
-  runs_.merge();
+  runs_.merge(kMergeInCommit);
 }
 
 ClientPossession::~ClientPossession() {
@@ -71,7 +71,7 @@ void ClientPossession::rebuild(const Walk& walk) {
   for (const std::string& name : list_directory(folder_)) {
     if (name.ends_with(".run")) remove_durably(folder_ + "/" + name);
   }
-  runs_ = RunSet(folder_, store_, kKeyOnlyBytes, kMappedBytes);
+  runs_ = RunSet(folder_, store_, RunKind::Keys, kMappedBytes);
   std::vector<Key> keys;
   const auto write = [&] {
     if (!keys.empty()) runs_.add_keys(std::exchange(keys, {}));
@@ -102,13 +102,21 @@ void ClientPossession::take_up_logs() {
 bool ClientPossession::owns(const Key& key) const { return recent_.contains(key) || runs_.contains(key); }
 
 std::vector<bool> ClientPossession::has(std::span<const ChunkId> ids) {
-  std::vector<bool> out;
-  out.reserve(ids.size());
-  for (const ChunkId& id : ids) {
-    const Key key = key_of(id);
-    out.push_back(owns(key) && index_.contains(ObjectKind::Data, id));
+  std::vector<Key> keys;
+  keys.reserve(ids.size());
+  for (const ChunkId& id : ids) keys.push_back(key_of(id));
+  std::vector<bool> owned(ids.size(), false);
+  for (std::size_t i = 0; i < keys.size(); ++i) owned[i] = recent_.contains(keys[i]);
+  runs_.find_many(keys, [&](std::size_t i, const Run&, std::uint64_t) { owned[i] = true; });
+  std::vector<ChunkId> candidates;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (owned[i]) candidates.push_back(ids[i]);
   }
-  return out;
+  const std::vector<bool> stored = index_.contains(ObjectKind::Data, candidates);
+  for (std::size_t i = 0, at = 0; i < ids.size(); ++i) {
+    if (owned[i]) owned[i] = stored[at++];
+  }
+  return owned;
 }
 
 void ClientPossession::add(const ChunkId& id) {
@@ -141,7 +149,7 @@ void ClientPossession::fold() {
   if (runs_.runs().size() >= 8) {
     if (const std::optional<FileLock> lock = FileLock::try_exclusive(folder_ + "/lock")) {
       runs_.reload();
-      runs_.merge();
+      runs_.merge(kMergeInCommit);
     }
   }
   if (!log_) return;
@@ -153,7 +161,7 @@ PossessionView::PossessionView(const Layout& layout, const StoreId& store, const
   const std::string folder = layout.possession(client);
   try {
     if (!is_usable(folder, store)) return;
-    RunSet runs(folder, store, kKeyOnlyBytes, kMappedBytes);
+    RunSet runs(folder, store, RunKind::Keys, kMappedBytes);
     runs.reload();
     runs_ = std::move(runs);
   } catch (const Error& error) {

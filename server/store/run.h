@@ -1,12 +1,17 @@
-// Immutable sorted files of fixed-size records: 16 bytes of key and a value.  The index and the possession of
-// a client are sets of them (docs/formats/store.md, "Index").  Everything in them can be rebuilt.
+// Immutable sorted files of records: a key, and in the index where its chunk lies.  The index and the
+// possession of a client are sets of them (docs/formats/store.md, "Index").  All of it can be rebuilt.
 //
-//   header (64) | records, sorted | fences: u32 per prefix, one more | packs: u64 number, u64 covered |
-//   SHA-256 of all that
+//   header (64) | records, sorted | fences | filter | packs | SHA-256
 //
-// A look-up reads one fence pair and the records between, about 64: keys are digests, so they spread evenly,
-// and where in that stretch a key stands is guessed from its value.  Small runs are read through a mapping,
-// large ones by read calls, so that what a process holds does not grow with the store.
+// The first bits of a key follow from the record's place: fences say where the keys with each prefix begin,
+// so a record holds only what is left of its key and its location, packed to the bit: about 20 bytes of 30.
+// The filter (Bloom's, in blocks of one cache line; Putze, Sanders, Singler, "Cache-, Hash- and
+// Space-Efficient Bloom Filters", 2007) answers nine of ten look-ups for keys that are not there.  Fences,
+// filter and records are all in the order of the keys, so sorted look-ups walk through each of them once.
+//
+// Records of small runs are read through a mapping, those of large ones by read calls, so that what a process
+// holds does not grow with the store.  Fences, filters and lists of packs are mapped: the kernel keeps what
+// it has room for.
 #pragma once
 
 #include "common/io/fd.h"
@@ -15,17 +20,18 @@
 #include "server/store/record.h"
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 namespace bk::store {
 
-inline constexpr std::uint32_t kKeyOnlyBytes = 16;  // possession
-inline constexpr std::uint32_t kLocatedBytes =
-    28;  // index: key, u32 pack slot, u32 offset, u16 position, kind, 0
+__extension__ using Wide = unsigned __int128;  // a key as a number that sorts as its bytes do
+[[nodiscard]] Wide wide_of(const Key& key);
+[[nodiscard]] Key key_of(Wide value);
+
+// Whether records have a location.
+enum class RunKind : std::uint8_t { Keys = 0, Located = 1 };
 
 // A pack or journal whose records below `upto` are in the index.  A finished pack is covered to kWholePack.
 struct Coverage {
@@ -33,74 +39,110 @@ struct Coverage {
 };
 inline constexpr std::uint64_t kWholePack = UINT64_MAX;
 
+// A location as a run stores it: the pack by its place in the run's list.
+struct Slot {
+  std::uint32_t slot = 0, offset = 0;
+  std::uint16_t position = 0;
+  ObjectKind kind = ObjectKind::Data;
+  auto operator<=>(const Slot&) const = default;
+};
+
+// How many bits each part of a record takes.
+struct RunShape {
+  RunKind kind = RunKind::Keys;
+  std::uint8_t prefix = 0;  // of the key, not stored
+  std::uint8_t slot = 0, offset = 0, position = 0;
+  [[nodiscard]] unsigned key_bits() const { return 128U - prefix; }
+  [[nodiscard]] unsigned location_bits() const {
+    return kind == RunKind::Keys ? 0U : slot + offset + position + 2U;
+  }
+  [[nodiscard]] std::uint32_t record_bytes() const { return (key_bits() + location_bits() + 7) / 8; }
+  [[nodiscard]] std::uint64_t fences() const { return (std::uint64_t{1} << prefix) + 1; }
+  // Makes room for what `other` can hold, but for its slots.
+  void widen(const RunShape& other);
+  void widen(const Slot& slot);
+};
+
 class Run {
  public:
-  // Throws Corrupt when the file is not a run of this store and record size, or its length is wrong.
-  Run(const std::string& path, const StoreId& store, std::uint32_t record_bytes);
+  // Reads the header.  Throws Corrupt when the file is not a run of this store and kind, or its length is
+  // wrong.
+  Run(const std::string& path, const StoreId& store, RunKind kind);
   [[nodiscard]] std::uint64_t size() const { return count_; }
   [[nodiscard]] std::uint64_t record_bytes() const { return records_.size(); }  // of all
+  [[nodiscard]] const RunShape& shape() const { return shape_; }
   // Whether records are read through the mapping (at first they are not), whose pages count as this
   // process's.
   void use_mapping(bool use);
-  // Valid until the next call of anything here.  In order it costs a read every few thousand.
-  [[nodiscard]] std::string_view record(std::uint64_t i) const;
-  // The half-open range of records that begin with `key`.
-  [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> find(const Key& key) const;
-  // Packs that this run covers; a located record names one by its slot.
-  [[nodiscard]] Coverage coverage(std::uint64_t slot) const;  // throws Corrupt
-  [[nodiscard]] std::uint64_t pack_count() const { return packs_.size() / 16; }
+
+  using Range = std::pair<std::uint64_t, std::uint64_t>;  // of records, half-open
+  // The records that have this key.
+  [[nodiscard]] Range find(const Key& key) const;
+  // The same in two steps, for many keys: where it would stand, empty when it certainly is not there; and,
+  // when told so in time, read ahead.
+  [[nodiscard]] Range bucket(const Key& key) const;
+  void prefetch(const Range& records) const;
+  [[nodiscard]] Range find_in(const Range& bucket, const Key& key) const;
   [[nodiscard]] Location location(std::uint64_t i) const;
+
+  // Packs that this run covers, by number; a located record names one by its slot.
+  [[nodiscard]] std::uint64_t pack_count() const { return packs_.size() / 16; }
+  [[nodiscard]] Coverage coverage(std::uint64_t slot) const;      // throws Corrupt
+  [[nodiscard]] std::uint64_t covered(std::uint64_t pack) const;  // up to where; 0 for an unknown one
   [[nodiscard]] const std::string& path() const { return path_; }
   // Reads the whole file and compares its digest.
   [[nodiscard]] bool intact() const;
 
  private:
+  friend class RunCursor;
   void load(std::uint64_t first, std::uint64_t count) const;
   [[nodiscard]] const char* stretch(std::uint64_t first, std::uint64_t count) const;
+  [[nodiscard]] std::uint64_t fence(std::uint64_t prefix) const;
+  [[nodiscard]] Wide key_at(const char* record) const;  // without its prefix
+  [[nodiscard]] Slot slot_at(const char* record) const;
   std::string path_;
   Fd fd_;
   MappedFile file_;
   bool use_mapping_ = false;
-  std::uint32_t record_bytes_;
-  std::uint64_t count_ = 0;
-  unsigned prefix_bits_ = 0;
-  std::string_view records_, fences_, packs_;
+  RunShape shape_;
+  std::uint32_t record_bytes_ = 0;
+  std::uint64_t count_ = 0, filter_blocks_ = 0;
+  std::string_view records_, fences_, filter_, packs_;
   // Records that were read last, when not through the mapping.
   mutable std::string window_;
   mutable std::uint64_t window_first_ = 0, window_count_ = 0;
 };
 
-// Writes one run, record by record; constant memory beside the fences.
-class RunWriter {
+// Goes through all records in order; memory is constant.
+class RunCursor {
  public:
-  // `most` records will come at most.
-  RunWriter(const std::string& folder, const StoreId& store, std::uint32_t record_bytes, std::uint64_t most,
-            std::vector<Coverage> packs);
-  ~RunWriter();
-  RunWriter(const RunWriter&) = delete;
-  RunWriter& operator=(const RunWriter&) = delete;
-  // Records come sorted by key; one that equals its predecessor is dropped.
-  void add(std::string_view record);
-  // Durable under its final name on return: that is the answer.
-  [[nodiscard]] std::string finish();
+  explicit RunCursor(const Run& run) : run_(&run) {}
+  [[nodiscard]] bool next();  // false behind the last
+  [[nodiscard]] const Key& key() const { return key_; }
+  [[nodiscard]] const Slot& slot() const { return slot_; }
+  [[nodiscard]] Location location() const;
 
  private:
-  void flush();
-  std::string path_, temporary_;
-  Fd fd_;
-  StoreId store_;
-  std::uint32_t record_bytes_;
-  unsigned prefix_bits_;
-  std::uint64_t count_ = 0;
-  std::vector<std::uint32_t> fences_;
-  std::vector<Coverage> packs_;
-  std::string buffer_, last_;
-  bool finished_ = false;
+  const Run* run_;
+  std::uint64_t at_ = 0, prefix_ = 0;
+  std::string window_;
+  std::uint64_t window_first_ = 0, window_count_ = 0;
+  Key key_;
+  Slot slot_;
 };
 
-[[nodiscard]] std::string write_located(const IndexEntry& entry, std::uint32_t slot);
-// Merges runs of one kind into a new one and returns its path.
-[[nodiscard]] std::string merge_runs(const std::vector<const Run*>& inputs, const std::string& folder,
-                                     const StoreId& store, std::uint32_t record_bytes);
+// Shared by reader and writer.
+inline constexpr std::string_view kRunMagic = "BKRUN002";
+inline constexpr std::size_t kRunHeaderBytes = 64;
+inline constexpr std::size_t kFilterBlock = 64;        // bytes
+inline constexpr std::uint64_t kFilterBitsPerKey = 5;  // with three probes 10 % of the absent keys pass
+inline constexpr unsigned kMaxPrefixBits = 28;
+[[nodiscard]] std::uint64_t filter_block_of(Wide key, std::uint64_t blocks);
+inline constexpr std::string_view kRunKinds = "DLT";  // as two bits
+// Calls probe(bit) for each bit that the key sets in its block.
+template <class Probe>
+void filter_bits(Wide key, const Probe& probe) {
+  for (unsigned i = 0; i < 3; ++i) probe(static_cast<unsigned>(key >> (9 * i)) & 511U);
+}
 
 }  // namespace bk::store

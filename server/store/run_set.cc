@@ -4,27 +4,49 @@
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "common/io/temporary.h"
+#include "server/store/run_writer.h"
 
 #include <algorithm>
 #include <bit>
 #include <map>
+#include <numeric>
 #include <set>
 
 namespace bk::store {
 namespace {
 
 constexpr std::size_t kFanIn = 8;
+constexpr std::size_t kAskedTogether =
+    1024;  // keys whose records are read ahead before the first is looked at
 
 unsigned tier(const Run& run) { return static_cast<unsigned>(std::bit_width(run.size() | 4095U)) / 3; }
 
+// Looks for keys of one run, in order.
+void find_in_run(const Run& run, std::span<const Key> keys, std::span<const std::size_t> order,
+                 const std::function<void(std::size_t, const Run&, std::uint64_t)>& sink) {
+  std::vector<std::pair<std::size_t, Run::Range>> asked;
+  for (std::size_t at = 0; at < order.size(); at += kAskedTogether) {
+    asked.clear();
+    for (const std::size_t i : order.subspan(at, std::min(kAskedTogether, order.size() - at))) {
+      const Run::Range bucket = run.bucket(keys[i]);
+      if (bucket.first >= bucket.second) continue;
+      if (asked.empty() || asked.back().second != bucket) run.prefetch(bucket);
+      asked.emplace_back(i, bucket);
+    }
+    for (const auto& [i, bucket] : asked) {
+      const Run::Range found = run.find_in(bucket, keys[i]);
+      for (std::uint64_t record = found.first; record < found.second; ++record) sink(i, run, record);
+    }
+  }
+}
+
 }  // namespace
 
-RunSet::RunSet(std::string folder, const StoreId& store, std::uint32_t record_bytes,
-               std::uint64_t mapped_bytes)
-    : folder_(std::move(folder)), store_(store), record_bytes_(record_bytes), mapped_bytes_(mapped_bytes) {}
+RunSet::RunSet(std::string folder, const StoreId& store, RunKind kind, std::uint64_t mapped_bytes)
+    : folder_(std::move(folder)), store_(store), kind_(kind), mapped_bytes_(mapped_bytes) {}
 
 void RunSet::take_up(const std::string& path) {
-  runs_.push_back(std::make_unique<Run>(path, store_, record_bytes_));
+  runs_.push_back(std::make_unique<Run>(path, store_, kind_));
   share_mapping();
 }
 
@@ -72,50 +94,76 @@ void RunSet::find(const Key& key, const std::function<void(const Run&, std::uint
   }
 }
 
+void RunSet::find_many(std::span<const Key> keys,
+                       const std::function<void(std::size_t, const Run&, std::uint64_t)>& sink) const {
+  std::vector<std::size_t> order(keys.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return keys[a] < keys[b]; });
+  for (const auto& run : runs_) find_in_run(*run, keys, order, sink);
+}
+
 void RunSet::add_located(std::vector<IndexEntry> entries, std::vector<Coverage> packs) {
   std::sort(entries.begin(), entries.end());
-  std::map<std::uint64_t, std::uint32_t> slots;
-  for (const Coverage& pack : packs) slots.emplace(pack.pack, slots.size());
-  BK_CHECK(slots.size() == packs.size());
-  RunWriter writer(folder_, store_, record_bytes_, entries.size(), std::move(packs));
-  for (const IndexEntry& entry : entries) writer.add(write_located(entry, slots.at(entry.where.pack)));
+  std::sort(packs.begin(), packs.end(), [](const auto& a, const auto& b) { return a.pack < b.pack; });
+  std::vector<std::uint64_t> numbers;
+  for (const Coverage& pack : packs) numbers.push_back(pack.pack);
+  const auto slot_of = [&](const Location& where) {
+    const auto at = std::lower_bound(numbers.begin(), numbers.end(), where.pack);
+    BK_CHECK(at != numbers.end() && *at == where.pack);
+    return Slot{static_cast<std::uint32_t>(at - numbers.begin()), where.offset, where.position, where.kind};
+  };
+  RunShape shape;
+  shape.kind = RunKind::Located;
+  for (const IndexEntry& entry : entries) shape.widen(slot_of(entry.where));
+  RunWriter writer(folder_, store_, shape, entries.size(), std::move(packs));
+  for (const IndexEntry& entry : entries) writer.add(entry.key, slot_of(entry.where));
   take_up(writer.finish());
 }
 
 void RunSet::add_keys(std::vector<Key> keys) {
   std::sort(keys.begin(), keys.end());
-  RunWriter writer(folder_, store_, record_bytes_, keys.size(), {});
-  for (const Key& key : keys) writer.add({reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()});
+  RunWriter writer(folder_, store_, RunShape{}, keys.size(), {});
+  for (const Key& key : keys) writer.add(key);
   take_up(writer.finish());
 }
 
-void RunSet::merge() {
+// The smallest runs of a tier that is full, as many as one run may take.
+std::vector<const Run*> RunSet::next_merge(std::uint64_t most) const {
+  std::map<unsigned, std::vector<const Run*>> tiers;
+  for (const auto& run : runs_) tiers[tier(*run)].push_back(run.get());
+  for (auto& [unused, runs] : tiers) {
+    if (runs.size() < kFanIn) continue;
+    std::sort(runs.begin(), runs.end(), [](const Run* a, const Run* b) { return a->size() < b->size(); });
+    std::uint64_t records = 0;
+    std::vector<const Run*> inputs;
+    for (const Run* run : runs) {
+      if (records + run->size() > kLargestRun) break;
+      records += run->size();
+      inputs.push_back(run);
+    }
+    if (inputs.size() >= 2 && records <= most) return inputs;
+  }
+  return {};
+}
+
+void RunSet::merge(std::uint64_t most) {
   for (;;) {
-    std::map<unsigned, std::vector<const Run*>> tiers;
-    for (const auto& run : runs_) tiers[tier(*run)].push_back(run.get());
-    const auto crowded =
-        std::find_if(tiers.begin(), tiers.end(), [](const auto& t) { return t.second.size() >= kFanIn; });
-    if (crowded == tiers.end()) return;
-    const std::string merged = merge_runs(crowded->second, folder_, store_, record_bytes_);
-    for (const Run* run : crowded->second) remove_durably(run->path());
+    const std::vector<const Run*> inputs = next_merge(most);
+    if (inputs.empty()) return;
+    const std::string merged = merge_runs(inputs, folder_, store_, kind_);
+    for (const Run* run : inputs) remove_durably(run->path());
     crash_point("store.index-merged");
     std::erase_if(runs_, [&](const auto& run) {
-      return std::find(crowded->second.begin(), crowded->second.end(), run.get()) != crowded->second.end();
+      return std::find(inputs.begin(), inputs.end(), run.get()) != inputs.end();
     });
     take_up(merged);
   }
 }
 
-std::map<std::uint64_t, std::uint64_t> RunSet::covered() const {
-  std::map<std::uint64_t, std::uint64_t> out;
-  for (const auto& run : runs_) {
-    for (std::uint64_t i = 0; i < run->pack_count(); ++i) {
-      const Coverage part = run->coverage(i);
-      std::uint64_t& upto = out[part.pack];
-      upto = std::max(upto, part.upto);
-    }
-  }
-  return out;
+std::uint64_t RunSet::covered(std::uint64_t pack) const {
+  std::uint64_t upto = 0;
+  for (const auto& run : runs_) upto = std::max(upto, run->covered(pack));
+  return upto;
 }
 
 }  // namespace bk::store

@@ -4,41 +4,53 @@
 #include "server/store/run.h"
 
 #include <functional>
-#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace bk::store {
 
+// What merging may cost at once, in records of the merged run: about 4 million a second.
+inline constexpr std::uint64_t kMergeInCommit = 4U << 20U;
+inline constexpr std::uint64_t kMergeAnything = UINT64_MAX;
+// Runs never grow beyond this (about 2.5 GiB, half a minute of merging), so a store of a billion chunks has
+// eight large ones; their filters make that cheap.
+inline constexpr std::uint64_t kLargestRun = 1U << 27U;
+
 // The runs of a folder together are the set; the same record in two of them is harmless, so a crash between
 // writing a merged run and removing its inputs is, too.  One thread; other processes may add and merge.
 class RunSet {
  public:
-  // `mapped_bytes`: how much of the runs may be mapped memory at a time; the larger ones are read.
-  RunSet(std::string folder, const StoreId& store, std::uint32_t record_bytes,
-         std::uint64_t mapped_bytes = 16U << 20U);
+  // `mapped_bytes`: how much of the runs' records may be mapped memory at a time; the larger ones are read.
+  RunSet(std::string folder, const StoreId& store, RunKind kind, std::uint64_t mapped_bytes = 16U << 20U);
   // Takes up runs that came since, and lets go of those that were merged away.  A run that is damaged
-  // throws Corrupt.
+  // throws Corrupt.  Reads one folder and the headers of runs that are new.
   void reload();
   [[nodiscard]] bool contains(const Key& key) const;
   void find(const Key& key, const std::function<void(const Run&, std::uint64_t)>& sink) const;
+  // Many at once, which costs a disk far less than one after the other: sorted, what has to be read is asked
+  // for together.  `sink` gets the key's place in `keys`, run by run, and may be called often or never for
+  // each.
+  void find_many(std::span<const Key> keys,
+                 const std::function<void(std::size_t, const Run&, std::uint64_t)>& sink) const;
   // Sorts, writes a run durably and takes it up.
   void add_located(std::vector<IndexEntry> entries, std::vector<Coverage> packs);
   void add_keys(std::vector<Key> keys);
   // Merges runs of like size while there are eight or more of them: every record is rewritten about
-  // log8(records) times.  The caller holds the index lock.
-  void merge();
-  // How far each pack is covered by all runs together.
-  [[nodiscard]] std::map<std::uint64_t, std::uint64_t> covered() const;
+  // log8(records) times.  No merge writes more than `most` records.  The caller holds the index lock.
+  void merge(std::uint64_t most = kMergeAnything);
+  // How far a pack is covered by all runs together; 0 when they do not know it.
+  [[nodiscard]] std::uint64_t covered(std::uint64_t pack) const;
   [[nodiscard]] const std::vector<std::unique_ptr<Run>>& runs() const { return runs_; }
 
  private:
   void take_up(const std::string& path);
   void share_mapping();
+  [[nodiscard]] std::vector<const Run*> next_merge(std::uint64_t most) const;
   std::string folder_;
   StoreId store_;
-  std::uint32_t record_bytes_;
+  RunKind kind_;
   std::uint64_t mapped_bytes_;
   std::vector<std::unique_ptr<Run>> runs_;
 };

@@ -143,10 +143,10 @@ std::vector<std::pair<Location, std::size_t>> StoreImpl::in_storage_order(
     ObjectKind kind, std::span<const ChunkId> ids) const {
   std::vector<std::pair<Location, std::size_t>> order;
   order.reserve(ids.size());
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const std::vector<Location> places = index_.find(kind, ids[i]);
-    order.emplace_back(places.empty() ? Location{} : places.front(), i);
-  }
+  for (std::size_t i = 0; i < ids.size(); ++i) order.emplace_back(Location{}, i);
+  index_.find_many(ids, [&](std::size_t i, const Location& where) {
+    if (where.kind == kind && order[i].first.pack == 0) order[i].first = where;
+  });
   std::sort(order.begin(), order.end());
   return order;
 }
@@ -171,18 +171,19 @@ void StoreImpl::read_scattered(ObjectKind kind, std::span<const ChunkId> ids,
 }
 
 std::vector<std::optional<StoredPlace>> StoreImpl::locate(ObjectKind kind, std::span<const ChunkId> ids) {
-  std::vector<std::optional<StoredPlace>> out;
-  out.reserve(ids.size());
-  bool refreshed = false;
-  for (const ChunkId& id : ids) {
-    std::vector<Location> places = index_.find(kind, id);
-    if (places.empty() && !std::exchange(refreshed, true)) {
-      index_.refresh();
-      index_.reload_runs();
-      places = index_.find(kind, id);
-    }
-    out.emplace_back();
-    if (!places.empty()) out.back() = {places.front().pack, places.front().offset, places.front().position};
+  std::vector<std::optional<StoredPlace>> out(ids.size());
+  const auto look = [&](std::span<const ChunkId> some, std::size_t from) {
+    index_.find_many(some, [&](std::size_t i, const Location& where) {
+      if (where.kind == kind && !out[from + i])
+        out[from + i] = StoredPlace{where.pack, where.offset, where.position};
+    });
+  };
+  look(ids, 0);
+  if (std::all_of(out.begin(), out.end(), [](const auto& place) { return place.has_value(); })) return out;
+  index_.refresh();
+  index_.reload_runs();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (!out[i]) look(ids.subspan(i, 1), i);
   }
   return out;
 }

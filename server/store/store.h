@@ -156,6 +156,9 @@ class Store {
   // A folder of the index, for temporary files of those who write here.
   [[nodiscard]] virtual const std::string& scratch() const = 0;
 
+  // Merges what the index has gathered, as far as commits left it for later: half a minute at most for each
+  // run of 2.5 GiB, nothing most of the time.  For when nobody waits any more; may be killed at any time.
+  virtual void tidy() = 0;
   // Recreates the index from packs and journals alone.
   virtual void rebuild_index(
       const std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>& progress) = 0;

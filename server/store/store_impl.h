@@ -42,6 +42,7 @@ class StoreImpl final : public Store {
   const ChunkerParams& chunker() const override { return header_.chunker; }
   const std::string& directory() const override { return layout_.store; }
   const std::string& scratch() const override { return layout_.index; }
+  void tidy() override { index_.merge_if_idle(kMergeAnything); }
   void rebuild_index(const std::function<void(std::uint64_t, std::uint64_t)>& progress) override;
   void check_structure(const std::function<void(const std::string&)>& report) override;
 

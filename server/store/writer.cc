@@ -90,6 +90,20 @@ bool WriterImpl::known(ObjectKind kind, const ChunkId& id) {
   return pending_.contains(id) || store_.index().contains(kind, id);
 }
 
+std::vector<bool> WriterImpl::which_known(std::span<const ChunkRef> chunks) {
+  std::vector<ChunkId> ids;
+  ids.reserve(chunks.size());
+  std::vector<bool> out(chunks.size(), false);
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    ids.push_back(chunks[i].id);
+    out[i] = pending_.contains(chunks[i].id);
+  }
+  store_.index().find_many(ids, [&](std::size_t i, const Location& where) {
+    if (where.kind == chunks[i].kind) out[i] = true;
+  });
+  return out;
+}
+
 bool WriterImpl::contains(const ChunkId& id) {
   return pending_.contains(id) || store_.index().contains(key_of(id));
 }
@@ -141,8 +155,9 @@ void WriterImpl::put_group(const EncodedGroup& group, std::span<const ChunkRef> 
   std::vector<std::size_t> fresh;
   std::size_t fresh_bytes = 0;
   std::unordered_set<ChunkId> seen;
+  const std::vector<bool> known = which_known(chunks);
   for (std::size_t i = 0; i < chunks.size(); ++i) {
-    if (known(chunks[i].kind, chunks[i].id) || !seen.insert(chunks[i].id).second) continue;
+    if (known[i] || !seen.insert(chunks[i].id).second) continue;
     fresh.push_back(i);
     fresh_bytes += parts[i].size();
   }

@@ -37,6 +37,7 @@ class WriterImpl final : public Writer, private Possession {
   };
   std::vector<bool> has(std::span<const ChunkId> ids) override;
   [[nodiscard]] bool known(ObjectKind kind, const ChunkId& id);
+  [[nodiscard]] std::vector<bool> which_known(std::span<const ChunkRef> chunks);
   void collect(ObjectKind kind, const ChunkId& id, std::string_view content);
   void flush(Batch& batch);
   void store_group(const EncodedGroup& group, std::vector<ChunkRef> chunks);
