@@ -19,6 +19,9 @@ int run_find(Session& session, const Words& words);
 int run_stats(Session& session, const Words& words);
 int run_export(Session& session, const Words& words);
 int run_verify(Session& session, const Words& words);
+int run_rm(Session& session, const Words& words);
+int run_hold(Session& session, const Words& words);
+int run_release(Session& session, const Words& words);
 int run_build(Session& session, const Words& words);
 
 // What `choice` (data_idx, datetime_range) and --path select, as trees of a restore stream; not its end.

@@ -9,7 +9,7 @@ namespace bk::bkdb {
 namespace {
 
 using Command = int (*)(Session&, const Words&);
-constexpr std::array<std::pair<const char*, Command>, 8> kCommands = {{
+constexpr std::array<std::pair<const char*, Command>, 11> kCommands = {{
     {"ls", run_ls},
     {"files", run_files},
     {"cat", run_cat},
@@ -17,6 +17,9 @@ constexpr std::array<std::pair<const char*, Command>, 8> kCommands = {{
     {"stats", run_stats},
     {"export", run_export},
     {"verify", run_verify},
+    {"rm", run_rm},
+    {"hold", run_hold},
+    {"release", run_release},
     {"build", run_build},
 }};
 
@@ -34,8 +37,9 @@ int run(const Options& options, const char* argv0) {
     Session session(options, argv0);
     return command(session, Words(options.words().begin() + 1, options.words().end()));
   }
-  throw Error(Kind::Usage, "unknown command " + quoted(name) +
-                               "; there are ls, files, cat, find, stats, export, verify, build; see --help");
+  std::string names;
+  for (const auto& [known, command] : kCommands) names += (names.empty() ? "" : ", ") + std::string(known);
+  throw Error(Kind::Usage, "unknown command " + quoted(name) + "; there are " + names + "; see --help");
 }
 
 }  // namespace bk::bkdb

@@ -121,6 +121,17 @@ void Catalog::add(const CatalogSnapshot& snapshot) {
   crash_point("catalog.add");
 }
 
+void Catalog::remove(const std::vector<std::string>& ids) {
+  impl_->db->transaction([&] {
+    sqlite::Statement statement = impl_->db->prepare("DELETE FROM snapshots WHERE id = ?");
+    for (const std::string& id : ids) {
+      statement.bind(1, id);
+      statement.run();
+    }
+  });
+  crash_point("catalog.remove");
+}
+
 void Catalog::replace_all(const std::vector<CatalogSnapshot>& all) {
   impl_->db->transaction([&] {
     impl_->db->execute("DELETE FROM snapshots");

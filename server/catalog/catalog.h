@@ -32,6 +32,7 @@ class Catalog {
   explicit Catalog(const std::string& path);
   ~Catalog();
   void add(const CatalogSnapshot& snapshot);                  // idempotent by id; durable on return
+  void remove(const std::vector<std::string>& ids);           // those that are there; durable on return
   void replace_all(const std::vector<CatalogSnapshot>& all);  // one transaction; durable on return
   // Sorted by client, method, module, name, sequence.
   [[nodiscard]] std::vector<CatalogSnapshot> list(const std::string& client = {}) const;

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace bk::store {
 namespace {
@@ -17,6 +19,7 @@ namespace {
 // number(20) kind(8, padded) object(64) source(32) hash(64), single spaces, newline
 constexpr std::size_t kLineBytes = 20 + 1 + 8 + 1 + 64 + 1 + 32 + 1 + 64 + 1;
 constexpr std::size_t kHashAt = kLineBytes - 65;
+constexpr std::array<std::string_view, 4> kKinds{"snapshot", "removal", "hold", "release"};
 constexpr std::string_view kFirstLine = "bk-journal 1\n";
 // Of one look backwards: most sources are found among the newest few lines.
 constexpr std::uint64_t kFewLines = 16;
@@ -31,6 +34,12 @@ std::string twenty_digits(std::uint64_t number) {
 
 std::string hash_of(const std::string& previous, std::string_view line) {
   return Sha256::of(previous + " " + std::string(line)).hex();  // the line up to its hash
+}
+
+// A line up to its hash.
+std::string row_of(const JournalLine& line) {
+  return twenty_digits(line.number) + " " + line.kind + std::string(8 - line.kind.size(), ' ') + " " +
+         line.object + " " + line.source + " ";
 }
 
 std::string hash_in(std::string_view row) { return std::string(row.substr(kHashAt, 64)); }
@@ -79,7 +88,8 @@ JournalLine SnapshotJournal::parse(std::string_view row, std::uint64_t number,
   const bool whole = row.back() == '\n' && row.substr(0, 20) == twenty_digits(number);
   if (!whole || line.hash != hash_of(previous, row.substr(0, kHashAt)))
     corrupt(number, "the chain of hashes is broken here");
-  if (line.kind != "snapshot" && line.kind != "removal") corrupt(number, "unknown kind of entry");
+  if (std::find(kKinds.begin(), kKinds.end(), line.kind) == kKinds.end())
+    corrupt(number, "unknown kind of entry");
   return line;
 }
 
@@ -126,18 +136,30 @@ SnapshotJournal::End SnapshotJournal::end() const {
   return out;
 }
 
-void SnapshotJournal::append(const End& end, const std::string& kind, const std::string& object,
-                             const std::string& source) const {
-  const std::uint64_t number = end.count + 1;
-  std::string row = twenty_digits(number) + " " + kind + std::string(8 - kind.size(), ' ') + " ";
-  row += object + " " + source + " ";
-  row += hash_of(end.hash, row) + "\n";
+JournalLine SnapshotJournal::following(const End& end, std::string kind, std::string object,
+                                       std::string source) {
+  JournalLine line{end.count + 1, std::move(kind), std::move(object), std::move(source), {}};
+  line.hash = hash_of(end.hash, row_of(line));
+  return line;
+}
+
+void SnapshotJournal::append(std::span<const JournalLine> lines) const {
+  if (lines.empty()) return;
+  std::string rows;
+  for (const JournalLine& line : lines) rows += row_of(line) + line.hash + "\n";
+  const std::uint64_t number = lines.front().number;
   const Fd fd = open_file(path_, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
   if (number == 1) write_all(fd.get(), kFirstLine);
   check_sys(::lseek(fd.get(), static_cast<off_t>(offset_of(number)), SEEK_SET),
             [&] { return "writing " + quoted(path_); });
-  write_all(fd.get(), row);
+  write_all(fd.get(), rows);
   sync_file(fd.get());
+}
+
+void SnapshotJournal::append(const End& end, const std::string& kind, const std::string& object,
+                             const std::string& source) const {
+  const JournalLine line = following(end, kind, object, source);
+  append({&line, 1});
 }
 
 void SnapshotJournal::cut_torn_end() const {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,7 @@ namespace bk::store {
 
 struct JournalLine {
   std::uint64_t number = 0;  // from 1
-  std::string kind;          // "snapshot" or "removal"
+  std::string kind;          // "snapshot", "removal", "hold" or "release"
   std::string object;        // 64 hex: the snapshot's id
   std::string source;        // 32 hex: of client, module, method, name
   std::string hash;          // 64 hex: over the previous hash and this line
@@ -36,7 +37,13 @@ class SnapshotJournal {
   };
   [[nodiscard]] End end() const;
 
-  // Behind `end`.  Durable on return, but for the directory entry of a journal that is new.
+  // The line that would follow `end`: its number, kind, object and source, and the hash that it gets.
+  [[nodiscard]] static JournalLine following(const End& end, std::string kind, std::string object,
+                                             std::string source);
+  // Appends lines that follow each other, the first of them following the journal's end; one sync.  Durable
+  // on return, but for the directory entry of a journal that is new.
+  void append(std::span<const JournalLine> lines) const;
+  // One line behind `end`.
   void append(const End& end, const std::string& kind, const std::string& object,
               const std::string& source) const;
   // Cuts what a crash left of a line.

@@ -8,6 +8,7 @@
 #include "server/store/checkpoint_folder.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <set>
 
@@ -17,6 +18,30 @@ namespace {
 std::string twenty_digits(std::uint64_t number) {
   std::string digits = std::to_string(number);
   return std::string(20 - digits.size(), '0') + digits;
+}
+
+const std::array<std::string, 5> kObjectKinds{"snapshot", "removal", "hold", "release", "gone"};
+
+MarkKind mark_kind(const std::string& word) {
+  for (const MarkKind kind : kMarkKinds) {
+    if (to_word(kind) == word) return kind;
+  }
+  throw Error(Kind::Corrupt, quoted(word) + " is no kind of mark");
+}
+
+// What an object says of its own line.
+struct Adopted {
+  std::string client, previous, snapshot, source;
+};
+
+Adopted read_object(const std::string& kind, const std::string& text) {
+  if (kind == "snapshot") {
+    const SnapshotRecord record = parse_snapshot(text);
+    return {record.client, record.previous, record.id,
+            source_key(record.client, record.module, record.method, record.name)};
+  }
+  const SnapshotMark mark = parse_mark(mark_kind(kind), text);
+  return {mark.client, mark.previous, mark.snapshot, mark.source};
 }
 
 // How a record names the line before its own.
@@ -39,8 +64,8 @@ SnapshotLog::SnapshotLog(const Layout& layout, const StoreId& store, std::string
       client_(std::move(client)),
       store_(store) {}
 
-std::string SnapshotLog::object_name(std::uint64_t number) const {
-  return objects_ + twenty_digits(number) + ".snapshot";
+std::string SnapshotLog::object_name(std::uint64_t number, std::string_view kind) const {
+  return objects_ + twenty_digits(number) + "." + std::string(kind);
 }
 
 // Another store's or client's journal does not chain here.
@@ -64,7 +89,7 @@ std::vector<JournalLine> SnapshotLog::live_lines() const {
     if (line.kind == "removal") removed.insert(line.object);
   }
   std::erase_if(
-      all, [&](const JournalLine& line) { return line.kind == "removal" || removed.contains(line.object); });
+      all, [&](const JournalLine& line) { return line.kind != "snapshot" || removed.contains(line.object); });
   return all;
 }
 
@@ -102,29 +127,37 @@ std::optional<SnapshotRecord> SnapshotLog::newest(const std::string& module, con
   return load(*found);
 }
 
-void SnapshotLog::append_line(const SnapshotJournal::End& end, const std::string& object,
-                              const std::string& source) {
-  journal().append(end, "snapshot", object, source);
+void SnapshotLog::append_line(const SnapshotJournal::End& end, const std::string& kind,
+                              const std::string& object, const std::string& source) {
+  journal().append(end, kind, object, source);
   if (end.count == 0) sync_directory(folder_);
   crash_point("store.snapshot-entry");
 }
 
+void SnapshotLog::reject(const std::string& name, const std::string& text) {
+  (void)storage_->put(name + ".rejected", text);  // false: an earlier try was killed before the next step
+  storage_->remove(name);
+}
+
+// The object one past the journal's end, whatever its kind.
 bool SnapshotLog::adopt_next() {
   const SnapshotJournal::End end = journal().end();
-  const std::string name = object_name(end.count + 1);
-  const std::optional<std::string> text = storage_->get(name, kMaxSnapshotBytes);
-  if (!text) return false;
-  try {
-    const SnapshotRecord record = parse_snapshot(*text);
-    if (record.client == client_ && record.previous == shown_previous(end)) {
-      append_line(end, record.id, source_of(record.module, record.method, record.name));
-      return true;
+  for (const std::string& kind : kObjectKinds) {
+    const std::string name = object_name(end.count + 1, kind);
+    const std::optional<std::string> text = storage_->get(name, kMaxSnapshotBytes);
+    if (!text) continue;
+    try {
+      const Adopted next = read_object(kind, *text);
+      if (next.client == client_ && next.previous == shown_previous(end)) {
+        append_line(end, kind == "gone" ? "snapshot" : kind, next.snapshot, next.source);
+        return true;
+      }
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Protocol) throw;
     }
-  } catch (const Error& error) {
-    if (error.kind() != Kind::Protocol) throw;
+    reject(name, *text);
+    return false;
   }
-  (void)storage_->put(name + ".rejected", *text);  // false: an earlier try was killed before the next step
-  storage_->remove(name);
   return false;
 }
 
@@ -134,10 +167,14 @@ void SnapshotLog::repair_locked() {
   }
 }
 
-// Two looks at names and sizes, no reading: opening a store stays cheap however long the journals are.
+// A few looks at names and sizes, no reading: opening a store stays cheap however long the journals are.
 bool SnapshotLog::needs_repair() const {
   const SnapshotJournal::Size size = journal().size();
-  return size.torn || storage_->exists(object_name(size.lines + 1));
+  if (size.torn) return true;
+  for (const std::string& kind : kObjectKinds) {
+    if (storage_->exists(object_name(size.lines + 1, kind))) return true;
+  }
+  return false;
 }
 
 void SnapshotLog::repair() {
@@ -186,7 +223,7 @@ SnapshotRecord SnapshotLog::append(SnapshotRecord record) {
     throw Error(Kind::Corrupt,
                 quoted(storage_->shown(name)) + " exists although the journal does not know it");
   crash_point("store.snapshot-object");
-  append_line(end, record.id, source);
+  append_line(end, "snapshot", record.id, source);
   return record;
 }
 
@@ -204,10 +241,16 @@ void SnapshotLog::check(const std::function<void(const std::string&)>& report) c
     if (line.kind == "removal") removed.insert(line.object);
   }
   for (const JournalLine& line : known) {
-    if (line.kind == "removal" || removed.contains(line.object)) continue;
-    expected.insert(base_name(object_name(line.number)));
+    expected.insert(base_name(object_name(line.number, line.kind)));
     try {
-      (void)load(line);
+      if (line.kind != "snapshot") {
+        (void)load_mark(line);
+      } else if (removed.contains(line.object)) {
+        expected.insert(base_name(object_name(line.number, "gone")));
+        if (!storage_->exists(object_name(line.number))) (void)load_mark(line, MarkKind::Gone);
+      } else {
+        (void)load(line);
+      }
     } catch (const Error& error) {
       report(error.what());
     }

@@ -2,6 +2,7 @@
 //
 //   snapshots/<client>/journal                         one fixed-width line per entry
 //   snapshots/<client>/<20 digits of the line>.snapshot   the record that the line names
+//   snapshots/<client>/<20 digits of the line>.removal    (.hold, .release) what was decided about one
 //
 // A line is written after its object is durable.  So an object one past the journal's end is a commit that
 // was interrupted between the two: it is complete, everything it names is durable, and it continues the chain
@@ -13,9 +14,12 @@
 #include "server/store/layout.h"
 #include "server/store/snapshot.h"
 #include "server/store/snapshot_journal.h"
+#include "server/store/snapshot_mark.h"
 
 #include <functional>
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +35,14 @@ class SnapshotLog {
                                                      const std::string& name) const;
   // Sets sequence, began, previous and id; durable on return (object, then line).  Throws Io, Corrupt.
   [[nodiscard]] SnapshotRecord append(SnapshotRecord record);
+  // Decides the same about each of these snapshots (their ids): objects, then lines, durable on return.  All
+  // or none is decided when nothing fails on the way; a crash may leave the first ones decided.  Throws
+  // NotFound for one that is not there (any more), Refused for the removal of one that is held.
+  void mark(const MarkTemplate& what, std::span<const std::string> ids);
+  // The hold in force of each snapshot that is held, by the snapshot's id.
+  [[nodiscard]] std::map<std::string, SnapshotMark> holds() const;
+  // Puts a few lines in the place of each removed snapshot's record.
+  void forget_removed();
   // Cuts a torn line and takes up an interrupted commit.  Does nothing when somebody else holds the lock: the
   // holder does it.
   void repair();
@@ -41,7 +53,10 @@ class SnapshotLog {
   [[nodiscard]] SnapshotJournal journal() const;
   [[nodiscard]] std::vector<JournalLine> live_lines() const;
   [[nodiscard]] SnapshotRecord load(const JournalLine& line) const;
-  [[nodiscard]] std::string object_name(std::uint64_t number) const;
+  [[nodiscard]] SnapshotMark load_mark(const JournalLine& line) const;
+  [[nodiscard]] SnapshotMark load_mark(const JournalLine& line, MarkKind kind) const;
+  [[nodiscard]] std::string object_name(std::uint64_t number, std::string_view kind = "snapshot") const;
+  [[nodiscard]] SnapshotMark mark_of(const JournalLine& line) const;
   [[nodiscard]] std::string first_hash() const;
   [[nodiscard]] bool needs_repair() const;
   struct Predecessor {
@@ -51,7 +66,9 @@ class SnapshotLog {
   [[nodiscard]] Predecessor predecessor(const std::string& source) const;
   void repair_locked();
   [[nodiscard]] bool adopt_next();
-  void append_line(const SnapshotJournal::End& end, const std::string& object, const std::string& source);
+  void reject(const std::string& name, const std::string& text);
+  void append_line(const SnapshotJournal::End& end, const std::string& kind, const std::string& object,
+                   const std::string& source);
   [[nodiscard]] std::string source_of(const std::string& module, const std::string& method,
                                       const std::string& name) const;
 

@@ -217,6 +217,17 @@ std::optional<SnapshotRecord> StoreImpl::newest(const std::string& client, const
   return SnapshotLog(layout_, header_.id, client).newest(module, method, name);
 }
 
+void StoreImpl::mark_snapshots(const std::string& client, const MarkTemplate& what,
+                               std::span<const std::string> ids) {
+  require_safe_name("client", client);
+  SnapshotLog(layout_, header_.id, client).mark(what, ids);
+}
+
+std::map<std::string, SnapshotMark> StoreImpl::holds(const std::string& client) {
+  require_safe_name("client", client);
+  return SnapshotLog(layout_, header_.id, client).holds();
+}
+
 std::optional<CheckpointRecord> StoreImpl::checkpoint(const std::string& client, const std::string& module,
                                                       const std::string& method, const std::string& name) {
   require_safe_name("client", client);

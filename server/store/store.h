@@ -16,9 +16,11 @@
 #include "common/tree/entry.h"
 #include "server/store/checkpoint.h"
 #include "server/store/snapshot.h"
+#include "server/store/snapshot_mark.h"
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -144,6 +146,15 @@ class Store {
                                                              const std::string& module,
                                                              const std::string& method,
                                                              const std::string& name) = 0;
+
+  // Removes, holds or releases these snapshots of one client (their ids); durable on return.  A removed one
+  // no longer counts, and what only it named goes with the next clean; one that is held cannot be removed.
+  // Throws NotFound for one that is not there, Refused for the removal of one that is held; then nothing was
+  // done.
+  virtual void mark_snapshots(const std::string& client, const MarkTemplate& what,
+                              std::span<const std::string> ids) = 0;
+  // The hold in force of every held snapshot of the client, by the snapshot's id.
+  [[nodiscard]] virtual std::map<std::string, SnapshotMark> holds(const std::string& client) = 0;
 
   // What an unfinished pull of the source has left behind its newest snapshot; nothing when there is none.
   [[nodiscard]] virtual std::optional<CheckpointRecord> checkpoint(const std::string& client,

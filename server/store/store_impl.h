@@ -37,6 +37,9 @@ class StoreImpl final : public Store {
   std::vector<SnapshotRecord> snapshots(const std::string& client) override;
   std::optional<SnapshotRecord> newest(const std::string& client, const std::string& module,
                                        const std::string& method, const std::string& name) override;
+  void mark_snapshots(const std::string& client, const MarkTemplate& what,
+                      std::span<const std::string> ids) override;
+  std::map<std::string, SnapshotMark> holds(const std::string& client) override;
   std::optional<CheckpointRecord> checkpoint(const std::string& client, const std::string& module,
                                              const std::string& method, const std::string& name) override;
   const ChunkerParams& chunker() const override { return header_.chunker; }

@@ -7,6 +7,7 @@
 #include "common/io/temporary.h"
 #include "common/path/names.h"
 #include "common/text/document.h"
+#include "common/text/escape.h"
 #include "server/bkdb/sources.h"
 #include "server/bkdb/zone.h"
 
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 namespace bk::server {
 namespace {
@@ -123,6 +125,20 @@ void update_view(const std::string& home, const store::SnapshotRecord& record) {
   write_if_different(join_path(folder, kSourceFile), source_text(record));
   write_if_different(join_path(folder, view_file_name(record)), store::write_snapshot(record));
   crash_point("views.update");
+}
+
+void remove_views(const std::string& home, const std::vector<store::SnapshotRecord>& records) {
+  std::set<std::string> folders;
+  for (const store::SnapshotRecord& r : records) {
+    if (!has_view(r)) continue;
+    const std::string folder = join_path(home, view_folder(r.client, r.module, r.method, r.name));
+    const std::string path = join_path(folder, view_file_name(r));
+    if (::unlink(path.c_str()) == 0)
+      folders.insert(folder);
+    else if (errno != ENOENT)
+      throw sys_error(errno, "removing " + quoted(path));
+  }
+  for (const std::string& folder : folders) sync_directory(folder);
 }
 
 void rebuild_views(const std::string& home, const std::vector<store::SnapshotRecord>& records) {

@@ -28,6 +28,9 @@ namespace bk::server {
 // git.
 void update_view(const std::string& home, const store::SnapshotRecord& record);
 
+// Takes removed records out of their sources' folders.  Idempotent; durable on return.
+void remove_views(const std::string& home, const std::vector<store::SnapshotRecord>& records);
+
 // Makes every source's folder hold exactly its records: missing and differing files are written, record files
 // that the store does not know are removed, anything else is left alone.  Durable on return.
 void rebuild_views(const std::string& home, const std::vector<store::SnapshotRecord>& records);

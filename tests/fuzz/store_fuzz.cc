@@ -8,6 +8,7 @@
 #include "server/store/node.h"
 #include "server/store/record.h"
 #include "server/store/snapshot.h"
+#include "server/store/snapshot_mark.h"
 
 #include <cstdint>
 #include <string>
@@ -75,6 +76,15 @@ void try_checkpoint(std::string_view text) {
   });
 }
 
+void try_mark(MarkKind kind, std::string_view text) {
+  only(Kind::Protocol, [&] {
+    std::string body(text.substr(0, text.rfind("end: ")));
+    if (!body.empty() && body.back() != '\n') body += '\n';
+    const SnapshotMark mark = parse_mark(kind, body + "end: sha256 " + Sha256::of(body).hex() + "\n");
+    BK_CHECK(parse_mark(kind, write_mark(mark)) == mark);
+  });
+}
+
 void try_snapshot(std::string_view text) {
   only(Kind::Protocol, [&] {
     std::string body(text.substr(0, text.rfind("end: ")));
@@ -90,7 +100,7 @@ void try_snapshot(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 5) {
+  switch (data[0] % 6) {
     case 0:
       try_record(bytes);
       break;
@@ -102,6 +112,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 4:
       try_checkpoint(bytes);
+      break;
+    case 5:
+      for (const MarkKind kind : kMarkKinds) try_mark(kind, bytes);
       break;
     default:
       only(Kind::Protocol, [&] { (void)parse_header(bytes); });

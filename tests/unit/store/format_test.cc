@@ -6,6 +6,7 @@
 #include "server/store/node.h"
 #include "server/store/record.h"
 #include "server/store/snapshot.h"
+#include "server/store/snapshot_mark.h"
 
 #include <gtest/gtest.h>
 
@@ -94,6 +95,22 @@ TEST(StoreFormat, AFileAsRootKeepsItsExtents) {
                          {Extent::Kind::Inline, 2, {}, std::string(" \0", 2)},
                          {Extent::Kind::List, 8, Sha256::of("b"), {}}};
   EXPECT_EQ(parse_snapshot(write_snapshot(record)).root, record.root);
+}
+
+TEST(StoreFormat, TheRemovalOnItsPageParsesAndNothingLikeIt) {
+  const std::string text = block("snapshot.md", "bk-removal");
+  const SnapshotMark mark = parse_mark(MarkKind::Removal, text);
+  EXPECT_EQ(mark.reason, "asked for by the owner");
+  EXPECT_EQ(write_mark(mark), text);
+  for (std::size_t size = 0; size < text.size(); ++size)
+    EXPECT_THROW((void)parse_mark(MarkKind::Removal, std::string_view(text).substr(0, size)), Error) << size;
+  EXPECT_THROW((void)parse_mark(MarkKind::Hold, text), Error);
+  for (const MarkKind kind : kMarkKinds) {
+    SnapshotMark other = mark;
+    other.kind = kind;
+    other.by = other.reason = "";
+    EXPECT_EQ(parse_mark(kind, write_mark(other)), other);
+  }
 }
 
 TEST(StoreFormat, TheCheckpointOnItsPageParsesAndNothingLikeIt) {
