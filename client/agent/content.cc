@@ -73,7 +73,10 @@ void Batcher::flush_and_wait() {
 
 void Batcher::add_chunk(std::string_view content, const ChunkId& id) {
   // Growing by doubling would leave twice of what a batch needs.
-  if (current_.content.empty()) current_.content.reserve(kBatchBytes + kBatchBytes / 8);
+  if (current_.content.capacity() < kBatchBytes) {
+    current_.content = line_.spare();
+    current_.content.reserve(kBatchBytes + kBatchBytes / 8);
+  }
   current_.content.append(content);
   current_.lengths.push_back(static_cast<std::uint32_t>(content.size()));
   add(pull::ChunkItem{static_cast<std::uint32_t>(content.size()), id});
@@ -111,13 +114,17 @@ void Batcher::answer(const pull::Need& need) {
   asked_.pop_front();
   if (round_trip_ == Clock::duration(0) || took < round_trip_) round_trip_ = took;
   const auto signatures = std::exchange(signatures_, std::nullopt);
-  if (need.chunks.count() == 0) return;
+  if (need.chunks.count() == 0) return line_.give_back(std::move(batch.content));
   if (signatures) {
     const auto delta = answer_with_delta(batch, need.chunks, *signatures, encoder_);
-    if (delta) return line_.send(pull::FrameType::Delta, *delta);
+    if (delta) {
+      line_.send(pull::FrameType::Delta, *delta);
+      return line_.give_back(std::move(batch.content));
+    }
   }
   if (need.chunks.all()) return line_.send_group(batch.batch, std::move(batch.content));
   line_.send_group(batch.batch, needed_content(batch, need.chunks));
+  line_.give_back(std::move(batch.content));
 }
 
 // Files.

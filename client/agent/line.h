@@ -36,6 +36,9 @@ class Line {
   void send_payload(pull::FrameType type, std::string_view payload);
   // Compressed on its way.
   void send_group(std::uint64_t batch, std::string content);
+  // As Outbox: memory of contents to be used again.
+  [[nodiscard]] std::string spare() { return outbox_.spare(); }
+  void give_back(std::string content) { outbox_.give_back(std::move(content)); }
 
   // A frame that is there already.
   [[nodiscard]] std::optional<pull::Frame> try_receive();

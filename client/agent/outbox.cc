@@ -12,6 +12,7 @@ namespace bk::agent {
 namespace {
 
 constexpr std::size_t kOutboxBytes = 3U << 20U;
+constexpr std::size_t kMostSpares = 4;
 constexpr unsigned kMostWorkers = 3;  // each has about 2.5 MiB: its tables, and the frame it makes
 
 std::string group_frame(GroupEncoder& encoder, std::uint64_t batch, std::string_view content) {
@@ -53,6 +54,25 @@ void Outbox::enqueue(Parcel parcel) {
   const bool is_content = parcel.state == State::Content;
   parcels_.push_back(std::move(parcel));
   (is_content ? content_ : ready_).notify_one();
+}
+
+std::string Outbox::spare() {
+  const std::lock_guard lock(mutex_);
+  if (spares_.empty()) return {};
+  std::string out = std::move(spares_.back());
+  spares_.pop_back();
+  return out;
+}
+
+void Outbox::give_back(std::string content) {
+  const std::lock_guard lock(mutex_);
+  keep(std::move(content));
+}
+
+void Outbox::keep(std::string content) {
+  if (spares_.size() >= kMostSpares || content.capacity() < kTargetGroupContent) return;
+  content.clear();
+  spares_.push_back(std::move(content));
 }
 
 void Outbox::close() {
@@ -102,7 +122,7 @@ void Outbox::work() {
       lock.unlock();
       std::string frame = group_frame(encoder, parcel->batch, parcel->bytes);
       lock.lock();
-      parcel->bytes = std::move(frame);
+      keep(std::exchange(parcel->bytes, std::move(frame)));
       parcel->state = State::Ready;
       ready_.notify_all();
     }

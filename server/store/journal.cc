@@ -141,11 +141,11 @@ std::uint64_t Journal::append(RecordHead head, std::string_view payload) {
   const std::uint64_t offset = end_;
   head.payload_bytes = static_cast<std::uint32_t>(payload.size());
   head.payload_digest = shorten(Sha256::of(payload));
-  std::string bytes = write_record_head(head, {pack_, offset});
+  const std::string bytes = write_record_head(head, {pack_, offset});
   const std::string digest(head_digest(bytes));
-  bytes += payload;
   try {
     write_all(fd_.get(), bytes);
+    write_all(fd_.get(), payload);
   } catch (Error& error) {
     // Nothing half-written counts; if even this fails, the next owner cuts it.
     if (::ftruncate(fd_.get(), static_cast<off_t>(offset)) == 0)
@@ -154,9 +154,9 @@ std::uint64_t Journal::append(RecordHead head, std::string_view payload) {
     throw;
   }
   account(head, digest);
-  end_ += bytes.size();
+  end_ += bytes.size() + payload.size();
   if (payload.size() >= kBulkPayload && head.chunks.front().kind == ObjectKind::Data)
-    behind_.wrote(fd_.get(), offset, bytes.size());
+    behind_.wrote(fd_.get(), offset, end_ - offset);
   return offset;
 }
 

@@ -145,9 +145,9 @@ ChunkId WriterImpl::put(ObjectKind kind, std::string_view content) {
 void WriterImpl::put_group(const EncodedGroup& group, std::span<const ChunkRef> chunks) {
   if (chunks.empty() || chunks.size() > kMaxGroupChunks || group.bytes.size() > kMaxPayloadBytes)
     throw Error(Kind::Protocol, "a group exceeds its limits");
-  std::string content;
+  std::string_view content;
   try {
-    content = decoder_.decode(group.codec, group.bytes, group.content_bytes);
+    content = decoder_.decode_into(group, decoded_);
   } catch (const Error& error) {
     throw Error(Kind::Protocol, error.what());  // the peer's bytes, not ours
   }

@@ -47,6 +47,7 @@ class WriterImpl final : public Writer, private Possession {
   ClientPossession possession_;
   GroupEncoder encoder_;
   GroupDecoder decoder_;
+  std::string decoded_;  // of the newest group
   std::optional<Journal> journal_;
   Batch data_, metadata_;
   std::unordered_map<ChunkId, ObjectKind> pending_;  // in a batch
