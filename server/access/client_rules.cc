@@ -73,6 +73,7 @@ class Parser {
 
   BacklineConf take() {
     check_client();
+    check_keep();
     // After everything was checked, so that a typo is reported before a missing feature.
     if (!not_yet_.empty()) refuse_line(kFile, not_yet_line_, not_yet_);
     return std::move(conf_);
@@ -93,6 +94,7 @@ class Parser {
     if (!text.ends_with(']')) refuse("a section needs the form [NAME]");
     const std::string name(strip(text.substr(1, text.size() - 2)));
     check_client();
+    check_keep();
     keys_.clear();
     if (!sections_.insert(name).second) refuse("[" + name + "] comes twice");
     if (sections_.size() > kMaxConfSections)
@@ -107,11 +109,7 @@ class Parser {
       client_line_ = number_;
       where_ = Where::Client;
     } else if (name == "keep" || name.starts_with("keep ")) {
-      const std::string problem =
-          name == "keep" ? "" : keep_scope_problem(strip(std::string_view(name).substr(5)));
-      if (!problem.empty()) refuse(problem);
-      where_ = Where::Keep;
-      not_yet("[" + name + "]");
+      keep_section(name == "keep" ? "" : strip(std::string_view(name).substr(5)), name == "keep");
     } else {
       refuse("unknown section " + quoted(name) + "; there are [client NAME] and [keep …]");
     }
@@ -122,8 +120,43 @@ class Parser {
     if (!keys_.insert(key).second) refuse(quoted(key) + " comes twice in one section");
     if (text.empty()) refuse(quoted(key) + " has no value");
     if (where_ == Where::Client) return client_value(key, text);
-    if (!is_keep_key(key)) refuse("unknown key " + quoted(key) + " in a [keep] section");
-    if (const std::string problem = keep_value_problem(key, text); !problem.empty()) refuse(problem);
+    keep_value(key, text);
+  }
+
+  void keep_section(std::string_view scope, bool everywhere) {
+    if (scope.empty() && !everywhere) refuse("[keep ] names no client");
+    KeepRule rule;
+    if (const std::string problem = parse_keep_scope(scope, rule); !problem.empty()) refuse(problem);
+    conf_.keep.rules.push_back(std::move(rule));
+    where_ = Where::Keep;
+    keep_line_ = number_;
+  }
+
+  void keep_value(const std::string& key, const std::string& text) {
+    KeepRule& rule = conf_.keep.rules.back();
+    std::string problem;
+    if (key == "at_most") {
+      if (!rule.client.empty()) refuse("at_most stands in [keep] only: it limits a whole run");
+      problem = parse_keep_limit(text, conf_.keep.at_most);
+    } else if (is_keep_key(key)) {
+      problem = parse_keep_value(key, text, rule.policy);
+    } else {
+      problem = "unknown key " + quoted(key) + " in a [keep] section";
+    }
+    if (!problem.empty()) refuse(problem);
+  }
+
+  // A section that keeps nothing is a slip of the pen; [keep] may hold at_most alone.
+  void check_keep() {
+    if (keep_line_ == 0) return;
+    KeepRule& rule = conf_.keep.rules.back();
+    if (rule.policy == KeepPolicy{}) {
+      if (!keys_.contains("at_most"))
+        refuse_line(kFile, keep_line_,
+                    "a [keep] section without a rule: say last, daily, …, within, or all = yes");
+      conf_.keep.rules.pop_back();
+    }
+    keep_line_ = 0;
   }
 
   void client_value(const std::string& key, const std::string& text) {
@@ -223,7 +256,7 @@ class Parser {
   Where where_ = Where::Nowhere;
   BacklineConf conf_;
   ClientRules* client_ = nullptr;  // of the section that is open
-  int client_line_ = 0;
+  int client_line_ = 0, keep_line_ = 0;
   std::set<std::string> sections_, keys_;
   std::string not_yet_;
   int not_yet_line_ = 0;

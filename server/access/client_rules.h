@@ -4,6 +4,8 @@
 // The administrator pushes it to gitosis-admin.git; only an accepted version is ever read here.
 #pragma once
 
+#include "server/access/keep.h"
+
 #include <chrono>
 #include <map>
 #include <optional>
@@ -30,13 +32,14 @@ struct ClientRules {
 
 struct BacklineConf {
   std::map<std::string, ClientRules> clients;
+  KeepConf keep = {};
   [[nodiscard]] const ClientRules* find(const std::string& client) const;
   // The user of the client's own name, or one that [client NAME] users lists.
   [[nodiscard]] bool may_ask(std::string_view user, const std::string& client) const;
 };
 
 // Strict: an unknown section or key, a key or section that comes twice, or one that this version does not
-// carry out yet (keep, quota) throws Config "backline.conf:<line>: <reason>".
+// carry out yet (quota) throws Config "backline.conf:<line>: <reason>".
 [[nodiscard]] BacklineConf parse_backline_conf(std::string_view text);
 
 // The accepted rules of this installation; none before bk_access init.

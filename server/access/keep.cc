@@ -6,45 +6,100 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace bk::server {
 namespace {
 
-constexpr std::array<std::string_view, 7> kKeys{"last",    "hourly", "daily", "weekly",
-                                                "monthly", "yearly", "within"};
+constexpr std::array<std::pair<std::string_view, int KeepPolicy::*>, 6> kCounts{{
+    {"last", &KeepPolicy::last},
+    {"hourly", &KeepPolicy::hourly},
+    {"daily", &KeepPolicy::daily},
+    {"weekly", &KeepPolicy::weekly},
+    {"monthly", &KeepPolicy::monthly},
+    {"yearly", &KeepPolicy::yearly},
+}};
 
-std::string_view take_part(std::string_view& rest) {
+std::string take_part(std::string_view& rest) {
   const std::size_t end = std::min(rest.find(':'), rest.size());
   const std::string_view part = rest.substr(0, end);
   rest.remove_prefix(std::min(end + 1, rest.size()));
-  return part;
+  return std::string(part);
+}
+
+// How near a rule is to a source; negative when it is for others.
+int nearness(const KeepRule& rule, std::string_view client, std::string_view module, std::string_view path) {
+  if (rule.client.empty()) return 0;
+  if (rule.client != client) return -1;
+  if (rule.module.empty()) return 1;
+  if (rule.module != module) return -1;
+  if (rule.path.empty()) return 2;
+  return rule.path == path ? 3 : -1;
 }
 
 }  // namespace
 
-std::string keep_scope_problem(std::string_view scope) {
+const KeepPolicy* KeepConf::find(std::string_view client, std::string_view module,
+                                 std::string_view path) const {
+  const KeepRule* best = nullptr;
+  int nearest = -1;
+  for (const KeepRule& rule : rules) {
+    const int near = nearness(rule, client, module, path);
+    if (near > nearest) best = &rule;
+    nearest = std::max(nearest, near);
+  }
+  return best == nullptr ? nullptr : &best->policy;
+}
+
+std::string parse_keep_scope(std::string_view scope, KeepRule& rule) {
+  if (scope.empty()) return {};
   const bool has_path = std::count(scope.begin(), scope.end(), ':') >= 2;
   const bool has_module = scope.find(':') != std::string_view::npos;
   std::string_view rest = scope;
-  const std::string_view client = take_part(rest);
-  if (!is_safe_name(client)) return quoted(client) + " is no client name";
+  rule.client = take_part(rest);
+  if (!is_safe_name(rule.client)) return quoted(rule.client) + " is no client name";
   if (!has_module) return {};
-  const std::string_view module = take_part(rest);
-  if (!is_safe_name(module)) return quoted(module) + " is no module name";
+  rule.module = take_part(rest);
+  if (!is_safe_name(rule.module)) return quoted(rule.module) + " is no module name";
   if (has_path && !is_clean_absolute(rest)) return quoted(rest) + " is no clean absolute path";
+  rule.path = rest;
   return {};
 }
 
-bool is_keep_key(std::string_view key) { return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end(); }
+bool is_keep_key(std::string_view key) {
+  return key == "within" || key == "all" ||
+         std::any_of(kCounts.begin(), kCounts.end(), [&](const auto& known) { return known.first == key; });
+}
 
-std::string keep_value_problem(std::string_view key, std::string_view value) {
-  if (key != "within") {
-    if (parse_int<int>(value, 0, 10000)) return {};
-    return quoted(value) + " is no number from 0 to 10000";
+std::string parse_keep_value(std::string_view key, std::string_view value, KeepPolicy& policy) {
+  if (key == "all") {
+    policy.all = value == "yes";
+    return policy.all ? "" : quoted(value) + " is not yes";
   }
-  const bool unit = !value.empty() && std::string_view("dwmy").find(value.back()) != std::string_view::npos;
-  if (unit && parse_int<int>(value.substr(0, value.size() - 1), 1, 10000)) return {};
-  return quoted(value) + " is no span such as 30d, 8w, 12m or 2y";
+  if (key == "within") {
+    const bool unit = !value.empty() && std::string_view("dwmy").find(value.back()) != std::string_view::npos;
+    const auto count = unit ? parse_int<int>(value.substr(0, value.size() - 1), 1, 10000) : std::nullopt;
+    if (!count) return quoted(value) + " is no span such as 30d, 8w, 12m or 2y";
+    policy.within = {*count, value.back()};
+    return {};
+  }
+  const std::optional<int> count = parse_int<int>(value, 0, 10000);
+  if (!count) return quoted(value) + " is no number from 0 to 10000";
+  for (const auto& [name, member] : kCounts) {
+    if (name == key) policy.*member = *count;
+  }
+  return {};
+}
+
+std::string parse_keep_limit(std::string_view value, KeepLimit& limit) {
+  if (value.ends_with('%')) {
+    const std::optional<int> percent = parse_int<int>(value.substr(0, value.size() - 1), 1, 100);
+    if (percent) limit.percent = *percent;
+    return percent ? "" : quoted(value) + " is no share from 1% to 100%";
+  }
+  const auto count = parse_int<std::uint64_t>(value, 1, 1'000'000'000);
+  if (count) limit.count = *count;
+  return count ? "" : quoted(value) + " is neither a share such as 30% nor a number of snapshots";
 }
 
 }  // namespace bk::server

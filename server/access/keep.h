@@ -1,16 +1,45 @@
-// The [keep …] sections of backline.conf: how long snapshots stay.  Parsed and checked here; carrying them
-// out is not part of this version, so parse_backline_conf() refuses them after the check.  Pure.
+// The [keep …] sections of backline.conf: how long snapshots stay.  `bkdb keep` carries them out.  Pure.
 #pragma once
 
+#include "server/retain/policy.h"
+
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace bk::server {
 
-// "CLIENT", "CLIENT:MODULE" or "CLIENT:MODULE:PATH".  The reason when it is none of these, else empty.
-[[nodiscard]] std::string keep_scope_problem(std::string_view scope);
+// Empty parts mean any; a path only stands behind a module.
+struct KeepRule {
+  std::string client, module, path;
+  KeepPolicy policy;
+};
+
+// What one run may remove at most.
+struct KeepLimit {
+  int percent = 50;         // of all snapshots
+  std::uint64_t count = 0;  // when it is not 0: so many instead
+  bool operator==(const KeepLimit&) const = default;
+};
+
+struct KeepConf {
+  std::vector<KeepRule> rules;
+  KeepLimit at_most;
+  // The nearest rule's: that of the path, the module, the client, [keep]; none when no section fits.
+  [[nodiscard]] const KeepPolicy* find(std::string_view client, std::string_view module,
+                                       std::string_view path) const;
+};
+
+// "CLIENT", "CLIENT:MODULE" or "CLIENT:MODULE:PATH", or empty for [keep].  The reason when it is none of
+// these, else empty, and the parts are set.
+[[nodiscard]] std::string parse_keep_scope(std::string_view scope, KeepRule& rule);
 [[nodiscard]] bool is_keep_key(std::string_view key);
-// last, hourly, daily, weekly, monthly, yearly: how many, 0..10000; within: "<number>d|w|m|y".
-[[nodiscard]] std::string keep_value_problem(std::string_view key, std::string_view value);
+// last, hourly, daily, weekly, monthly, yearly: how many, 0..10000; within: "<number>d|w|m|y"; all: "yes".
+// The reason when the value is wrong, else empty, and the policy has it.
+[[nodiscard]] std::string parse_keep_value(std::string_view key, std::string_view value, KeepPolicy& policy);
+// at_most: "30%" or a number.
+[[nodiscard]] std::string parse_keep_limit(std::string_view value, KeepLimit& limit);
 
 }  // namespace bk::server

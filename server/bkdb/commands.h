@@ -20,6 +20,7 @@ int run_stats(Session& session, const Words& words);
 int run_export(Session& session, const Words& words);
 int run_verify(Session& session, const Words& words);
 int run_rm(Session& session, const Words& words);
+int run_keep(Session& session, const Words& words);
 int run_hold(Session& session, const Words& words);
 int run_release(Session& session, const Words& words);
 int run_build(Session& session, const Words& words);

@@ -116,6 +116,13 @@ std::string exported_json(std::size_t index, const store::SnapshotRecord& snapsh
   return line(out);
 }
 
+std::string kept_json(const store::SnapshotRecord& snapshot, const std::vector<std::string>& reasons) {
+  json out = reference(snapshot);
+  add_path(out, snapshot.name);
+  out["stays"] = reasons;
+  return line(out);
+}
+
 std::string numbers_json(const std::vector<std::pair<std::string, std::uint64_t>>& numbers) {
   json out;
   for (const auto& [name, value] : numbers) out[name] = value;

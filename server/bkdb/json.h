@@ -26,6 +26,9 @@ namespace bk::bkdb {
 // `export`: one entry made.
 [[nodiscard]] std::string exported_json(std::size_t index, const store::SnapshotRecord& snapshot,
                                         const std::string& entry);
+// `keep --pretend`: one snapshot, and why it stays; no reason: it goes.
+[[nodiscard]] std::string kept_json(const store::SnapshotRecord& snapshot,
+                                    const std::vector<std::string>& reasons);
 // `stats`: numbers by name.
 [[nodiscard]] std::string numbers_json(const std::vector<std::pair<std::string, std::uint64_t>>& numbers);
 

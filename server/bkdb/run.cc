@@ -9,7 +9,7 @@ namespace bk::bkdb {
 namespace {
 
 using Command = int (*)(Session&, const Words&);
-constexpr std::array<std::pair<const char*, Command>, 11> kCommands = {{
+constexpr std::array<std::pair<const char*, Command>, 12> kCommands = {{
     {"ls", run_ls},
     {"files", run_files},
     {"cat", run_cat},
@@ -18,6 +18,7 @@ constexpr std::array<std::pair<const char*, Command>, 11> kCommands = {{
     {"export", run_export},
     {"verify", run_verify},
     {"rm", run_rm},
+    {"keep", run_keep},
     {"hold", run_hold},
     {"release", run_release},
     {"build", run_build},

@@ -54,7 +54,7 @@ void declare_options(Options& options) {
       .usage("bkdb [options] find PATTERN [data_idx] [datetime_range]")
       .usage("bkdb [options] export DEST|- [data_idx] [datetime_range]")
       .usage("bkdb [options] rm|hold|release [data_idx] [datetime_range]")
-      .usage("bkdb [options] build");
+      .usage("bkdb [options] keep|build");
   add_home(options);
   options.value("directory,C", "DIR", "act as if started in this folder")
       .value("client", "NAME", "only this client")
@@ -66,9 +66,10 @@ void declare_options(Options& options) {
       .flag("no-sync", "export: do not wait until everything is on the disk")
       .flag("structure", "verify: do not read contents")
       .values("source", "ID", "rm, hold, release: the source with this id of ls --json (repeatable)")
-      .value("expect", "N", "rm: refuse unless so many snapshots match")
+      .value("expect", "N", "rm, keep: refuse unless so many snapshots would go")
       .flag("yes", "rm: do not ask; needs --source or --expect")
-      .value("reason", "TEXT", "rm, hold, release: why, for those who ask later")
+      .flag("pretend", "keep: only tell what would go, and why the others stay")
+      .value("reason", "TEXT", "rm, keep, hold, release: why, for those who ask later")
       .flag("local", "show and read times in the local zone instead of UTC")
       .flag("json", "machine-readable output with exact times and paths")
       .positionals(0, 64)

@@ -74,9 +74,8 @@ TEST(BacklineConf, AClientRestoresByItselfOnlyWhenItIsAllowed) {
 }
 
 TEST(BacklineConf, WhatThisVersionDoesNotCarryOutIsRefusedAndNotIgnored) {
-  for (const char* text :
-       {"[client a]\nquota = 10G\n", "[keep]\ndaily = 7\n", "[keep a:wiki:/srv/wiki]\nwithin = 30d\n"})
-    EXPECT_NE(refusal(text).find("is not carried out by this version yet"), std::string::npos) << text;
+  EXPECT_NE(refusal("[client a]\nquota = 10G\n").find("is not carried out by this version yet"),
+            std::string::npos);
 }
 
 TEST(BacklineConf, ABandwidthIsBytesASecondWithAnOptionalUnit) {
@@ -95,7 +94,29 @@ TEST(BacklineConf, ABandwidthIsBytesASecondWithAnOptionalUnit) {
         << bad;
 }
 
-TEST(BacklineConf, AKeepSectionIsCheckedBeforeItIsRefused) {
+TEST(BacklineConf, TheNearestKeepSectionCountsAsAWhole) {
+  const KeepConf keep = parse_backline_conf(
+                            "[keep]\ndaily = 7\nat_most = 30%\n"
+                            "[keep a]\nlast = 3\nyearly = 2\n"
+                            "[keep a:wiki]\nwithin = 30d\n"
+                            "[keep a:wiki:/srv/wi:ki]\nall = yes\n")
+                            .keep;
+  EXPECT_EQ(*keep.find("b", "wiki", "/srv"), KeepPolicy{.daily = 7});
+  EXPECT_EQ(*keep.find("a", "trac", "/srv"), (KeepPolicy{.last = 3, .yearly = 2}));
+  EXPECT_EQ(*keep.find("a", "wiki", "/srv"), (KeepPolicy{.within = {30, 'd'}}));
+  EXPECT_EQ(*keep.find("a", "wiki", "/srv/wi:ki"), KeepPolicy{.all = true});
+  EXPECT_EQ(keep.at_most, (KeepLimit{30, 0}));
+  EXPECT_EQ(parse_backline_conf("[keep a]\nlast = 3\n").keep.find("b", "wiki", "/srv"), nullptr);
+  EXPECT_EQ(parse_backline_conf("[keep]\nat_most = 12\n").keep.at_most, (KeepLimit{50, 12}));
+  EXPECT_EQ(parse_backline_conf("[keep]\nat_most = 12\n").keep.find("a", "b", "/c"), nullptr);
+}
+
+TEST(BacklineConf, AKeepSectionThatIsWrongIsRefused) {
+  for (const char* nothing : {"[keep]\n", "[keep a]\nlast = 0\n", "[keep a:b]\ndaily = 0\n[client c]\n"})
+    EXPECT_NE(refusal(nothing).find("a [keep] section without a rule"), std::string::npos) << nothing;
+  EXPECT_NE(refusal("[keep a]\nat_most = 3\n").find("at_most stands in [keep] only"), std::string::npos);
+  EXPECT_NE(refusal("[keep]\nat_most = 0%\n").find("is no share"), std::string::npos);
+  EXPECT_NE(refusal("[keep]\nall = no\n").find("is not yes"), std::string::npos);
   EXPECT_EQ(refusal("[keep]\ndialy = 7\n"), "backline.conf:2: unknown key \"dialy\" in a [keep] section");
   EXPECT_EQ(refusal("[keep]\ndaily = many\n"), "backline.conf:2: \"many\" is no number from 0 to 10000");
   EXPECT_EQ(refusal("[keep]\nwithin = 30\n"),
@@ -130,6 +151,11 @@ TEST(BacklineConf, TheExampleOfTheFormatPageIsRead) {
   EXPECT_EQ(conf.find("web1")->address, "backupclient@web1.example.org");
   EXPECT_EQ(conf.find("db1")->concurrency, 2);
   EXPECT_EQ(conf.find("nas")->paths.back(), "/volume1/My Documents");
+  const std::size_t second = page.find("```ini\n", begin) + 7;
+  const KeepConf keep = parse_backline_conf(page.substr(second, page.find("```", second) - second)).keep;
+  EXPECT_EQ(keep.rules.size(), 3U);
+  EXPECT_EQ(keep.find("web1", "directories", "/srv/scratch")->within, (Span{7, 'd'}));
+  EXPECT_EQ(keep.at_most.percent, 10);
 }
 
 }  // namespace
