@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <cstdint>
+
 namespace bk {
 
 MappedFile::MappedFile(const std::string& path) : MappedFile(open_file(path, O_RDONLY).get(), path) {}
@@ -35,6 +37,13 @@ void MappedFile::drop_pages() const noexcept {
 
 void MappedFile::read_at_random() const noexcept {
   if (data_ != nullptr) (void)::madvise(data_, size_, MADV_RANDOM);
+}
+
+void MappedFile::prefetch(std::string_view part) const noexcept {
+  constexpr std::uintptr_t kPage = 4096;
+  const auto begin = reinterpret_cast<std::uintptr_t>(part.data()) & ~(kPage - 1);
+  const auto end = reinterpret_cast<std::uintptr_t>(part.data()) + part.size();
+  if (end > begin) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
 }
 
 MappedFile::~MappedFile() {

@@ -74,6 +74,9 @@ class Run {
   // Whether records are read through the mapping (at first they are not), whose pages count as this
   // process's.
   void use_mapping(bool use);
+  // Whether the kernel should keep records that were read, though there may be no room for all: when not, the
+  // room is left to filters and fences.
+  void keep_cached(bool keep) { keep_cached_ = keep; }
 
   using Range = std::pair<std::uint64_t, std::uint64_t>;  // of records, half-open
   // The records that have this key.
@@ -96,18 +99,21 @@ class Run {
  private:
   friend class RunCursor;
   void load(std::uint64_t first, std::uint64_t count) const;
+  void let_go(std::uint64_t first, std::uint64_t count) const;
   [[nodiscard]] const char* stretch(std::uint64_t first, std::uint64_t count) const;
+  void warm_up() const;
   [[nodiscard]] std::uint64_t fence(std::uint64_t prefix) const;
   [[nodiscard]] Wide key_at(const char* record) const;  // without its prefix
   [[nodiscard]] Slot slot_at(const char* record) const;
   std::string path_;
   Fd fd_;
   MappedFile file_;
-  bool use_mapping_ = false;
+  bool use_mapping_ = false, keep_cached_ = true;
   RunShape shape_;
   std::uint32_t record_bytes_ = 0;
   std::uint64_t count_ = 0, filter_blocks_ = 0;
   std::string_view records_, fences_, filter_, packs_;
+  mutable std::uint64_t asked_ = 0;
   // Records that were read last, when not through the mapping.
   mutable std::string window_;
   mutable std::uint64_t window_first_ = 0, window_count_ = 0;

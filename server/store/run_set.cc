@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
+#include "common/io/memory.h"
 #include "common/io/temporary.h"
 #include "server/store/run_writer.h"
 
@@ -43,7 +44,11 @@ void find_in_run(const Run& run, std::span<const Key> keys, std::span<const std:
 }  // namespace
 
 RunSet::RunSet(std::string folder, const StoreId& store, RunKind kind, std::uint64_t mapped_bytes)
-    : folder_(std::move(folder)), store_(store), kind_(kind), mapped_bytes_(mapped_bytes) {}
+    : folder_(std::move(folder)),
+      store_(store),
+      kind_(kind),
+      mapped_bytes_(mapped_bytes),
+      memory_(memory_limit_bytes()) {}
 
 void RunSet::take_up(const std::string& path) {
   runs_.push_back(std::make_unique<Run>(path, store_, kind_));
@@ -55,10 +60,13 @@ void RunSet::share_mapping() {
   std::vector<Run*> by_size;
   for (const auto& run : runs_) by_size.push_back(run.get());
   std::sort(by_size.begin(), by_size.end(), [](const Run* a, const Run* b) { return a->size() < b->size(); });
-  std::uint64_t used = 0;
+  std::uint64_t used = 0, all = 0;
+  for (const Run* run : by_size) all += run->record_bytes();
+  const bool keep = all <= memory_ / 2;
   for (Run* run : by_size) {
     used += run->record_bytes();
     run->use_mapping(used <= mapped_bytes_);
+    run->keep_cached(keep);
   }
 }
 

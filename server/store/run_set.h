@@ -51,7 +51,7 @@ class RunSet {
   std::string folder_;
   StoreId store_;
   RunKind kind_;
-  std::uint64_t mapped_bytes_;
+  std::uint64_t mapped_bytes_, memory_;
   std::vector<std::unique_ptr<Run>> runs_;
 };
 

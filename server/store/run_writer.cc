@@ -18,7 +18,7 @@
 namespace bk::store {
 namespace {
 
-constexpr std::uint64_t kPerFence = 64;  // records between two fences: 32 to 64 on average
+constexpr std::uint64_t kPerFence = 128;  // records between two fences: 64 to 128 on average
 constexpr std::size_t kPiece = 1U << 20U;
 
 template <class T>
