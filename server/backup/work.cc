@@ -62,7 +62,8 @@ class Work {
         todo_(worker.config.home + "/TODO") {}
 
   int succeed() {
-    const std::unique_ptr<store::Store> store = store::Store::open(worker_.config.store, true);
+    const std::unique_ptr<store::Store> store = store::Store::open(
+        worker_.config.store, true, {}, {.parity_percent = worker_.config.store_parity});
     const store::SnapshotRecord record = snapshot(*store);
     open_catalog(worker_.config.home + "/catalog.db", *store)->add(catalog_row(record));
     crash_point("backup.catalogued");

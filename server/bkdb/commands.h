@@ -19,6 +19,7 @@ int run_find(Session& session, const Words& words);
 int run_stats(Session& session, const Words& words);
 int run_export(Session& session, const Words& words);
 int run_verify(Session& session, const Words& words);
+int run_heal(Session& session, const Words& words);
 int run_rm(Session& session, const Words& words);
 int run_keep(Session& session, const Words& words);
 int run_hold(Session& session, const Words& words);

@@ -9,7 +9,7 @@ namespace bk::bkdb {
 namespace {
 
 using Command = int (*)(Session&, const Words&);
-constexpr std::array<std::pair<const char*, Command>, 12> kCommands = {{
+constexpr std::array<std::pair<const char*, Command>, 13> kCommands = {{
     {"ls", run_ls},
     {"files", run_files},
     {"cat", run_cat},
@@ -17,6 +17,7 @@ constexpr std::array<std::pair<const char*, Command>, 12> kCommands = {{
     {"stats", run_stats},
     {"export", run_export},
     {"verify", run_verify},
+    {"heal", run_heal},
     {"rm", run_rm},
     {"keep", run_keep},
     {"hold", run_hold},

@@ -53,6 +53,7 @@ void declare_options(Options& options) {
       .usage("bkdb [options] cat data_idx [datetime_range] PATH")
       .usage("bkdb [options] find PATTERN [data_idx] [datetime_range]")
       .usage("bkdb [options] export DEST|- [data_idx] [datetime_range]")
+      .usage("bkdb [options] heal [--from DIR]")
       .usage("bkdb [options] rm|hold|release [data_idx] [datetime_range]")
       .usage("bkdb [options] keep|build");
   add_home(options);
@@ -64,6 +65,7 @@ void declare_options(Options& options) {
       .flag("stream", "export -: not a tar archive but what restore_it reads")
       .flag("force", "export: into a folder that is not empty; build: git views that exist, too")
       .flag("no-sync", "export: do not wait until everything is on the disk")
+      .value("from", "DIR", "heal: another copy of this store, for what parity cannot bring back")
       .flag("structure", "verify: do not read contents")
       .values("source", "ID", "rm, hold, release: the source with this id of ls --json (repeatable)")
       .value("expect", "N", "rm, keep: refuse unless so many snapshots would go")
@@ -87,7 +89,11 @@ Session::Session(const Options& options, const char* argv0, bool read_only)
   place_.filter.module = name_option(options, "module", "");
   place_.filter.method = name_option(options, "method", place_.filter.method);
   const bool configured = path_exists(join_path(place_.home, "backupconfig.toml"));
-  store_directory_ = configured ? server::load_config(place_.home).store : join_path(place_.home, "store");
+  store_directory_ = join_path(place_.home, "store");
+  if (!configured) return;
+  const server::ServerConfig config = server::load_config(place_.home);
+  store_directory_ = config.store;
+  settings_.parity_percent = config.store_parity;
 }
 
 store::Store& Session::store() {
@@ -95,7 +101,8 @@ store::Store& Session::store() {
     if (!is_directory(store_directory_))
       throw Error(Kind::NotFound, "there is no store at " + quoted(store_directory_) +
                                       " yet: nothing was backed up, or -C or --home name another place");
-    store_ = read_only_ ? store::Store::open_to_read(store_directory_) : store::Store::open(store_directory_);
+    store_ = read_only_ ? store::Store::open_to_read(store_directory_)
+                        : store::Store::open(store_directory_, false, {}, settings_);
   }
   return *store_;
 }

@@ -51,6 +51,7 @@ class Session {
   bool read_only_;
   Zone zone_ = Zone::Utc;
   std::string store_directory_;
+  store::StoreSettings settings_;
   std::unique_ptr<store::Store> store_;
   std::optional<std::vector<Source>> sources_;
 };

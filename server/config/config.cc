@@ -12,7 +12,10 @@ namespace {
 constexpr ConfigKey kSchema[] = {
     {"host", ConfigType::Text, kRequired, "this machine's name, as status and notices show it"},
     {"administrators", ConfigType::TextList, "", "mail addresses for what needs attention"},
-    {"store", ConfigType::Text, "store", "folder of the store; relative to the home folder or absolute"},
+    {"store.path", ConfigType::Text, "store",
+     "folder of the store; relative to the home folder or absolute"},
+    {"store.parity", ConfigType::Number, "3",
+     "per cent of every pack kept beside it, from which `bkdb heal` brings damaged bytes back; 0 (none) to 90"},
     {"identity", ConfigType::Text, ".ssh/id_ed25519",
      "private key that clients know; relative to the home folder or absolute"},
     {"keep_finished", ConfigType::Duration, "7d", "how long finished requests stay listed"},
@@ -76,7 +79,8 @@ ServerConfig parse_config(std::string_view text, const std::string& file, const 
   out.host = values.text({"host"});
   if (out.host.empty()) values.refuse({"host"}, "must not be empty");
   out.administrators = values.list({"administrators"});
-  out.store = path_of(values, {"store"}, home);
+  out.store = path_of(values, {"store", "path"}, home);
+  out.store_parity = static_cast<unsigned>(number_within(values, {"store", "parity"}, 0, 90));
   out.identity = path_of(values, {"identity"}, home);
   out.keep_finished = values.duration({"keep_finished"});
   out.limits.concurrency = number_within(values, {"limits", "concurrency"}, 1, 256);

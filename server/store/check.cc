@@ -1,16 +1,36 @@
+#include "server/store/check.h"
+
 #include "common/error/error.h"
 #include "common/storage/folder_storage.h"
 #include "common/text/escape.h"
 #include "server/store/index.h"
+#include "server/store/parity.h"
 #include "server/store/scan.h"
-#include "server/store/store_impl.h"
 
 namespace bk::store {
 namespace {
 
 using Report = std::function<void(const std::string&)>;
 
-// Walks the heads of one file; payloads are compared with their digests, without decoding.
+// A pack without parity is whole; damaged parity helps nobody on the day it is needed.
+void check_parity_of(const Layout& layout, const PackRef& pack, const Report& report) {
+  const std::string name = Layout::parity_object(pack.number);
+  const std::unique_ptr<ObjectReader> parity = layout.storage->open(name);
+  if (!parity) return;
+  const std::string path = quoted(layout.storage->shown(name));
+  try {
+    const std::uint64_t damaged = count_damaged_parity(*parity, pack);
+    if (damaged != 0)
+      report(path + ": " + std::to_string(damaged) +
+             " parts of this parity are damaged; `bkdb heal` makes it anew");
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    report(path + ": " + error.what() + "; `bkdb heal` makes it anew");
+  }
+}
+
+}  // namespace
+
 void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, bool finished,
                 const Report& report) {
   try {
@@ -48,8 +68,6 @@ void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, 
   if (finished && intact && !sealed) report(quoted(path) + ": it is cut short, its seal is missing");
 }
 
-}  // namespace
-
 void check_packs(const Layout& layout, const StoreId& store, const Report& report) {
   for (const std::uint64_t number : list_packs(layout.journals())) {
     const std::string path = layout.journal(number);
@@ -62,6 +80,7 @@ void check_packs(const Layout& layout, const StoreId& store, const Report& repor
       check_pack(*pack, path, {store, number}, true, report);
     else
       report("a pack lies in the wrong folder: " + quoted(path) + " was expected");
+    check_parity_of(layout, {store, number}, report);
   }
 }
 

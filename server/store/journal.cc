@@ -6,6 +6,7 @@
 #include "common/io/lock.h"
 #include "common/storage/folder_storage.h"
 #include "common/text/escape.h"
+#include "server/store/heal.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -193,6 +194,8 @@ void Journal::move_to_packs(const Retire& retire) {
     throw Error(Kind::Corrupt, "store: " + quoted(layout_.storage->shown(to)) +
                                    " exists, and its journal does with other bytes");
   crash_point("store.pack-renamed");
+  DescriptorReader pack(fd_.get());
+  store_parity(layout_, pack, pack_);
 }
 
 }  // namespace bk::store

@@ -28,6 +28,11 @@ std::string Layout::pack_object(std::uint64_t number) {
   return kPackObjects + name.substr(0, 2) + "/" + name;
 }
 
+std::string Layout::parity_object(std::uint64_t number) {
+  const std::string name = hex16(number);
+  return kPackObjects + name.substr(0, 2) + "/" + name + ".parity";
+}
+
 std::string Layout::journal(std::uint64_t number) const { return journals() + "/" + pack_name(number); }
 
 std::optional<std::uint64_t> pack_number(std::string_view name) {

@@ -15,13 +15,15 @@
 namespace bk::store {
 
 struct Layout {
-  std::shared_ptr<Storage> storage;  // header, packs, snapshot objects
-  std::string store;                 // absolute folder of journals, locks and checkpoints
-  std::string index;                 // folder of what can be rebuilt
+  std::shared_ptr<Storage> storage;                 // header, packs, snapshot objects
+  std::string store;                                // absolute folder of journals, locks and checkpoints
+  std::string index;                                // folder of what can be rebuilt
+  unsigned parity_percent = kDefaultParityPercent;  // of new packs; 0: none
 
   static constexpr const char* kHeaderObject = "header";
   static constexpr const char* kPackObjects = "packs/";
   [[nodiscard]] static std::string pack_object(std::uint64_t number);
+  [[nodiscard]] static std::string parity_object(std::uint64_t number);  // beside its pack
   [[nodiscard]] static std::string snapshot_objects(const std::string& client) {
     return "snapshots/" + client + "/";
   }

@@ -7,12 +7,15 @@
 #include "common/random/random.h"
 #include "common/storage/folder_storage.h"
 #include "common/text/escape.h"
+#include "server/store/check.h"
 #include "server/store/checkpoint_folder.h"
+#include "server/store/heal.h"
 #include "server/store/store_impl.h"
 #include "server/store/writer.h"
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -23,8 +26,10 @@ std::string default_index(const std::string& directory) {
   return base_name(directory) == "store" ? join_path(parent_of(directory), "index") : directory + ".index";
 }
 
-Layout layout_of(std::shared_ptr<Storage> storage, const std::string& directory, const std::string& index) {
+Layout layout_of(std::shared_ptr<Storage> storage, const std::string& directory, const std::string& index,
+                 const StoreSettings& settings = {}) {
   Layout layout;
+  layout.parity_percent = settings.parity_percent;
   layout.storage = std::move(storage);
   layout.store = clean_absolute(directory);
   layout.index = index.empty() ? default_index(layout.store) : clean_absolute(index);
@@ -67,13 +72,15 @@ auto order_of(const SnapshotRecord& r) { return std::tie(r.client, r.module, r.m
 
 }  // namespace
 
-std::unique_ptr<Store> Store::open(const std::string& directory, bool create, const std::string& index) {
-  return open_on(std::make_shared<FolderStorage>(clean_absolute(directory)), directory, create, index);
+std::unique_ptr<Store> Store::open(const std::string& directory, bool create, const std::string& index,
+                                   const StoreSettings& settings) {
+  return open_on(std::make_shared<FolderStorage>(clean_absolute(directory)), directory, create, index,
+                 settings);
 }
 
 std::unique_ptr<Store> Store::open_on(std::shared_ptr<Storage> storage, const std::string& directory,
-                                      bool create, const std::string& index) {
-  const Layout layout = layout_of(std::move(storage), directory, index);
+                                      bool create, const std::string& index, const StoreSettings& settings) {
+  const Layout layout = layout_of(std::move(storage), directory, index, settings);
   if (create && !layout.storage->exists(Layout::kHeaderObject)) create_store(layout);
   return std::make_unique<StoreImpl>(layout, read_header(layout));
 }
@@ -241,6 +248,37 @@ std::optional<CheckpointRecord> StoreImpl::checkpoint(const std::string& client,
 
 void StoreImpl::rebuild_index(const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   index_.rebuild(progress);
+}
+
+HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
+                           const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+  std::unique_ptr<FolderStorage> other;
+  if (!copy.empty()) {
+    other = std::make_unique<FolderStorage>(clean_absolute(copy));
+    Layout there = layout_;
+    there.storage = std::shared_ptr<Storage>(other.get(), [](Storage*) {});
+    if (read_header(there).id != header_.id)
+      throw Error(Kind::Config, quoted(copy) + " is another store, not a copy of this one");
+  }
+  // What the index knows and the storage does not have is lost.
+  std::set<std::uint64_t> packs;
+  for (const auto& run : index_.runs().runs())
+    for (std::uint64_t slot = 0; slot < run->pack_count(); ++slot)
+      if (const Coverage known = run->coverage(slot);
+          known.upto == kWholePack && !path_exists(layout_.journal(known.pack)))
+        packs.insert(known.pack);
+  std::uint64_t all_bytes = 0;
+  for_each_object(*layout_.storage, Layout::kPackObjects, [&](const ListedObject& object) {
+    if (object.name.ends_with(".pack")) all_bytes += object.bytes;
+    return true;
+  });
+  for (const std::uint64_t number : all_packs(layout_)) packs.insert(number);
+  PackHealer healer(layout_, header_.id, other.get(), report);
+  for (const std::uint64_t number : packs) {
+    healer.heal(number);
+    if (progress) progress(healer.totals().bytes, all_bytes);
+  }
+  return healer.totals();
 }
 
 void StoreImpl::check_structure(const std::function<void(const std::string&)>& report) {

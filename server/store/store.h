@@ -30,6 +30,13 @@
 
 namespace bk::store {
 
+inline constexpr unsigned kDefaultParityPercent = 3;
+
+// How a store is used by one program; nothing of it stands in the store.
+struct StoreSettings {
+  unsigned parity_percent = kDefaultParityPercent;  // 0 to 90, of the packs that are finished from now on
+};
+
 struct ChunkRef {
   ChunkId id;
   ObjectKind kind = ObjectKind::Data;
@@ -94,6 +101,26 @@ struct StoredPlace {
   auto operator<=>(const StoredPlace&) const = default;
 };
 
+// What heal() did, or could not do, about one file.
+struct HealEvent {
+  enum class What {
+    PackRepaired,  // from its parity
+    PackCopied,    // from the other copy of the store
+    PackDamaged,   // neither could; its good groups are still read
+    ParityMade,    // there was none, or a damaged one
+    FileCopied,    // a snapshot's object or the like, from the other copy
+    FileDamaged,
+  };
+  What what;
+  std::string path;    // as people know it
+  std::string detail;  // one sentence
+};
+using HealReport = std::function<void(const HealEvent&)>;
+struct HealTotals {
+  std::uint64_t packs = 0, bytes = 0;  // looked at
+  std::uint64_t repaired = 0, copied = 0, damaged = 0, parity = 0;
+};
+
 class Store {
  public:
   // Opens; makes an empty store when the folder is missing or empty and `create` is set.  Salvages torn
@@ -101,11 +128,13 @@ class Store {
   // "index" of a folder named "store" and in "<directory>.index" otherwise; a missing or damaged one is
   // rebuilt here.
   [[nodiscard]] static std::unique_ptr<Store> open(const std::string& directory, bool create = false,
-                                                   const std::string& index = {});
+                                                   const std::string& index = {},
+                                                   const StoreSettings& settings = {});
   // The same with the objects in this storage; `directory` holds only journals, locks and checkpoints then.
   [[nodiscard]] static std::unique_ptr<Store> open_on(std::shared_ptr<Storage> storage,
                                                       const std::string& directory, bool create = false,
-                                                      const std::string& index = {});
+                                                      const std::string& index = {},
+                                                      const StoreSettings& settings = {});
   // For somebody who may read and not write: nothing is made, repaired or rebuilt, and writer() must not be
   // called.  A missing index throws Config.
   [[nodiscard]] static std::unique_ptr<Store> open_to_read(const std::string& directory,
@@ -175,6 +204,12 @@ class Store {
       const std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>& progress) = 0;
   // Checks every snapshot journal's chain and every pack's structure; reports each problem as one line.
   virtual void check_structure(const std::function<void(const std::string& problem)>& report) = 0;
+  // Makes damaged files whole: from parity, else from another copy of this store (a folder; empty: there is
+  // none), and makes parity where it is missing.  Every file fits its digests before it takes the old one's
+  // place.  Backups may be at work meanwhile.  Throws Config when the copy is of another store.
+  virtual HealTotals heal(
+      const std::string& copy, const HealReport& report,
+      const std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>& progress) = 0;
 };
 
 }  // namespace bk::store

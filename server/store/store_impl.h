@@ -55,6 +55,8 @@ class StoreImpl final : public Store {
   // Writers of this object, whose unflushed groups read() must see.
   void enlist(WriterImpl* writer) { writers_.push_back(writer); }
   void dismiss(WriterImpl* writer) { std::erase(writers_, writer); }
+  HealTotals heal(const std::string& copy, const HealReport& report,
+                  const std::function<void(std::uint64_t, std::uint64_t)>& progress) override;
 
  private:
   [[nodiscard]] std::optional<std::string_view> try_read(ObjectKind kind, const ChunkId& id,
@@ -72,9 +74,5 @@ class StoreImpl final : public Store {
   bool reconciled_;
   std::map<std::string, PossessionView> owners_;  // who was asked for
 };
-
-// check.cc: packs, journals and index runs; snapshot journals check themselves.
-void check_packs(const Layout& layout, const StoreId& store,
-                 const std::function<void(const std::string&)>& report);
 
 }  // namespace bk::store

@@ -26,6 +26,7 @@ OWNER = {
     "toml++/": "common/config",
     "archive": "common/archive",
     "librsync": "common/delta",
+    "isa-l": "common/parity",
     "curl/": "common/http",
     "boost/program_options": "common/options",
 }

@@ -29,6 +29,7 @@ std::string refusal(const std::string& text) {
 TEST(ServerConfig, DefaultsAreThoseOfTheDesign) {
   const ServerConfig c = parse_config("host = 'b'\n", "b.toml", "/home/s");
   EXPECT_EQ(c.store, "/home/s/store");
+  EXPECT_EQ(c.store_parity, 3U);
   EXPECT_EQ(c.identity, "/home/s/.ssh/id_ed25519");
   EXPECT_EQ(c.limits.attempts, 5);
   EXPECT_EQ(backoff_after(c.limits, 1).count(), 60);
@@ -45,7 +46,7 @@ TEST(ServerConfig, WrongValuesNameTheLine) {
   EXPECT_EQ(refusal("host = 'b'\n[limits]\nidle_timeout = '0s'\n"),
             "b.toml:3: limits.idle_timeout: must be longer than nothing");
   EXPECT_EQ(refusal("host = 'b'\nstroe = 'x'\n"), "b.toml:2: unknown key \"stroe\"; did you mean \"store\"?");
-  EXPECT_NE(refusal("host = 'b'\nstore = '../x'\n").find("b.toml:2: store:"), std::string::npos);
+  EXPECT_NE(refusal("host = 'b'\n[store]\npath = '../x'\n").find("b.toml:3: store.path:"), std::string::npos);
 }
 
 TEST(ServerConfig, AMissingFileSaysWhatToDo) {

@@ -259,7 +259,7 @@ TEST_F(StoreTest, AFullJournalBecomesASealedPack) {
   for (int i = 0; i < 180; ++i)
     ids.push_back(writer->put(ObjectKind::Data, noise(200000, 50 + static_cast<std::uint64_t>(i))));
   writer->sync();
-  EXPECT_EQ(files_in(home() + "/store/packs").size(), 1U);
+  EXPECT_EQ(files_in(home() + "/store/packs").size(), 2U);  // the pack and its parity
   writer.reset();
   remove_tree(home() + "/index");
   store = open();

@@ -1,0 +1,145 @@
+#include "server/store/heal.h"
+
+#include "common/error/error.h"
+#include "common/io/crash.h"
+#include "common/io/file.h"
+#include "common/io/temporary.h"
+#include "common/storage/folder_storage.h"
+#include "common/text/escape.h"
+#include "server/store/check.h"
+#include "server/store/parity.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace bk::store {
+namespace {
+
+// A file in the making beside the journals, so that a folder takes it by renaming.
+struct Making {
+  explicit Making(const Layout& layout) {
+    do {
+      path = layout.journals() + "/" + std::string(kTemporaryPrefix) + shown_pack(new_number()).substr(5);
+      std::optional<Fd> made = try_create_owned(path);
+      if (made) fd = *std::move(made);
+    } while (!fd);
+  }
+  Making(const Making&) = delete;
+  Making& operator=(const Making&) = delete;
+  ~Making() { (void)::unlink(path.c_str()); }  // a missing one was taken
+  std::string path;
+  Fd fd;
+};
+
+class MissingReader final : public ObjectReader {
+ public:
+  std::uint64_t size() override { return 0; }
+  std::size_t read(std::uint64_t, char*, std::size_t) override { return 0; }
+};
+
+// The first thing wrong with a pack; nothing when it is whole.
+std::string first_problem(ObjectReader& in, const PackRef& ref) {
+  std::string out;
+  check_pack(in, "it", ref, true, [&](const std::string& problem) {
+    if (out.empty()) out = problem;
+  });
+  return out;
+}
+
+}  // namespace
+
+void store_parity(const Layout& layout, ObjectReader& pack, const PackRef& ref) {
+  if (layout.parity_percent == 0) return;
+  Making file(layout);
+  write_parity(pack, ref, layout.parity_percent, file.fd.get());
+  crash_point("store.parity-written");
+  layout.storage->replace(Layout::parity_object(ref.number), file.path);
+  crash_point("store.parity-stored");
+}
+
+void PackHealer::tell(HealEvent::What what, const PackRef& ref, const std::string& detail) {
+  using What = HealEvent::What;
+  if (what == What::PackRepaired) ++totals_.repaired;
+  if (what == What::PackCopied) ++totals_.copied;
+  if (what == What::PackDamaged) ++totals_.damaged;
+  if (what == What::ParityMade) ++totals_.parity;
+  const std::string name =
+      what == What::ParityMade ? Layout::parity_object(ref.number) : Layout::pack_object(ref.number);
+  report_({what, layout_.storage->shown(name), detail});
+}
+
+bool PackHealer::take_if_whole(const PackRef& ref, const std::string& file, int fd) {
+  DescriptorReader made(fd);
+  if (!first_problem(made, ref).empty()) return false;
+  sync_file(fd);
+  crash_point("store.heal-written");
+  layout_.storage->replace(Layout::pack_object(ref.number), file);
+  crash_point("store.heal-replaced");
+  return true;
+}
+
+bool PackHealer::from_parity(const PackRef& ref) {
+  const std::unique_ptr<ObjectReader> pack = layout_.storage->open(Layout::pack_object(ref.number));
+  const std::unique_ptr<ObjectReader> parity = layout_.storage->open(Layout::parity_object(ref.number));
+  if (!parity) return false;
+  MissingReader nothing;
+  ObjectReader& damaged = pack ? *pack : nothing;
+  try {
+    const ParityCheck check = check_parity(damaged, *parity, ref);
+    Making file(layout_);
+    if (write_repaired(damaged, *parity, check, file.fd.get()) != 0) return false;
+    if (!take_if_whole(ref, file.path, file.fd.get())) return false;
+    tell(HealEvent::What::PackRepaired, ref,
+         fmt::format("{} of {} blocks were brought back from its parity", check.damaged.size(),
+                     check.table.shape.blocks()));
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    return false;
+  }
+}
+
+bool PackHealer::from_copy(const PackRef& ref) {
+  if (copy_ == nullptr) return false;
+  const std::unique_ptr<ObjectReader> other = copy_->open(Layout::pack_object(ref.number));
+  if (!other || !first_problem(*other, ref).empty()) return false;
+  Making file(layout_);
+  std::string buffer(1U << 20U, '\0');
+  for (std::uint64_t at = 0, got = 0; (got = other->read(at, buffer.data(), buffer.size())) != 0; at += got)
+    write_all(file.fd.get(), std::string_view(buffer).substr(0, got));
+  if (!take_if_whole(ref, file.path, file.fd.get())) return false;
+  tell(HealEvent::What::PackCopied, ref,
+       "taken from " + quoted(copy_->shown(Layout::pack_object(ref.number))));
+  return true;
+}
+
+void PackHealer::look_after_parity(const PackRef& ref) {
+  if (layout_.parity_percent == 0) return;
+  const std::unique_ptr<ObjectReader> parity = layout_.storage->open(Layout::parity_object(ref.number));
+  std::string why = "there was none";
+  try {
+    if (parity && count_damaged_parity(*parity, ref) == 0) return;
+    if (parity) why = "it was damaged";
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    why = error.what();
+  }
+  const std::unique_ptr<ObjectReader> pack = layout_.storage->open(Layout::pack_object(ref.number));
+  if (!pack) return;  // cleaned away meanwhile
+  store_parity(layout_, *pack, ref);
+  tell(HealEvent::What::ParityMade, ref, why);
+}
+
+void PackHealer::heal(std::uint64_t number) {
+  const PackRef ref{store_, number};
+  ++totals_.packs;
+  std::string problem = "it is missing";
+  if (const auto pack = layout_.storage->open(Layout::pack_object(number))) {
+    totals_.bytes += pack->size();
+    problem = first_problem(*pack, ref);
+  }
+  if (problem.empty() || from_parity(ref) || from_copy(ref)) return look_after_parity(ref);
+  tell(HealEvent::What::PackDamaged, ref, problem);
+}
+
+}  // namespace bk::store

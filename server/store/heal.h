@@ -1,0 +1,45 @@
+// Damaged packs made whole again, and parity where it is missing; internal to server/store.
+//
+// A pack is compared with its own digests.  When they do not fit, what parity says is tried first, then the
+// same pack of another copy of the store.  Either way the whole new file fits its digests before it takes
+// the old one's place, in one step; whoever reads the old one meanwhile goes on doing so.  What stays damaged
+// stays as it is: its good groups can still be read.
+//
+// Errors: Io.  Any number of backups may be at work meanwhile: finished packs never change.
+#pragma once
+
+#include "server/store/layout.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace bk::store {
+
+// Makes the parity of a finished pack and puts it beside it, durably; with 0 per cent nothing.
+void store_parity(const Layout& layout, ObjectReader& pack, const PackRef& ref);
+
+class PackHealer {
+ public:
+  // `copy` may be null.
+  PackHealer(const Layout& layout, const StoreId& store, Storage* copy, const HealReport& report)
+      : layout_(layout), store_(store), copy_(copy), report_(report) {}
+  void heal(std::uint64_t number);
+  [[nodiscard]] const HealTotals& totals() const { return totals_; }
+
+ private:
+  [[nodiscard]] bool from_parity(const PackRef& ref);
+  [[nodiscard]] bool from_copy(const PackRef& ref);
+  [[nodiscard]] bool take_if_whole(const PackRef& ref, const std::string& file, int fd);
+  void look_after_parity(const PackRef& ref);
+  void tell(HealEvent::What what, const PackRef& ref, const std::string& detail);
+
+  Layout layout_;
+  StoreId store_;
+  Storage* copy_;
+  HealReport report_;
+  HealTotals totals_;
+};
+
+}  // namespace bk::store
