@@ -36,7 +36,7 @@ std::optional<pull::Delta> answer_with_delta(const BatchContent& batch, const pu
                                              const pull::Signatures& signatures, GroupEncoder& encoder) {
   pull::Delta answer{batch.batch, {}, {}};
   std::string body;
-  std::size_t whole = 0;
+  std::size_t whole = 0, saved = 0;
   Cursor cursor(batch, need);
   bool used = false;
   for (const auto& window : signatures.windows) {
@@ -48,11 +48,12 @@ std::optional<pull::Delta> answer_with_delta(const BatchContent& batch, const pu
     std::string delta = content.empty() ? std::string() : make_delta(window.sums, window.block, content);
     const bool smaller = !content.empty() && delta.size() < content.size() - content.size() / 8;
     answer.lengths.push_back(smaller ? static_cast<std::uint32_t>(delta.size()) : 0);
+    saved += smaller ? content.size() - delta.size() : 0;
     body += smaller ? delta : content;
     used = used || smaller;
   }
   body += cursor.take_to(batch.lengths.size());
-  if (!used) return std::nullopt;
+  if (!used || saved * 4 < whole) return std::nullopt;  // compressed, too little would be left of it
   answer.body = encoder.encode(body);
   if (body.size() * 2 < whole) return answer;  // what is left out pays for the context that is lost
   const EncodedGroup plain = encoder.encode(needed_content(batch, need));

@@ -1,5 +1,6 @@
 #include "common/delta/delta.h"
 
+#include "common/delta/search.h"
 #include "common/error/error.h"
 #include "common/handle/handle.h"
 
@@ -73,13 +74,6 @@ rs_result run(rs_job_t* job, std::string_view in, std::string& out, std::size_t 
   }
 }
 
-rs_result load(rs_job_t* job, std::string_view in, bool last) {
-  rs_buffers_t buffers = reading(in, last);
-  const rs_result result = rs_job_iter(job, &buffers);
-  if (result == RS_BLOCKED && buffers.avail_in > 0) return RS_INTERNAL_ERROR;
-  return result;
-}
-
 rs_result copy_from(void* opaque, rs_long_t position, std::size_t* length, void** buffer) {
   const auto& basis = *static_cast<const std::string_view*>(opaque);
   if (position < 0 || static_cast<std::uint64_t>(position) >= basis.size()) return RS_CORRUPT;
@@ -109,21 +103,10 @@ std::string block_sums(std::string_view basis, std::uint32_t block) {
 }
 
 std::string make_delta(std::string_view sums, std::uint32_t block, std::string_view content) {
-  be_silent();
   BK_CHECK(is_block_size(block));
-  rs_signature_t* loaded = nullptr;
-  const Job load_job(rs_loadsig_begin(&loaded));
-  rs_result result = load(load_job.get(), signature_header(block), false);
-  if (result == RS_BLOCKED) result = load(load_job.get(), sums, true);
-  const Handle<rs_signature_t, rs_free_sumset> signature(loaded);
-  if (result == RS_DONE) result = rs_build_hash_table(loaded);
-  if (result != RS_DONE) fail("a signature is broken", result);
-  const Job job(rs_delta_begin(signature.get()));
-  std::string out;
-  // Every command costs at most 17 bytes and stands for a byte at least, so this is never reached.
-  result = run(job.get(), content, out, 64 + content.size() * 18);
-  BK_CHECK(result == RS_DONE);
-  return out;
+  if (sums.size() % kBlockSumBytes != 0)
+    throw Error(Kind::Protocol, "a signature is broken: it ends within a sum");
+  return search_delta(sums, block, content);
 }
 
 std::string apply_delta(std::string_view basis, std::string_view delta, std::size_t bytes) {

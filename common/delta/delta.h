@@ -1,5 +1,5 @@
-// Signatures, deltas and patches of pieces of content, by librsync (rolling sum: Rabin-Karp, strong sum:
-// BLAKE2b cut to 16 bytes; never MD4).
+// Signatures, deltas and patches of pieces of content, in librsync's formats (rolling sum: Rabin-Karp, strong
+// sum: BLAKE2b cut to 16 bytes; never MD4).
 //
 // A signature is only the sums: no header travels, so a peer cannot choose formats or lengths.  librsync puts
 // no checksum over the result: whoever patches compares the result with its identity.  Limits are the
@@ -27,7 +27,7 @@ inline constexpr std::uint32_t kLargestBlock = 16384;
 // The sums of all blocks of `basis`, the last one may be shorter.
 [[nodiscard]] std::string block_sums(std::string_view basis, std::uint32_t block);
 
-// How to make `content` of what the sums stand for.  Throws Protocol for sums that librsync does not take.
+// How to make `content` of what the sums stand for.  Throws Protocol for sums that end in the middle of one.
 [[nodiscard]] std::string make_delta(std::string_view sums, std::uint32_t block, std::string_view content);
 
 // Exactly `bytes` bytes, made of `basis` as the delta says.  Throws Protocol for a delta that is broken, that

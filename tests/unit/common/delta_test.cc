@@ -53,6 +53,27 @@ TEST(Delta, TakesEveryLength) {
             std::string(99'999, 'x'));
 }
 
+TEST(Delta, FindsWhatMovedAndTheShorterBlockAtTheEnd) {
+  const std::string old = noise(64 * 512 + 100, 7);
+  std::size_t cost = 0;
+  // Halves exchanged, something in front, and the end of the old content at the end of the new one.
+  const std::string now =
+      "in front" + old.substr(32 * 512 + 3, 31 * 512) + old.substr(0, 32 * 512) + old.substr(64 * 512 - 512);
+  EXPECT_EQ(there_and_back(old, now, 512, &cost), now);
+  EXPECT_LT(cost, 8 + 3 * 512U + 64);
+  EXPECT_EQ(there_and_back(old, old.substr(64 * 512), 512, &cost), old.substr(64 * 512));
+  EXPECT_LT(cost, 16U);
+}
+
+TEST(Delta, EqualBlocksAreFoundFromAnyPlace) {
+  std::string old;
+  for (int i = 0; i < 200; ++i) old += noise(256, static_cast<unsigned>(i % 3));
+  const std::string now = "x" + old.substr(100);
+  std::size_t cost = 0;
+  EXPECT_EQ(there_and_back(old, now, 256, &cost), now);
+  EXPECT_LT(cost, 2000U);
+}
+
 TEST(Delta, SumsAreAsLongAsTheyAreSaidToBe) {
   EXPECT_EQ(block_sums("", 256), "");
   EXPECT_EQ(block_sums(noise(256, 1), 256).size(), kBlockSumBytes);
