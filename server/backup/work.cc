@@ -162,6 +162,8 @@ class Work {
     const Timestamp began = worker_.clock.now();
     const std::unique_ptr<store::Writer> writer =
         store.writer(client_, request.module, request.method, request.name);
+    // Once more: only what was there when the writer had registered cannot be cleaned away while it works.
+    previous = store.newest(client_, request.module, request.method, request.name);
     pull::Surroundings around{
         worker_.config.home, worker_.programs, endpoint(rules), store, *writer, std::move(previous), began,
         time_left(),         worker_.alive,    rules.agent};

@@ -9,7 +9,7 @@ namespace bk::bkdb {
 namespace {
 
 using Command = int (*)(Session&, const Words&);
-constexpr std::array<std::pair<const char*, Command>, 13> kCommands = {{
+constexpr std::array<std::pair<const char*, Command>, 15> kCommands = {{
     {"ls", run_ls},
     {"files", run_files},
     {"cat", run_cat},
@@ -22,6 +22,8 @@ constexpr std::array<std::pair<const char*, Command>, 13> kCommands = {{
     {"keep", run_keep},
     {"hold", run_hold},
     {"release", run_release},
+    {"clean-pretend", run_clean_pretend},
+    {"clean", run_clean},
     {"build", run_build},
 }};
 

@@ -55,7 +55,7 @@ void declare_options(Options& options) {
       .usage("bkdb [options] export DEST|- [data_idx] [datetime_range]")
       .usage("bkdb [options] heal [--from DIR]")
       .usage("bkdb [options] rm|hold|release [data_idx] [datetime_range]")
-      .usage("bkdb [options] keep|build");
+      .usage("bkdb [options] keep|clean-pretend|clean|build");
   add_home(options);
   options.value("directory,C", "DIR", "act as if started in this folder")
       .value("client", "NAME", "only this client")
@@ -68,9 +68,10 @@ void declare_options(Options& options) {
       .value("from", "DIR", "heal: another copy of this store, for what parity cannot bring back")
       .flag("structure", "verify: do not read contents")
       .values("source", "ID", "rm, hold, release: the source with this id of ls --json (repeatable)")
-      .value("expect", "N", "rm, keep: refuse unless so many snapshots would go")
+      .value("expect", "N", "rm, keep: refuse unless so many snapshots would go; clean: chunks")
       .flag("yes", "rm: do not ask; needs --source or --expect")
       .flag("pretend", "keep: only tell what would go, and why the others stay")
+      .value("rewrite", "PERCENT", "clean: rewrite packs of which at least so much is not needed; default 25")
       .value("reason", "TEXT", "rm, keep, hold, release: why, for those who ask later")
       .flag("local", "show and read times in the local zone instead of UTC")
       .flag("json", "machine-readable output with exact times and paths")

@@ -7,6 +7,7 @@
 #include "common/text/escape.h"
 #include "server/pull/archive_resume.h"
 #include "server/pull/driver.h"
+#include "server/store/reach.h"
 #include "server/store/tree.h"
 
 #include <algorithm>
@@ -42,11 +43,25 @@ bool replay(store::Store& store, const std::vector<Extent>& extents, Sha256& dig
   }
 }
 
+// Whether all that the extents lead to may be named without being stored again: it can be read, and yet be
+// about to be cleaned away, because nothing else leads to it.
+bool may_be_named(Surroundings& around, const std::vector<Extent>& extents) {
+  Entry root;
+  root.type = EntryType::File;
+  root.content = extents;
+  DiskMap visited(around.store.scratch());
+  bool all = true;
+  store::for_each_reachable(around.store, root, visited,
+                            [&](ObjectKind, const ChunkId& id) { all = all && around.writer.contains(id); });
+  return all;
+}
+
 class Receiver {
  public:
   Receiver(Surroundings& around, ArchiveResume& resume) : around_(around), resume_(resume) {
     extents_ = resume.load();
-    if (!replay(around.store, extents_, digest_, around.alive)) extents_.clear();
+    if (!replay(around.store, extents_, digest_, around.alive) || !may_be_named(around, extents_))
+      extents_.clear();
     for (const Extent& extent : extents_) received_ += extent.bytes;
     start_segment();
   }

@@ -137,17 +137,35 @@ void Index::find_many(std::span<const ChunkId> ids,
 std::vector<bool> Index::contains(ObjectKind kind, std::span<const ChunkId> ids) const {
   std::vector<bool> out(ids.size(), false);
   find_many(ids, [&](std::size_t i, const Location& where) {
-    if (where.kind == kind) out[i] = true;
+    if (where.kind == kind && !out[i]) out[i] = !condemned(key_of(ids[i]), where);
   });
   return out;
 }
 
-bool Index::contains(ObjectKind kind, const ChunkId& id) const { return !find(kind, id).empty(); }
+bool Index::contains(ObjectKind kind, const ChunkId& id) const {
+  const std::vector<Location> found = find(kind, id);
+  return std::any_of(found.begin(), found.end(),
+                     [&](const Location& where) { return !condemned(key_of(id), where); });
+}
 
 bool Index::contains(const Key& key) const {
-  bool live = false;
-  live_.find(key, [&](const Location&) { live = true; });
-  return live || runs_.contains(key);
+  bool there = false;
+  const auto look = [&](const Location& where) { there = there || !condemned(key, where); };
+  live_.find(key, look);
+  if (!there) runs_.find(key, [&](const Run& run, std::uint64_t i) { look(run.location(i)); });
+  return there;
+}
+
+void Index::load_condemned() {
+  condemned_ = Condemned::load(layout_, store_);
+  runs_.reload();
+  refresh();
+}
+
+void Index::purge() {
+  const FileLock lock = FileLock::exclusive(layout_.index_lock());
+  runs_.reload();
+  runs_.purge();
 }
 
 void Index::refresh() {
@@ -217,12 +235,16 @@ void Index::rebuild(const Progress& progress) {
   rebuild_locked(progress);
 }
 
-// The header goes first and comes last: an interrupted rebuild begins anew.
+// The header goes first and comes last: an interrupted rebuild begins anew.  No clean meanwhile: it would
+// delete what was just indexed.
 void Index::rebuild_locked(const Progress& progress) {
+  ensure_directory(layout_.writers());
+  const FileLock no_clean = FileLock::exclusive(layout_.clean_lock());
   remove_durably(layout_.index_header());
   crash_point("store.rebuild-begun");
   remove_tree(layout_.runs());
   remove_tree(layout_.index + "/possession");
+  remove_tree(layout_.condemned());
   ensure_directory(layout_.runs());
   runs_ = RunSet(layout_.runs(), store_, RunKind::Located);
   live_.clear();

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "common/io/lock.h"
+#include "server/store/condemned.h"
 #include "server/store/layout.h"
 #include "server/store/live.h"
 #include "server/store/run_set.h"
@@ -29,6 +30,8 @@ class Index {
   // known to stand somewhere, journals first.
   void find_many(std::span<const ChunkId> ids,
                  const std::function<void(std::size_t, const Location&)>& sink) const;
+  // For writers: whether it may be named without being stored again.  What is condemned, as far as the last
+  // load_condemned() knows, may not.
   [[nodiscard]] bool contains(ObjectKind kind, const ChunkId& id) const;
   // Which of these chunks of one kind are known.
   [[nodiscard]] std::vector<bool> contains(ObjectKind kind, std::span<const ChunkId> ids) const;
@@ -37,6 +40,13 @@ class Index {
   void refresh();
   // Takes up runs that other processes wrote, and lets go of those that were merged away.
   void reload_runs() { runs_.reload(); }
+  // Reads what is condemned, then the runs: whoever finds nothing condemned any more sees the deleted packs
+  // go.
+  void load_condemned();
+  // What stood in these packs is found no more; durable on return.
+  void remove_packs(const std::vector<std::uint64_t>& numbers) { runs_.remove_packs(numbers); }
+  // Rewrites runs of which a large part is about removed packs.
+  void purge();
   // Looks for packs that no run covers and indexes them; true when it found any.
   bool reconcile();
   // Puts a journal's entries into a run once they are worth one, so that opening never reads much of a
@@ -57,11 +67,15 @@ class Index {
   void rebuild_locked(const Progress& progress);
   void index_packs(const std::vector<std::uint64_t>& numbers, const Progress& progress);
   [[nodiscard]] bool usable() const;
+  [[nodiscard]] bool condemned(const Key& key, const Location& where) const {
+    return condemned_ && condemned_->applies(key, where.pack);
+  }
 
   Layout layout_;
   StoreId store_;
   RunSet runs_;
   LiveJournals live_;
+  std::unique_ptr<Condemned> condemned_;
 };
 
 // Reads the chunks of one pack; what is damaged is left out.  Returns the file's size.

@@ -77,6 +77,11 @@ std::optional<Journal> Journal::try_take(const Layout& layout, const PackRef& pa
   return journal;
 }
 
+bool Journal::seal(const Layout& layout, const PackRef& pack, const Retire& retire) {
+  if (std::optional<Journal> taken = try_take(layout, pack, retire)) taken->finish(retire);
+  return layout.storage->exists(Layout::pack_object(pack.number));
+}
+
 Journal Journal::create(const Layout& layout, const StoreId& store) {
   for (;;) {
     const PackRef pack{store, new_number()};

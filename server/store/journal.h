@@ -29,6 +29,9 @@ class Journal {
   // Takes over an unowned journal or makes a new one.
   [[nodiscard]] static Journal acquire(const Layout& layout, const StoreId& store, const Retire& retire);
 
+  // Makes a pack of a journal that nobody owns; true when it is one now.
+  [[nodiscard]] static bool seal(const Layout& layout, const PackRef& pack, const Retire& retire);
+
   // Appends a record; returns its offset.  On an error nothing of it remains; throws Io.
   std::uint64_t append(RecordHead head, std::string_view payload);
   // Everything appended is durable when it returns.

@@ -29,6 +29,9 @@ struct Layout {
   }
   [[nodiscard]] std::string journals() const { return store + "/journal"; }
   [[nodiscard]] std::string journal(std::uint64_t number) const;
+  [[nodiscard]] std::string writers() const { return store + "/locks"; }
+  [[nodiscard]] std::string clean_lock() const { return store + "/locks/clean"; }
+  [[nodiscard]] std::string condemned() const { return index + "/condemned"; }
   [[nodiscard]] std::string snapshots() const { return store + "/snapshots"; }
   [[nodiscard]] std::string runs() const { return index + "/chunks"; }
   [[nodiscard]] std::string possession(const std::string& client) const {

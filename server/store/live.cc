@@ -98,6 +98,12 @@ void LiveJournals::find(const Key& key, const std::function<void(const Location&
   }
 }
 
+std::vector<std::uint64_t> LiveJournals::numbers() const {
+  std::vector<std::uint64_t> out;
+  for (const auto& [number, view] : views_) out.push_back(number);
+  return out;
+}
+
 std::vector<IndexEntry> LiveJournals::entries(std::uint64_t number) const {
   std::vector<IndexEntry> out;
   const auto known = views_.find(number);

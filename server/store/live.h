@@ -28,6 +28,7 @@ class LiveJournals {
   void note(std::uint64_t number, std::uint64_t offset, std::uint64_t end,
             const std::vector<ChunkRef>& chunks);
   void find(const Key& key, const std::function<void(const Location&)>& sink) const;
+  [[nodiscard]] std::vector<std::uint64_t> numbers() const;  // of the journals that are known
   // All entries of one journal.
   [[nodiscard]] std::vector<IndexEntry> entries(std::uint64_t number) const;
   void forget(std::uint64_t number) { views_.erase(number); }

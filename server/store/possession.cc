@@ -66,6 +66,18 @@ ClientPossession::~ClientPossession() {
   }
 }
 
+void ClientPossession::distrust(const Layout& layout, const std::string& client) {
+  const std::string folder = layout.possession(client);
+  if (!is_directory(folder)) return;
+  const FileLock lock = FileLock::exclusive(folder + "/lock");
+  remove_durably(folder + "/header");
+}
+
+void ClientPossession::note_snapshot() const {
+  const std::string path = folder_ + "/has-snapshots";
+  if (!path_exists(path)) replace_durably(path, "");
+}
+
 void ClientPossession::rebuild(const Walk& walk) {
   remove_durably(folder_ + "/header");
   for (const std::string& name : list_directory(folder_)) {

@@ -27,6 +27,12 @@ class ClientPossession final : public Possession {
   ClientPossession(const ClientPossession&) = delete;
   ClientPossession& operator=(const ClientPossession&) = delete;
 
+  // What is known of a client counts no longer: its next writer walks its snapshots again.  Durable on
+  // return.
+  static void distrust(const Layout& layout, const std::string& client);
+  // Remembers that the client has snapshots, so that they are missed when they are lost as a whole.
+  void note_snapshot() const;
+
   // True only for what this client owns *and* what is in the store now.
   [[nodiscard]] std::vector<bool> has(std::span<const ChunkId> ids) override;
   void add(const ChunkId& id);

@@ -38,6 +38,8 @@ struct Coverage {
   std::uint64_t pack = 0, upto = 0;
 };
 inline constexpr std::uint64_t kWholePack = UINT64_MAX;
+// Stands in a run without records: the pack was removed, and what other runs say of it counts no longer.
+inline constexpr std::uint64_t kRemovedPack = UINT64_MAX - 1;
 
 // A location as a run stores it: the pack by its place in the run's list.
 struct Slot {
@@ -92,6 +94,9 @@ class Run {
   [[nodiscard]] std::uint64_t pack_count() const { return packs_.size() / 16; }
   [[nodiscard]] Coverage coverage(std::uint64_t slot) const;      // throws Corrupt
   [[nodiscard]] std::uint64_t covered(std::uint64_t pack) const;  // up to where; 0 for an unknown one
+  [[nodiscard]] bool is_about_removed_packs() const {
+    return count_ == 0 && pack_count() > 0 && coverage(0).upto == kRemovedPack;
+  }
   [[nodiscard]] const std::string& path() const { return path_; }
   // Reads the whole file and compares its digest.
   [[nodiscard]] bool intact() const;

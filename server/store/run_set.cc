@@ -53,6 +53,7 @@ RunSet::RunSet(std::string folder, const StoreId& store, RunKind kind, std::uint
 void RunSet::take_up(const std::string& path) {
   runs_.push_back(std::make_unique<Run>(path, store_, kind_));
   share_mapping();
+  if (runs_.back()->is_about_removed_packs()) note_removed();
 }
 
 // The smallest runs are mapped: there are many of them, and a look-up asks each.
@@ -79,6 +80,7 @@ void RunSet::reload() {
       if (name.ends_with(".run.tmp") || is_temporary_name(name)) (void)remove_abandoned(folder_ + "/" + name);
     }
     std::erase_if(runs_, [&](const auto& run) { return there.erase(run->path()) == 0; });
+    note_removed();
     try {
       for (const std::string& path : there) take_up(path);
       return;
@@ -98,12 +100,61 @@ bool RunSet::contains(const Key& key) const {
 void RunSet::find(const Key& key, const std::function<void(const Run&, std::uint64_t)>& sink) const {
   for (const auto& run : runs_) {
     const auto [begin, end] = run->find(key);
-    for (std::uint64_t i = begin; i < end; ++i) sink(*run, i);
+    for (std::uint64_t i = begin; i < end; ++i)
+      if (removed_.empty() || !is_removed(run->location(i).pack)) sink(*run, i);
   }
 }
 
+bool RunSet::is_removed(std::uint64_t pack) const {
+  return std::binary_search(removed_.begin(), removed_.end(), pack);
+}
+
+void RunSet::note_removed() {
+  removed_.clear();
+  for (const auto& run : runs_) {
+    if (!run->is_about_removed_packs()) continue;
+    for (std::uint64_t i = 0; i < run->pack_count(); ++i) removed_.push_back(run->coverage(i).pack);
+  }
+  std::sort(removed_.begin(), removed_.end());
+}
+
+void RunSet::remove_packs(const std::vector<std::uint64_t>& numbers) {
+  if (numbers.empty()) return;
+  std::vector<Coverage> packs;
+  for (const std::uint64_t number : numbers) packs.push_back({number, kRemovedPack});
+  add_located({}, std::move(packs));
+}
+
+// Every run of which much is gone, each by itself; then what is still said about removed packs, in one.
+void RunSet::purge() {
+  if (removed_.empty()) return;
+  std::vector<const Run*> stale, notes;
+  for (const auto& run : runs_) {
+    std::uint64_t gone = 0;
+    for (std::uint64_t i = 0; i < run->pack_count(); ++i) gone += is_removed(run->coverage(i).pack) ? 1U : 0U;
+    if (run->is_about_removed_packs())
+      notes.push_back(run.get());
+    else if (gone * 4 >= run->pack_count() && gone > 0)
+      stale.push_back(run.get());
+  }
+  for (const Run* run : stale) replace({run}, merge_into_one({run}));
+  std::vector<std::uint64_t> needed;
+  for (const std::uint64_t number : removed_) {
+    if (std::any_of(runs_.begin(), runs_.end(), [&](const auto& run) {
+          return !run->is_about_removed_packs() && run->covered(number) != 0;
+        }))
+      needed.push_back(number);
+  }
+  if (!needed.empty() && notes.size() < 2 && needed.size() == removed_.size()) return;
+  remove_packs(needed);  // before the old ones go
+  replace(notes, {});
+}
+
 void RunSet::find_many(std::span<const Key> keys,
-                       const std::function<void(std::size_t, const Run&, std::uint64_t)>& sink) const {
+                       const std::function<void(std::size_t, const Run&, std::uint64_t)>& every) const {
+  const auto sink = [&](std::size_t i, const Run& run, std::uint64_t record) {
+    if (removed_.empty() || !is_removed(run.location(record).pack)) every(i, run, record);
+  };
   std::vector<std::size_t> order(keys.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return keys[a] < keys[b]; });
@@ -138,7 +189,9 @@ void RunSet::add_keys(std::vector<Key> keys) {
 // The smallest runs of a tier that is full, as many as one run may take.
 std::vector<const Run*> RunSet::next_merge(std::uint64_t most) const {
   std::map<unsigned, std::vector<const Run*>> tiers;
-  for (const auto& run : runs_) tiers[tier(*run)].push_back(run.get());
+  for (const auto& run : runs_) {
+    if (!run->is_about_removed_packs()) tiers[tier(*run)].push_back(run.get());
+  }
   for (auto& [unused, runs] : tiers) {
     if (runs.size() < kFanIn) continue;
     std::sort(runs.begin(), runs.end(), [](const Run* a, const Run* b) { return a->size() < b->size(); });
@@ -158,17 +211,26 @@ void RunSet::merge(std::uint64_t most) {
   for (;;) {
     const std::vector<const Run*> inputs = next_merge(most);
     if (inputs.empty()) return;
-    const std::string merged = merge_runs(inputs, folder_, store_, kind_);
-    for (const Run* run : inputs) remove_durably(run->path());
-    crash_point("store.index-merged");
-    std::erase_if(runs_, [&](const auto& run) {
-      return std::find(inputs.begin(), inputs.end(), run.get()) != inputs.end();
-    });
-    take_up(merged);
+    replace(inputs, merge_into_one(inputs));
   }
 }
 
+std::string RunSet::merge_into_one(const std::vector<const Run*>& inputs) {
+  return merge_runs(inputs, folder_, store_, kind_, [this](std::uint64_t pack) { return is_removed(pack); });
+}
+
+void RunSet::replace(const std::vector<const Run*>& inputs, const std::string& merged) {
+  for (const Run* run : inputs) remove_durably(run->path());
+  crash_point("store.index-merged");
+  std::erase_if(runs_, [&](const auto& run) {
+    return std::find(inputs.begin(), inputs.end(), run.get()) != inputs.end();
+  });
+  note_removed();
+  if (!merged.empty()) take_up(merged);
+}
+
 std::uint64_t RunSet::covered(std::uint64_t pack) const {
+  if (is_removed(pack)) return kWholePack;
   std::uint64_t upto = 0;
   for (const auto& run : runs_) upto = std::max(upto, run->covered(pack));
   return upto;

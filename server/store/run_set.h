@@ -40,12 +40,24 @@ class RunSet {
   // Merges runs of like size while there are eight or more of them: every record is rewritten about
   // log8(records) times.  No merge writes more than `most` records.  The caller holds the index lock.
   void merge(std::uint64_t most = kMergeAnything);
-  // How far a pack is covered by all runs together; 0 when they do not know it.
+  // From now on nothing is found in these packs, in whatever run; durable on return.
+  void remove_packs(const std::vector<std::uint64_t>& numbers);
+  // Whether a pack was removed and some run still speaks of it.
+  [[nodiscard]] bool is_removed(std::uint64_t pack) const;
+  [[nodiscard]] const std::vector<std::uint64_t>& removed_packs() const { return removed_; }
+  // Writes runs anew of whose packs a quarter or more were removed, and lets go of removed packs that no run
+  // speaks of any more.  The caller holds the index lock.
+  void purge();
+  // How far a pack is covered by all runs together; 0 when they do not know it, kWholePack for one
+  // that was removed.
   [[nodiscard]] std::uint64_t covered(std::uint64_t pack) const;
   [[nodiscard]] const std::vector<std::unique_ptr<Run>>& runs() const { return runs_; }
 
  private:
   void take_up(const std::string& path);
+  void note_removed();
+  void replace(const std::vector<const Run*>& inputs, const std::string& merged);
+  [[nodiscard]] std::string merge_into_one(const std::vector<const Run*>& inputs);
   void share_mapping();
   [[nodiscard]] std::vector<const Run*> next_merge(std::uint64_t most) const;
   std::string folder_;
@@ -53,6 +65,7 @@ class RunSet {
   RunKind kind_;
   std::uint64_t mapped_bytes_, memory_;
   std::vector<std::unique_ptr<Run>> runs_;
+  std::vector<std::uint64_t> removed_;  // sorted
 };
 
 }  // namespace bk::store

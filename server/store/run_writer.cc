@@ -162,6 +162,8 @@ std::string RunWriter::finish() {
 
 namespace {
 
+constexpr std::uint32_t kLeftOut = UINT32_MAX;
+
 struct Input {
   RunCursor cursor;
   std::vector<std::uint32_t> slots;  // its own to those of the merged list
@@ -170,10 +172,18 @@ struct Input {
     if (!slots.empty()) out.slot = slots.at(out.slot);
     return out;
   }
+  // The next record that is not left out.
+  [[nodiscard]] bool next() {
+    while (cursor.next()) {
+      if (slots.empty() || slots.at(cursor.slot().slot) != kLeftOut) return true;
+    }
+    return false;
+  }
 };
 
 // The union of all lists, by number; and where each input's entries stand in it.
-std::vector<Coverage> join_packs(const std::vector<const Run*>& runs, std::vector<Input>& inputs) {
+std::vector<Coverage> join_packs(const std::vector<const Run*>& runs, std::vector<Input>& inputs,
+                                 const std::function<bool(std::uint64_t)>& left_out) {
   std::vector<Coverage> packs;
   std::vector<std::uint64_t> at(runs.size(), 0);
   for (;;) {
@@ -185,11 +195,13 @@ std::vector<Coverage> join_packs(const std::vector<const Run*>& runs, std::vecto
       if (!std::exchange(any, true) || pack < lowest) lowest = pack;
     }
     if (!any) return packs;
-    packs.push_back({lowest, 0});
+    const bool out = left_out(lowest);
+    if (!out) packs.push_back({lowest, 0});
     for (std::size_t i = 0; i < runs.size(); ++i) {
       if (at[i] == runs[i]->pack_count() || runs[i]->coverage(at[i]).pack != lowest) continue;
-      packs.back().upto = std::max(packs.back().upto, runs[i]->coverage(at[i]++).upto);
-      inputs[i].slots.push_back(static_cast<std::uint32_t>(packs.size() - 1));
+      const std::uint64_t upto = runs[i]->coverage(at[i]++).upto;
+      if (!out) packs.back().upto = std::max(packs.back().upto, upto);
+      inputs[i].slots.push_back(out ? kLeftOut : static_cast<std::uint32_t>(packs.size() - 1));
     }
   }
 }
@@ -197,7 +209,7 @@ std::vector<Coverage> join_packs(const std::vector<const Run*>& runs, std::vecto
 }  // namespace
 
 std::string merge_runs(const std::vector<const Run*>& runs, const std::string& folder, const StoreId& store,
-                       RunKind kind) {
+                       RunKind kind, const std::function<bool(std::uint64_t)>& left_out) {
   std::vector<Input> inputs;
   std::uint64_t most = 0;
   RunShape shape;
@@ -207,20 +219,20 @@ std::string merge_runs(const std::vector<const Run*>& runs, const std::string& f
     most += run->size();
     shape.widen(run->shape());
   }
-  std::vector<Coverage> packs = join_packs(runs, inputs);
+  std::vector<Coverage> packs = join_packs(runs, inputs, left_out);
   RunWriter writer(folder, store, shape, most, std::move(packs));
   const auto later = [](const Input* a, const Input* b) {
     return std::pair(a->cursor.key(), a->slot()) > std::pair(b->cursor.key(), b->slot());
   };
   std::priority_queue<Input*, std::vector<Input*>, decltype(later)> queue(later);
   for (Input& input : inputs) {
-    if (input.cursor.next()) queue.push(&input);
+    if (input.next()) queue.push(&input);
   }
   while (!queue.empty()) {
     Input* const first = queue.top();
     queue.pop();
     writer.add(first->cursor.key(), first->slot());
-    if (first->cursor.next()) queue.push(first);
+    if (first->next()) queue.push(first);
   }
   return writer.finish();
 }

@@ -4,6 +4,7 @@
 #include "common/digest/sha256.h"
 #include "server/store/run.h"
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,9 +63,10 @@ class RunWriter {
   bool finished_ = false;
 };
 
-// Merges runs of one kind into a new one and returns its path.  Memory: a window per input, and 20 bytes for
-// each pack that they cover.
+// Merges runs of one kind into a new one and returns its path; what they say of packs that `left_out` names
+// is left out.  Memory: a window per input, and 20 bytes for each pack that they cover.
 [[nodiscard]] std::string merge_runs(const std::vector<const Run*>& inputs, const std::string& folder,
-                                     const StoreId& store, RunKind kind);
+                                     const StoreId& store, RunKind kind,
+                                     const std::function<bool(std::uint64_t pack)>& left_out);
 
 }  // namespace bk::store

@@ -41,6 +41,11 @@ class SnapshotLog {
   void mark(const MarkTemplate& what, std::span<const std::string> ids);
   // The hold in force of each snapshot that is held, by the snapshot's id.
   [[nodiscard]] std::map<std::string, SnapshotMark> holds() const;
+  // All but those whose removal stands within the journal's first `seen` lines.  Throws Corrupt.
+  [[nodiscard]] std::vector<SnapshotRecord> leading(std::uint64_t seen) const;
+  [[nodiscard]] std::uint64_t line_count() const { return journal().size().lines; }
+  // Whether records of removed snapshots are still there.
+  [[nodiscard]] bool has_removed_records() const;
   // Puts a few lines in the place of each removed snapshot's record.
   void forget_removed();
   // Cuts a torn line and takes up an interrupted commit.  Does nothing when somebody else holds the lock: the

@@ -6,6 +6,7 @@
 #include "common/text/escape.h"
 #include "server/store/snapshot_log.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -121,6 +122,31 @@ std::map<std::string, SnapshotMark> SnapshotLog::holds() const {
     if (standing.hold != nullptr) out.emplace(id, load_mark(*standing.hold));
   }
   return out;
+}
+
+std::vector<SnapshotRecord> SnapshotLog::leading(std::uint64_t seen) const {
+  const std::vector<JournalLine> lines = journal().lines();
+  std::set<std::string> removed;
+  for (const JournalLine& line : lines) {
+    if (line.kind == "removal" && line.number <= seen) removed.insert(line.object);
+  }
+  std::vector<SnapshotRecord> out;
+  for (const JournalLine& line : lines) {
+    if (line.kind == "snapshot" && !removed.contains(line.object)) out.push_back(load(line));
+  }
+  return out;
+}
+
+bool SnapshotLog::has_removed_records() const {
+  const std::vector<JournalLine> lines = journal().lines();
+  std::set<std::string> removed;
+  for (const JournalLine& line : lines) {
+    if (line.kind == "removal") removed.insert(line.object);
+  }
+  return std::any_of(lines.begin(), lines.end(), [&](const JournalLine& line) {
+    return line.kind == "snapshot" && removed.contains(line.object) &&
+           storage_->exists(object_name(line.number));
+  });
 }
 
 // The new object first: a line is never without one.

@@ -243,6 +243,9 @@ std::optional<CheckpointRecord> StoreImpl::checkpoint(const std::string& client,
   // A commit that was killed before it removed the record.
   const std::optional<SnapshotRecord> snapshot = newest(client, module, method, name);
   if (snapshot && snapshot->began >= found->began) return std::nullopt;
+  for (WriterImpl* writer : writers_) {
+    if (writer->writes(client, module, method, name)) writer->pin(found->node);
+  }
   return found;
 }
 

@@ -121,6 +121,18 @@ struct HealTotals {
   std::uint64_t repaired = 0, copied = 0, damaged = 0, parity = 0;
 };
 
+struct CleanOptions {
+  bool pretend = false;                 // only count
+  std::optional<std::uint64_t> expect;  // so many chunks have to go, else Refused
+  unsigned rewrite_percent = 25;  // packs of which at least so much is not needed are rewritten; 0: any of it
+};
+struct CleanTotals {
+  std::uint64_t chunks = 0, unneeded = 0;  // known to the index; of them not needed
+  std::uint64_t packs_removed = 0, packs_rewritten = 0, packs_damaged = 0;
+  std::uint64_t freed_bytes = 0, copied_bytes = 0;
+  std::uint64_t waits_for = 0;  // writers that have to end before a further clean deletes what is condemned
+};
+
 class Store {
  public:
   // Opens; makes an empty store when the folder is missing or empty and `create` is set.  Salvages torn
@@ -199,6 +211,11 @@ class Store {
   // Merges what the index has gathered, as far as commits left it for later: half a minute at most for each
   // run of 2.5 GiB, nothing most of the time.  For when nobody waits any more; may be killed at any time.
   virtual void tidy() = 0;
+  // Gives back the room of what nothing leads to, while backups go on.  Everything that is needed is durable
+  // before anything goes; when killed, the next one goes on.  Throws Refused when something cannot be read or
+  // parsed, or more would go than expected, Transient while another clean is at work.
+  virtual CleanTotals clean(const CleanOptions& options) = 0;
+
   // Recreates the index from packs and journals alone.
   virtual void rebuild_index(
       const std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>& progress) = 0;

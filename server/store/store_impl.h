@@ -42,6 +42,9 @@ class StoreImpl final : public Store {
   std::map<std::string, SnapshotMark> holds(const std::string& client) override;
   std::optional<CheckpointRecord> checkpoint(const std::string& client, const std::string& module,
                                              const std::string& method, const std::string& name) override;
+  CleanTotals clean(const CleanOptions& options) override;
+  // Whether that very chunk stands there.
+  [[nodiscard]] bool can_read(const Location& where, ObjectKind kind, const ChunkId& id);
   const ChunkerParams& chunker() const override { return header_.chunker; }
   const std::string& directory() const override { return layout_.store; }
   const std::string& scratch() const override { return layout_.index; }

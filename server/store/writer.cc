@@ -13,11 +13,6 @@
 namespace bk::store {
 namespace {
 
-// Ids cost 32 bytes that do not compress.  They are kept in a group's table, where a rebuild reads them
-// without decoding, as long as that is next to nothing; for groups of many tiny chunks they are left to the
-// content.
-constexpr std::size_t kIdsWorthPercent = 1;
-
 constexpr std::size_t kRootExtents = 64;
 
 ClientPossession::Walk walk_snapshots(StoreImpl& store, const std::string& client) {
@@ -68,11 +63,14 @@ std::vector<std::string_view> split(std::string_view content, std::span<const Ch
 WriterImpl::WriterImpl(StoreImpl& store, std::string client, std::string module, std::string method,
                        std::string name)
     : store_(store),
+      registration_(store.layout()),
       client_(std::move(client)),
       module_(std::move(module)),
       method_(std::move(method)),
       name_(std::move(name)),
-      possession_(store.layout(), store.id(), client_, store.index(), walk_snapshots(store, client_)) {
+      possession_(store.layout(), store.id(), client_, store.index(), walk_snapshots(store, client_)),
+      appender_(store) {
+  store_.index().load_condemned();
   store_.enlist(this);
 }
 
@@ -190,37 +188,13 @@ void WriterImpl::flush() {
 }
 
 void WriterImpl::store_group(const EncodedGroup& group, std::vector<ChunkRef> chunks) {
-  const Journal::Retire retire = [this](std::uint64_t number) { store_.index().retire(number); };
-  store_.index().refresh();
-  if (!journal_) journal_.emplace(Journal::acquire(store_.layout(), store_.id(), retire));
-  RecordHead head;
-  head.codec = group.codec;
-  head.content_bytes = group.content_bytes;
-  head.ids_omitted = chunks.size() * 32 * 100 > group.bytes.size() * kIdsWorthPercent;
-  head.chunks = chunks;
-  const std::uint64_t offset = journal_->append(std::move(head), group.bytes);
-  crash_point("store.group-appended");
-  store_.index().live().note(journal_->number(), offset, journal_->end(), chunks);
-  totals_.stored_bytes += journal_->end() - offset;
+  totals_.stored_bytes += appender_.append(group, chunks);
   possession_.flush();
-  if (store_.index().crowded(journal_->number())) {
-    journal_->sync();
-    store_.index().cover(journal_->number());
-    store_.index().merge_if_idle();
-  }
-  if (!journal_->full()) return;
-  Journal finished = *std::exchange(journal_, std::nullopt);
-  finished.finish(retire);
-  store_.index().merge_if_idle();  // a first backup may take days before it commits
 }
 
 void WriterImpl::sync() {
   flush();
-  if (journal_) {
-    journal_->sync();
-    store_.index().cover(journal_->number());
-  }
-  store_.index().live().sync_others(journal_ ? journal_->number() : 0);
+  appender_.sync();
 }
 
 void WriterImpl::save_checkpoint(const CheckpointRecord& record) {
@@ -245,6 +219,7 @@ SnapshotRecord WriterImpl::commit(SnapshotRecord record) {
   SnapshotRecord done = SnapshotLog(store_.layout(), store_.id(), client_).append(std::move(record));
   if (CheckpointFolder(store_.layout(), client_).remove(module_, method_, name_))
     crash_point("store.checkpoint-removed");
+  possession_.note_snapshot();
   possession_.fold();
   store_.index().merge_if_idle();
   return done;

@@ -1,9 +1,10 @@
 // One backup's writing side; internal to server/store.
 #pragma once
 
-#include "server/store/journal.h"
+#include "server/store/appender.h"
 #include "server/store/possession.h"
 #include "server/store/store_impl.h"
+#include "server/store/writers.h"
 
 #include <memory>
 #include <optional>
@@ -26,6 +27,12 @@ class WriterImpl final : public Writer, private Possession {
   bool contains(const ChunkId& id) override;
   Totals totals() const override { return totals_; }
 
+  [[nodiscard]] bool writes(const std::string& client, const std::string& module, const std::string& method,
+                            const std::string& name) const {
+    return client == client_ && module == module_ && method == method_ && name == name_;
+  }
+  void pin(const ChunkId& node) { registration_.pin(node); }
+
   // Compresses and appends what put() collected; not synced.
   void flush();
 
@@ -43,12 +50,13 @@ class WriterImpl final : public Writer, private Possession {
   void store_group(const EncodedGroup& group, std::vector<ChunkRef> chunks);
 
   StoreImpl& store_;
+  WriterRegistration registration_;
   std::string client_, module_, method_, name_;
   ClientPossession possession_;
   GroupEncoder encoder_;
   GroupDecoder decoder_;
   std::string decoded_;  // of the newest group
-  std::optional<Journal> journal_;
+  Appender appender_;
   Batch data_, metadata_;
   std::unordered_map<ChunkId, ObjectKind> pending_;  // in a batch
   Totals totals_;

@@ -1,0 +1,396 @@
+#include "server/store/clean.h"
+
+#include "common/error/error.h"
+#include "common/io/crash.h"
+#include "common/io/file.h"
+#include "server/store/bytes.h"
+#include "server/store/possession.h"
+#include "server/store/run_writer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <queue>
+
+namespace bk::store {
+namespace {
+
+constexpr std::size_t kSorterMemory = 64U << 20U;
+constexpr std::size_t kLookedUpTogether = 4096;
+constexpr std::size_t kRemovedTogether = 256;          // packs in one note
+constexpr std::uint64_t kCopiedTogether = 64U << 20U;  // bytes, before what was copied goes
+constexpr std::uint64_t kSmallPack = kPackTargetBytes / 4;
+constexpr std::size_t kManySmallPacks = 8;
+// Without a removal hardly anything should go: rests of pulls that were given up.
+constexpr std::uint64_t kUnexplainedPercent = 20, kUnexplainedChunks = 10000;
+
+std::string_view bytes_of(const Key& key) {
+  return {reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()};
+}
+Key key_from(std::string_view bytes) {
+  Key key;
+  std::memcpy(key.bytes.data(), bytes.data(), key.bytes.size());
+  return key;
+}
+
+// Sorted keys, each once.
+class Keys {
+ public:
+  explicit Keys(SortedRecords* records) : records_(records) {
+    if (records_ != nullptr) records_->rewind();
+  }
+  // Whether the key is among them; asked for in rising order.
+  [[nodiscard]] bool contains(const Key& key) {
+    if (records_ == nullptr) return false;
+    for (;;) {
+      const std::optional<std::string_view> next = records_->peek();
+      if (!next || *next > bytes_of(key)) return false;
+      if (*next == bytes_of(key)) return true;
+      (void)records_->next();
+    }
+  }
+
+ private:
+  SortedRecords* records_;
+};
+
+// Everything the runs and journals know, in the order of keys.
+class AllEntries {
+ public:
+  explicit AllEntries(Index& index) : index_(index) {
+    for (const auto& run : index.runs().runs()) {
+      if (run->size() > 0) cursors_.emplace_back(*run);
+    }
+    for (const std::uint64_t number : index.live().numbers()) {
+      std::vector<IndexEntry> part = index.live().entries(number);
+      journal_.insert(journal_.end(), part.begin(), part.end());
+    }
+    std::sort(journal_.begin(), journal_.end());
+    for (RunCursor& cursor : cursors_) push(cursor);
+  }
+  [[nodiscard]] std::optional<IndexEntry> next() {
+    const bool journal = at_ < journal_.size();
+    if (queue_.empty() && !journal) return std::nullopt;
+    if (queue_.empty() || (journal && journal_[at_].key < queue_.top()->key())) return journal_[at_++];
+    RunCursor& first = *queue_.top();
+    queue_.pop();
+    IndexEntry out{first.key(), first.location()};
+    push(first);
+    return out;
+  }
+
+ private:
+  void push(RunCursor& cursor) {
+    while (cursor.next()) {
+      if (index_.runs().is_removed(cursor.location().pack)) continue;
+      queue_.push(&cursor);
+      return;
+    }
+  }
+  struct Later {
+    bool operator()(const RunCursor* a, const RunCursor* b) const { return a->key() > b->key(); }
+  };
+  Index& index_;
+  std::vector<IndexEntry> journal_;
+  std::size_t at_ = 0;
+  std::deque<RunCursor> cursors_;
+  std::priority_queue<RunCursor*, std::vector<RunCursor*>, Later> queue_;
+};
+
+// A place as a record that sorts by pack.
+std::string place_record(const Location& where) {
+  std::string out(14, '\0');
+  for (std::size_t i = 0; i < 8; ++i) out[i] = static_cast<char>(where.pack >> (56 - 8 * i));
+  for (std::size_t i = 0; i < 4; ++i) out[8 + i] = static_cast<char>(where.offset >> (24 - 8 * i));
+  for (std::size_t i = 0; i < 2; ++i) out[12 + i] = static_cast<char>(where.position >> (8 - 8 * i));
+  return out;
+}
+std::uint64_t big_endian(std::string_view bytes) {
+  std::uint64_t out = 0;
+  for (const char c : bytes) out = out << 8U | static_cast<unsigned char>(c);
+  return out;
+}
+
+// The next pack of sorted places, with all of its chunks.
+std::optional<std::pair<std::uint64_t, Unneeded>> next_pack(SortedRecords& places) {
+  std::optional<std::pair<std::uint64_t, Unneeded>> out;
+  while (const std::optional<std::string_view> next = places.peek()) {
+    const std::uint64_t pack = big_endian(next->substr(0, 8));
+    if (!out) out.emplace(pack, Unneeded{});
+    if (out->first != pack) break;
+    out->second.emplace(static_cast<std::uint32_t>(big_endian(next->substr(8, 4))),
+                        static_cast<std::uint16_t>(big_endian(next->substr(12, 2))));
+    (void)places.next();
+  }
+  return out;
+}
+
+}  // namespace
+
+Cleaner::Cleaner(StoreImpl& store, const CleanOptions& options) : store_(store), options_(options) {
+  ensure_directory(store.layout().writers());
+  lock_ = FileLock::try_exclusive(store.layout().clean_lock());
+  if (!lock_)
+    throw Error(Kind::Transient, "another clean, or a rebuild of the index, is at work on this store");
+  store_.index().load_condemned();
+}
+
+CleanTotals Cleaner::run() {
+  const SeenLines seen = check_roots(store_);
+  finish_removals();
+  if (!options_.pretend && !end_earlier()) return totals_;
+  const WriterRoll roll(store_.layout());
+  const std::uint64_t registrations = roll.registrations();
+  const bool quiet = roll.living().empty();
+  Marked needed = mark(store_, seen);
+  crash_point("store.clean.marked");
+  store_.index().refresh();
+  store_.index().reload_runs();
+  Garbage garbage = find_garbage(needed.keys);
+  totals_.chunks = garbage.known;
+  totals_.unneeded = garbage.chunks;
+  if (options_.pretend) return totals_;
+  check_amount(garbage);
+  if (garbage.chunks > 0) {
+    seal_journals(garbage);
+    condemn(garbage, seen);
+    const std::unique_ptr<Condemned> condemned = Condemned::load(store_.layout(), store_.id());
+    if (!condemned) throw Error(Kind::Io, "what was condemned just now cannot be read; run clean again");
+    if (!condemned->terms().waits.empty()) {
+      totals_.waits_for = condemned->terms().waits.size();
+      return totals_;
+    }
+    if (quiet && roll.registrations() == registrations) {
+      delete_condemned(*condemned, nullptr);
+    } else {
+      Marked again = mark(store_, seen);
+      delete_condemned(*condemned, &again.keys);
+    }
+  }
+  forget_removed();
+  return totals_;
+}
+
+// What a killed clean has left: packs that no one finds any more.
+void Cleaner::finish_removals() {
+  for (const std::uint64_t number : store_.index().runs().removed_packs()) {
+    store_.layout().storage->remove(Layout::parity_object(number));
+    store_.layout().storage->remove(Layout::pack_object(number));
+  }
+}
+
+// False while somebody whom an earlier clean waits for is still at work.
+bool Cleaner::end_earlier() {
+  const std::unique_ptr<Condemned> earlier = Condemned::load(store_.layout(), store_.id());
+  if (!earlier) {
+    Condemned::clear(store_.layout());
+    return true;
+  }
+  const std::vector<std::string> living = WriterRoll(store_.layout()).living();
+  for (const std::string& name : earlier->terms().waits)
+    totals_.waits_for += static_cast<std::uint64_t>(std::count(living.begin(), living.end(), name));
+  if (totals_.waits_for > 0) return false;
+  Marked needed = mark(store_, earlier->terms().removals);
+  delete_condemned(*earlier, &needed.keys);
+  return true;
+}
+
+Cleaner::Garbage Cleaner::find_garbage(SortedRecords& needed) {
+  Keys keep(&needed);
+  Garbage out;
+  Sorter keys(std::make_shared<SpillFile>(store_.scratch()), kSorterMemory);
+  const std::vector<std::uint64_t> journals = list_packs(store_.layout().journals());
+  AllEntries entries(store_.index());
+  std::optional<Key> last;
+  bool stays = false;
+  while (const std::optional<IndexEntry> entry = entries.next()) {
+    if (last != entry->key) {
+      last = entry->key;
+      stays = keep.contains(entry->key);
+      ++out.known;
+      if (!stays) {
+        keys.add(bytes_of(entry->key));
+        ++out.chunks;
+      }
+    }
+    if (stays) continue;
+    const bool journal = std::binary_search(journals.begin(), journals.end(), entry->where.pack);
+    (journal ? out.journals : out.packs).insert(entry->where.pack);
+  }
+  out.keys = keys.finish();
+  return out;
+}
+
+void Cleaner::check_amount(const Garbage& garbage) {
+  if (options_.expect) {
+    if (*options_.expect == garbage.chunks) return;
+    throw Error(Kind::Refused, "--expect " + std::to_string(*options_.expect) + ", but " +
+                                   std::to_string(garbage.chunks) + " chunks would go; nothing was cleaned");
+  }
+  bool explained = garbage.chunks <= kUnexplainedChunks;
+  for (const std::string& client : list_clients(store_.layout()))
+    explained = explained || SnapshotLog(store_.layout(), store_.id(), client).has_removed_records();
+  if (explained || garbage.chunks * 100 <= garbage.known * kUnexplainedPercent) return;
+  throw Error(Kind::Refused,
+              std::to_string(garbage.chunks) + " of " + std::to_string(garbage.known) +
+                  " chunks would go, although no snapshot was removed since the last clean; if that "
+                  "is right, say --expect " +
+                  std::to_string(garbage.chunks));
+}
+
+// Journals that nobody owns become packs, so that what is in them can go, too.
+void Cleaner::seal_journals(Garbage& garbage) {
+  for (const std::uint64_t number : garbage.journals) {
+    const auto retire = [this](std::uint64_t sealed) { store_.index().retire(sealed); };
+    if (Journal::seal(store_.layout(), {store_.id(), number}, retire)) garbage.packs.insert(number);
+  }
+  crash_point("store.clean.sealed");
+}
+
+void Cleaner::condemn(Garbage& garbage, const SeenLines& seen) {
+  ensure_directory(store_.layout().condemned());
+  std::vector<Coverage> packs;
+  for (const std::uint64_t number : garbage.packs) packs.push_back({number, kWholePack});
+  RunWriter writer(store_.layout().condemned(), store_.id(), RunShape{}, garbage.chunks, std::move(packs));
+  garbage.keys.rewind();
+  while (const std::optional<std::string_view> key = garbage.keys.next()) writer.add(key_from(*key));
+  const std::string run = base_name(writer.finish());
+  const WriterRoll roll(store_.layout());
+  const FileLock closed = roll.close();
+  Condemned::publish(store_.layout(), store_.id(), {run, roll.living(), seen});
+}
+
+// Where condemned chunks stand that nothing has revived, sorted by pack.
+SortedRecords Cleaner::unneeded_places(const Condemned& condemned, SortedRecords* revived) {
+  Keys keep(revived);
+  Sorter places(std::make_shared<SpillFile>(store_.scratch()), kSorterMemory);
+  std::vector<Key> keys;
+  const auto look_up = [&] {
+    store_.index().runs().find_many(keys, [&](std::size_t, const Run& run, std::uint64_t i) {
+      const Location where = run.location(i);
+      if (condemned.run().covered(where.pack) != 0) places.add(place_record(where));
+    });
+    keys.clear();
+  };
+  RunCursor cursor(condemned.run());
+  while (cursor.next()) {
+    if (keep.contains(cursor.key())) continue;
+    keys.push_back(cursor.key());
+    if (keys.size() == kLookedUpTogether) look_up();
+  }
+  look_up();
+  return places.finish();
+}
+
+void Cleaner::delete_condemned(const Condemned& condemned, SortedRecords* revived) {
+  store_.index().reload_runs();
+  SortedRecords places = unneeded_places(condemned, revived);
+  std::set<std::uint64_t> chosen;
+  drop_and_choose(places, chosen);
+  choose_small(chosen);
+  rewrite(places, chosen);
+  store_.index().purge();
+  crash_point("store.clean.purged");
+  Condemned::clear(store_.layout());
+  store_.index().load_condemned();
+  crash_point("store.clean.cleared");
+}
+
+// Packs of which nothing is needed go at once, which needs no room; those of which enough is not needed are
+// chosen.
+void Cleaner::drop_and_choose(SortedRecords& places, std::set<std::uint64_t>& rewrite) {
+  std::vector<std::uint64_t> empty;
+  places.rewind();
+  while (const auto pack = next_pack(places)) {
+    const std::unique_ptr<ObjectReader> in = store_.layout().storage->open(Layout::pack_object(pack->first));
+    if (!in) continue;
+    PackScan scan(*in, {store_.id(), pack->first});
+    std::uint64_t all = 0, unneeded = 0, chunks = 0;
+    while (const std::optional<ScannedRecord> record = scan.next(false)) {
+      for (std::size_t i = 0; i < record->head.chunks.size(); ++i) {
+        const std::pair place{static_cast<std::uint32_t>(record->offset), static_cast<std::uint16_t>(i)};
+        if (pack->second.contains(place)) unneeded += record->head.chunks[i].bytes;
+        all += record->head.chunks[i].bytes;
+        ++chunks;
+      }
+    }
+    if (!scan.reason().empty()) {  // what stands there, nobody knows
+      ++totals_.packs_damaged;
+    } else if (chunks == pack->second.size()) {
+      empty.push_back(pack->first);
+    } else if (unneeded * 100 >= all * options_.rewrite_percent) {
+      rewrite.insert(pack->first);
+    }
+    if (empty.size() == kRemovedTogether) remove_packs(std::exchange(empty, {}));
+  }
+  remove_packs(empty);
+}
+
+void Cleaner::choose_small(std::set<std::uint64_t>& rewrite) {
+  std::vector<std::uint64_t> small;
+  for_each_object(*store_.layout().storage, Layout::kPackObjects, [&](const ListedObject& object) {
+    const std::optional<std::uint64_t> number = pack_number(base_name(object.name));
+    if (number && object.bytes < kSmallPack) small.push_back(*number);
+    return true;
+  });
+  if (small.size() >= kManySmallPacks) rewrite.insert(small.begin(), small.end());
+}
+
+void Cleaner::rewrite(SortedRecords& places, const std::set<std::uint64_t>& chosen) {
+  Repacker repacker(store_);
+  std::set<std::uint64_t> left = chosen;
+  const auto one = [&](std::uint64_t number, const Unneeded& unneeded) {
+    if (repacker.copy(number, unneeded))
+      ++totals_.packs_rewritten;
+    else
+      ++totals_.packs_damaged;
+    if (repacker.waiting_bytes() >= kCopiedTogether) remove_packs(repacker.finish());
+  };
+  places.rewind();
+  while (const auto pack = next_pack(places)) {
+    if (left.erase(pack->first) > 0) one(pack->first, pack->second);
+  }
+  for (const std::uint64_t number : left) one(number, {});
+  remove_packs(repacker.finish());
+  totals_.copied_bytes += repacker.copied_bytes();
+}
+
+// First nobody finds anything there any more, then it goes.
+void Cleaner::remove_packs(const std::vector<std::uint64_t>& numbers) {
+  if (numbers.empty()) return;
+  store_.index().remove_packs(numbers);
+  crash_point("store.clean.noted");
+  Storage& storage = *store_.layout().storage;
+  for (const std::uint64_t number : numbers) {
+    if (const auto pack = storage.open(Layout::pack_object(number))) totals_.freed_bytes += pack->size();
+    storage.remove(Layout::parity_object(number));
+    storage.remove(Layout::pack_object(number));
+    ++totals_.packs_removed;
+    crash_point("store.clean.pack-removed");
+  }
+}
+
+// What only removed snapshots led to is no client's any more.
+void Cleaner::forget_removed() {
+  for (const std::string& client : list_clients(store_.layout())) {
+    SnapshotLog log(store_.layout(), store_.id(), client);
+    if (!log.has_removed_records()) continue;
+    ClientPossession::distrust(store_.layout(), client);
+    crash_point("store.clean.possession");
+    log.forget_removed();
+  }
+}
+
+CleanTotals StoreImpl::clean(const CleanOptions& options) { return Cleaner(*this, options).run(); }
+
+bool StoreImpl::can_read(const Location& where, ObjectKind kind, const ChunkId& id) {
+  try {
+    (void)reader_.chunk(where, kind, id);
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    return false;
+  }
+}
+
+}  // namespace bk::store

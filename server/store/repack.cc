@@ -1,0 +1,105 @@
+#include "server/store/repack.h"
+
+#include "common/error/error.h"
+#include "common/io/crash.h"
+
+#include <algorithm>
+
+namespace bk::store {
+namespace {
+
+// Each of the decoded chunks, compared with its identity before anything is done with it.
+void check_chunks(const RecordHead& head, std::string_view content, const std::vector<ChunkRef>& chunks) {
+  RecordHead whole = head;
+  whole.ids_omitted = false;
+  whole.chunks = chunks;
+  for_each_chunk(whole, content, [](std::size_t, const ChunkRef&, std::string_view) {});
+}
+
+}  // namespace
+
+bool Repacker::copy(std::uint64_t number, const Unneeded& unneeded) {
+  const std::unique_ptr<ObjectReader> pack = store_.layout().storage->open(Layout::pack_object(number));
+  if (!pack) return false;
+  done_.push_back(number);  // from now on no reason to leave a chunk out
+  try {
+    PackScan scan(*pack, {store_.id(), number});
+    bool sealed = false;
+    while (const std::optional<ScannedRecord> record = scan.next(true)) {
+      if (record->head.type == RecordType::Group) copy_group(*pack, *record, unneeded);
+      sealed = record->head.type == RecordType::Seal;
+    }
+    if (scan.reason().empty() && sealed) return true;
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+  }
+  done_.pop_back();
+  return false;
+}
+
+bool Repacker::elsewhere(const ChunkRef& chunk) {
+  if (collected_.contains(chunk.id)) return true;
+  for (const Location& where : store_.index().find(chunk.kind, chunk.id)) {
+    if (std::find(done_.begin(), done_.end(), where.pack) != done_.end()) continue;
+    if (store_.can_read(where, chunk.kind, chunk.id)) return true;
+  }
+  return false;
+}
+
+std::vector<bool> Repacker::needed(std::uint32_t offset, const std::vector<ChunkRef>& chunks,
+                                   const Unneeded& unneeded) {
+  std::vector<bool> out(chunks.size());
+  for (std::size_t i = 0; i < chunks.size(); ++i)
+    out[i] = !unneeded.contains({offset, static_cast<std::uint16_t>(i)}) && !elsewhere(chunks[i]);
+  return out;
+}
+
+void Repacker::copy_group(ObjectReader& pack, const ScannedRecord& record, const Unneeded& unneeded) {
+  const std::vector<ChunkRef> chunks = chunks_of(pack, record, decoder_);
+  const std::vector<bool> stays = needed(static_cast<std::uint32_t>(record.offset), chunks, unneeded);
+  const auto count = static_cast<std::size_t>(std::count(stays.begin(), stays.end(), true));
+  if (count == 0) return;
+  EncodedGroup group{record.head.codec,
+                     read_exactly(pack, record.end - record.head.payload_bytes, record.head.payload_bytes),
+                     record.head.content_bytes};
+  const std::string content = decoder_.decode(group.codec, group.bytes, group.content_bytes);
+  check_chunks(record.head, content, chunks);
+  if (count == chunks.size() && content.size() >= kTargetGroupContent / 2) return append(group, chunks);
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < chunks.size(); at += chunks[i++].bytes)
+    if (stays[i]) collect(chunks[i], std::string_view(content).substr(at, chunks[i].bytes));
+}
+
+void Repacker::collect(const ChunkRef& chunk, std::string_view content) {
+  Batch& batch = chunk.kind == ObjectKind::Data ? data_ : metadata_;
+  if (!collected_.insert(chunk.id).second) return;
+  if (batch.content.size() + content.size() > kMaxGroupContent || batch.chunks.size() == kMaxGroupChunks)
+    flush(batch);
+  batch.content += content;
+  batch.chunks.push_back(chunk);
+  if (batch.content.size() >= kTargetGroupContent) flush(batch);
+}
+
+void Repacker::flush(Batch& batch) {
+  if (batch.chunks.empty()) return;
+  append(encoder_.encode(batch.content), batch.chunks);
+  for (const ChunkRef& chunk : batch.chunks) collected_.erase(chunk.id);
+  batch = {};
+}
+
+void Repacker::append(const EncodedGroup& group, const std::vector<ChunkRef>& chunks) {
+  const std::uint64_t bytes = appender_.append(group, chunks);
+  waiting_bytes_ += bytes;
+  copied_bytes_ += bytes;
+}
+
+std::vector<std::uint64_t> Repacker::finish() {
+  flush(data_);
+  flush(metadata_);
+  appender_.sync();
+  crash_point("store.clean.copied");
+  waiting_bytes_ = 0;
+  return std::exchange(done_, {});
+}
+
+}  // namespace bk::store

@@ -1,0 +1,56 @@
+// Copies what is still needed of packs into new ones, so that the old ones can go.
+//
+// Groups that are needed whole are copied as they are, others are put together anew.  A chunk that can be
+// read somewhere else, too, is not copied.  Every chunk that is decoded is compared with its identity, every
+// payload with its digest: a pack in which something does not fit is left as it is.
+#pragma once
+
+#include "server/store/appender.h"
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace bk::store {
+
+// Chunks of one pack that are not needed: offset of the group, position in it.
+using Unneeded = std::set<std::pair<std::uint32_t, std::uint16_t>>;
+
+class Repacker {
+ public:
+  explicit Repacker(StoreImpl& store) : store_(store), appender_(store) {}
+  // False when the pack is damaged, or gone: nothing was copied that counts.
+  [[nodiscard]] bool copy(std::uint64_t number, const Unneeded& unneeded);
+  // Makes the copies durable; then the packs that were copied can go: they are its answer.
+  [[nodiscard]] std::vector<std::uint64_t> finish();
+  [[nodiscard]] std::uint64_t waiting_bytes() const {
+    return waiting_bytes_;
+  }  // copied since the last finish()
+  [[nodiscard]] std::uint64_t copied_bytes() const { return copied_bytes_; }
+
+ private:
+  struct Batch {
+    std::string content;
+    std::vector<ChunkRef> chunks;
+  };
+  void copy_group(ObjectReader& pack, const ScannedRecord& record, const Unneeded& unneeded);
+  [[nodiscard]] std::vector<bool> needed(std::uint32_t offset, const std::vector<ChunkRef>& chunks,
+                                         const Unneeded& unneeded);
+  [[nodiscard]] bool elsewhere(const ChunkRef& chunk);
+  void collect(const ChunkRef& chunk, std::string_view content);
+  void flush(Batch& batch);
+  void append(const EncodedGroup& group, const std::vector<ChunkRef>& chunks);
+
+  StoreImpl& store_;
+  Appender appender_;
+  GroupEncoder encoder_;
+  GroupDecoder decoder_;
+  Batch data_, metadata_;
+  std::set<ChunkId> collected_;  // in a batch
+  std::vector<std::uint64_t> done_;
+  std::uint64_t waiting_bytes_ = 0, copied_bytes_ = 0;
+};
+
+}  // namespace bk::store
