@@ -8,8 +8,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include <cstdint>
-
 namespace bk {
 
 MappedFile::MappedFile(const std::string& path) : MappedFile(open_file(path, O_RDONLY).get(), path) {}
@@ -29,21 +27,6 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   return *this;
-}
-
-void MappedFile::drop_pages() const noexcept {
-  if (data_ != nullptr) (void)::madvise(data_, size_, MADV_DONTNEED);
-}
-
-void MappedFile::read_at_random() const noexcept {
-  if (data_ != nullptr) (void)::madvise(data_, size_, MADV_RANDOM);
-}
-
-void MappedFile::prefetch(std::string_view part) const noexcept {
-  constexpr std::uintptr_t kPage = 4096;
-  const auto begin = reinterpret_cast<std::uintptr_t>(part.data()) & ~(kPage - 1);
-  const auto end = reinterpret_cast<std::uintptr_t>(part.data()) + part.size();
-  if (end > begin) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
 }
 
 MappedFile::~MappedFile() {

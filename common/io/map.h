@@ -18,12 +18,6 @@ class MappedFile {
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   MappedFile& operator=(MappedFile&& other) noexcept;
   ~MappedFile();
-  // Look-ups here and there: the kernel need not read around them.
-  void read_at_random() const noexcept;
-  // This part will be needed: the kernel may read it now, in the order of the disk.  Does not wait.
-  void prefetch(std::string_view part) const noexcept;
-  // Gives the pages back to the kernel; they come again when they are read.
-  void drop_pages() const noexcept;
   [[nodiscard]] std::string_view bytes() const { return {static_cast<const char*>(data_), size_}; }
 
  private:

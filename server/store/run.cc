@@ -6,6 +6,7 @@
 #include "server/store/bytes.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <bit>
@@ -14,17 +15,10 @@
 namespace bk::store {
 namespace {
 
-constexpr std::uint64_t kWindowRecords = 8192;       // read at once when records are read in order
-constexpr std::size_t kReadAroundBytes = 4U << 20U;  // a smaller run is read into memory by a few look-ups
-constexpr std::uint64_t kLongestStretch = 4096;      // between two fences; more is a strange run
+constexpr std::uint64_t kWindowRecords = 8192;   // read at once when records are read in order
+constexpr std::uint64_t kLongestStretch = 4096;  // between two fences; more is a strange run
 
-template <class T>
-T fetch(std::string_view bytes, std::uint64_t at) {
-  T value;
-  std::memcpy(&value, bytes.data() + at, sizeof value);
-  static_assert(std::endian::native == std::endian::little);
-  return value;
-}
+static_assert(std::endian::native == std::endian::little);  // fences and packs are read as they lie
 
 std::uint64_t big_endian(const char* bytes) {
   std::uint64_t value = 0;
@@ -71,10 +65,14 @@ void RunShape::widen(const Slot& place) {
 }
 
 Run::Run(const std::string& path, const StoreId& store, RunKind kind)
-    : path_(path), fd_(open_file(path, O_RDONLY)), file_(fd_.get(), path) {
+    : path_(path), fd_(open_file(path, O_RDONLY)) {
   try {
-    const std::string_view all = file_.bytes();
-    ByteReader in(all);
+    struct stat info {};
+    check_sys(::fstat(fd_.get(), &info), [] { return "looking at it"; });
+    bytes_ = static_cast<std::uint64_t>(info.st_size);
+    std::string header(kRunHeaderBytes, '\0');
+    header.resize(pread_up_to(fd_.get(), header.data(), header.size(), 0));
+    ByteReader in(header);
     if (in.raw(8) != kRunMagic) ByteReader::fail("not an index run");
     if (std::memcmp(in.raw(16).data(), store.data(), 16) != 0) ByteReader::fail("the run of another store");
     if (in.u8() != static_cast<std::uint8_t>(kind)) ByteReader::fail("records of another kind");
@@ -82,21 +80,17 @@ Run::Run(const std::string& path, const StoreId& store, RunKind kind)
     (void)in.raw(3);
     count_ = in.u64();
     filter_blocks_ = in.u64();
-    const std::uint64_t packs = in.u64();
+    packs_ = in.u64();
     const bool possible =
         shape_.prefix <= kMaxPrefixBits && shape_.slot <= 32 && shape_.offset <= 32 && shape_.position <= 16;
-    if (!possible || count_ > UINT32_MAX || packs > UINT32_MAX || filter_blocks_ > UINT32_MAX)
+    if (!possible || count_ > UINT32_MAX || packs_ > UINT32_MAX || filter_blocks_ > UINT32_MAX)
       ByteReader::fail("impossible counts");
     record_bytes_ = shape_.record_bytes();
-    const std::uint64_t records = count_ * record_bytes_, fences = shape_.fences() * 4;
-    const std::uint64_t filter = filter_blocks_ * kFilterBlock;
-    if (all.size() != kRunHeaderBytes + records + fences + filter + packs * 16 + 32)
+    fences_at_ = kRunHeaderBytes + count_ * record_bytes_;
+    filter_at_ = fences_at_ + shape_.fences() * 4;
+    packs_at_ = filter_at_ + filter_blocks_ * kFilterBlock;
+    if (bytes_ != packs_at_ + packs_ * 16 + 32)
       ByteReader::fail("the file has another length than it states");
-    records_ = all.substr(kRunHeaderBytes, records);
-    fences_ = all.substr(kRunHeaderBytes + records, fences);
-    filter_ = all.substr(kRunHeaderBytes + records + fences, filter);
-    packs_ = all.substr(kRunHeaderBytes + records + fences + filter, packs * 16);
-    if (all.size() > kReadAroundBytes) file_.read_at_random();
   } catch (Error& error) {
     error.add_context("opening " + quoted(path));
     throw;
@@ -104,7 +98,7 @@ Run::Run(const std::string& path, const StoreId& store, RunKind kind)
 }
 
 bool Run::intact() const {
-  const std::uint64_t size = file_.bytes().size() - 32;
+  const std::uint64_t size = bytes_ - 32;
   Sha256 hash;
   std::string piece(1U << 20U, '\0');
   const auto add = [&](std::uint64_t from, std::uint64_t to) {
@@ -118,20 +112,35 @@ bool Run::intact() const {
   };
   add(kRunHeaderBytes, size);
   add(0, kRunHeaderBytes);
-  return hash.finish().view() == file_.bytes().substr(size);
+  char digest[32];
+  read(size, digest, sizeof digest);
+  return hash.finish().view() == std::string_view(digest, sizeof digest);
 }
 
 void Run::use_mapping(bool use) {
-  if (use_mapping_ && !use) file_.drop_pages();
+  if (use == use_mapping_) return;
+  file_ = use ? MappedFile(fd_.get(), path_) : MappedFile();
   use_mapping_ = use;
+}
+
+void Run::read(std::uint64_t offset, void* into, std::size_t bytes) const {
+  if (use_mapping_) {
+    std::memcpy(into, file_.bytes().data() + offset, bytes);
+  } else if (pread_up_to(fd_.get(), into, bytes, offset) != bytes) {
+    throw Error(Kind::Corrupt, quoted(path_) + " became shorter");
+  }
+}
+
+void Run::will_read(std::uint64_t offset, std::uint64_t bytes) const {
+  if (!use_mapping_)
+    (void)::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                          POSIX_FADV_WILLNEED);
 }
 
 void Run::load(std::uint64_t first, std::uint64_t count) const {
   window_count_ = 0;
   window_.resize(static_cast<std::size_t>(count * record_bytes_));
-  if (pread_up_to(fd_.get(), window_.data(), window_.size(), kRunHeaderBytes + first * record_bytes_) !=
-      window_.size())
-    throw Error(Kind::Corrupt, quoted(path_) + " became shorter");
+  read(kRunHeaderBytes + first * record_bytes_, window_.data(), window_.size());
   window_first_ = first;
   window_count_ = count;
 }
@@ -145,7 +154,7 @@ void Run::let_go(std::uint64_t first, std::uint64_t count) const {
 }
 
 const char* Run::stretch(std::uint64_t first, std::uint64_t count) const {
-  if (use_mapping_ || count > kLongestStretch) return records_.data() + first * record_bytes_;
+  if (use_mapping_) return file_.bytes().data() + kRunHeaderBytes + first * record_bytes_;
   if (first < window_first_ || first + count > window_first_ + window_count_) {
     load(first, count);
     if (!keep_cached_) let_go(first, count);
@@ -154,7 +163,9 @@ const char* Run::stretch(std::uint64_t first, std::uint64_t count) const {
 }
 
 std::uint64_t Run::fence(std::uint64_t prefix) const {
-  return std::min<std::uint64_t>(fetch<std::uint32_t>(fences_, prefix * 4), count_);
+  std::uint32_t first = 0;
+  read(fences_at_ + prefix * 4, &first, sizeof first);
+  return std::min<std::uint64_t>(first, count_);
 }
 
 // A record is one number, most significant byte first: the rest of the key, then the location.
@@ -190,41 +201,61 @@ Slot Run::slot_at(const char* record) const {
 // have, that is done, too: so the whole never costs more than twice the better way.
 void Run::warm_up() const {
   constexpr std::uint64_t kBytesPerRead = 65536;  // a disk reads so many in order in the time of one page
-  if (asked_ == UINT64_MAX || ++asked_ < (filter_.size() + fences_.size()) / kBytesPerRead) return;
-  asked_ = UINT64_MAX;
-  file_.prefetch(filter_);
-  file_.prefetch(fences_);
+  const std::uint64_t bytes = packs_at_ - fences_at_;
+  if (++asked_ == bytes / kBytesPerRead + 1) will_read(fences_at_, bytes);
+}
+
+bool Run::filter_passes(Wide key) const {
+  if (filter_blocks_ == 0) return count_ > 0;
+  unsigned char block[kFilterBlock];
+  read(filter_at_ + filter_block_of(key, filter_blocks_) * kFilterBlock, block, sizeof block);
+  bool there = true;
+  filter_bits(key, [&](unsigned bit) { there = there && (block[bit / 8] >> (bit % 8) & 1U) != 0; });
+  return there;
 }
 
 Run::Range Run::bucket(const Key& key) const {
   warm_up();
   const Wide value = wide_of(key);
-  if (filter_blocks_ > 0) {
-    const char* const block = filter_.data() + filter_block_of(value, filter_blocks_) * kFilterBlock;
-    bool there = true;
-    filter_bits(value, [&](unsigned bit) {
-      there = there && (static_cast<unsigned char>(block[bit / 8]) >> (bit % 8) & 1U) != 0;
-    });
-    if (!there) return {};
-  }
+  if (!filter_passes(value)) return {};
   const std::uint64_t prefix = prefix_of(value, shape_.prefix);
-  return {fence(prefix), fence(prefix + 1)};
+  std::uint32_t fences[2];
+  read(fences_at_ + prefix * 4, fences, sizeof fences);
+  return {std::min<std::uint64_t>(fences[0], count_), std::min<std::uint64_t>(fences[1], count_)};
 }
 
 void Run::prefetch(const Range& records) const {
-  if (use_mapping_ || records.first >= records.second) return;
-  (void)::posix_fadvise(fd_.get(), static_cast<off_t>(kRunHeaderBytes + records.first * record_bytes_),
-                        static_cast<off_t>((records.second - records.first) * record_bytes_),
-                        POSIX_FADV_WILLNEED);
+  if (records.first < records.second)
+    will_read(kRunHeaderBytes + records.first * record_bytes_,
+              (records.second - records.first) * record_bytes_);
+}
+
+// Keys are digests, so a bucket is short; in one that somebody made long by choosing his chunks, by halves.
+std::uint64_t Run::first_not_before(const Range& range, Wide wanted) const {
+  auto [low, high] = range;
+  while (low < high) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    if (key_at(stretch(middle, 1)) < wanted)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
 }
 
 Run::Range Run::find_in(const Range& bucket, const Key& key) const {
   const auto [first, end] = bucket;
   if (first >= end) return {};
   const Wide wanted = without_prefix(wide_of(key), shape_.prefix);
+  if (end - first > kLongestStretch) {
+    const std::uint64_t low = first_not_before(bucket, wanted);
+    std::uint64_t high = low;
+    while (high < end && key_at(stretch(high, 1)) == wanted) ++high;
+    return {low, high};
+  }
   const char* const base = stretch(first, end - first);
   const auto at = [&, begin = first](std::uint64_t i) { return key_at(base + (i - begin) * record_bytes_); };
-  // Keys are digests, so they spread evenly: where one stands is guessed from its value.
+  // They spread evenly, too: where one stands is guessed from its value.
   std::uint64_t low = first + scale(static_cast<std::uint64_t>(wanted << shape_.prefix >> 64U), end - first);
   while (low > first && at(low - 1) >= wanted) --low;
   while (low < end && at(low) < wanted) ++low;
@@ -237,7 +268,9 @@ Run::Range Run::find(const Key& key) const { return find_in(bucket(key), key); }
 
 Coverage Run::coverage(std::uint64_t slot) const {
   if (slot >= pack_count()) throw Error(Kind::Corrupt, quoted(path_) + " names a pack that it does not list");
-  return {fetch<std::uint64_t>(packs_, slot * 16), fetch<std::uint64_t>(packs_, slot * 16 + 8)};
+  std::uint64_t numbers[2];
+  read(packs_at_ + slot * 16, numbers, sizeof numbers);
+  return {numbers[0], numbers[1]};
 }
 
 std::uint64_t Run::covered(std::uint64_t pack) const {
@@ -265,7 +298,8 @@ bool RunCursor::next() {
     window_first_ = at_;
     window_count_ = std::exchange(run_->window_count_, 0);
   }
-  while (prefix_ + 1 < run_->shape_.fences() && run_->fence(prefix_ + 1) <= at_) ++prefix_;
+  if (at_ == 0) bucket_end_ = run_->fence(1);
+  while (bucket_end_ <= at_ && prefix_ + 2 < run_->shape_.fences()) bucket_end_ = run_->fence(++prefix_ + 1);
   const char* const record = window_.data() + (at_ - window_first_) * run_->record_bytes_;
   const unsigned bits = run_->shape_.prefix;
   const Wide high = bits == 0 ? 0 : static_cast<Wide>(prefix_) << (128U - bits);

@@ -9,9 +9,8 @@
 // Space-Efficient Bloom Filters", 2007) answers nine of ten look-ups for keys that are not there.  Fences,
 // filter and records are all in the order of the keys, so sorted look-ups walk through each of them once.
 //
-// Records of small runs are read through a mapping, those of large ones by read calls, so that what a process
-// holds does not grow with the store.  Fences, filters and lists of packs are mapped: the kernel keeps what
-// it has room for.
+// Small runs are read through a mapping, large ones by read calls, so that what a process holds does not grow
+// with the store: the kernel keeps what it has room for.
 #pragma once
 
 #include "common/io/fd.h"
@@ -71,10 +70,9 @@ class Run {
   // wrong.
   Run(const std::string& path, const StoreId& store, RunKind kind);
   [[nodiscard]] std::uint64_t size() const { return count_; }
-  [[nodiscard]] std::uint64_t record_bytes() const { return records_.size(); }  // of all
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }  // of the file
   [[nodiscard]] const RunShape& shape() const { return shape_; }
-  // Whether records are read through the mapping (at first they are not), whose pages count as this
-  // process's.
+  // Whether everything is read through a mapping (at first it is not), whose pages count as this process's.
   void use_mapping(bool use);
   // Whether the kernel should keep records that were read, though there may be no room for all: when not, the
   // room is left to filters and fences.
@@ -91,7 +89,7 @@ class Run {
   [[nodiscard]] Location location(std::uint64_t i) const;
 
   // Packs that this run covers, by number; a located record names one by its slot.
-  [[nodiscard]] std::uint64_t pack_count() const { return packs_.size() / 16; }
+  [[nodiscard]] std::uint64_t pack_count() const { return packs_; }
   [[nodiscard]] Coverage coverage(std::uint64_t slot) const;      // throws Corrupt
   [[nodiscard]] std::uint64_t covered(std::uint64_t pack) const;  // up to where; 0 for an unknown one
   [[nodiscard]] bool is_about_removed_packs() const {
@@ -106,6 +104,10 @@ class Run {
   void load(std::uint64_t first, std::uint64_t count) const;
   void let_go(std::uint64_t first, std::uint64_t count) const;
   [[nodiscard]] const char* stretch(std::uint64_t first, std::uint64_t count) const;
+  void read(std::uint64_t offset, void* into, std::size_t bytes) const;
+  void will_read(std::uint64_t offset, std::uint64_t bytes) const;
+  [[nodiscard]] bool filter_passes(Wide key) const;
+  [[nodiscard]] std::uint64_t first_not_before(const Range& range, Wide wanted) const;
   void warm_up() const;
   [[nodiscard]] std::uint64_t fence(std::uint64_t prefix) const;
   [[nodiscard]] Wide key_at(const char* record) const;  // without its prefix
@@ -117,8 +119,9 @@ class Run {
   RunShape shape_;
   std::uint32_t record_bytes_ = 0;
   std::uint64_t count_ = 0, filter_blocks_ = 0;
-  std::string_view records_, fences_, filter_, packs_;
-  mutable std::uint64_t asked_ = 0;
+  std::uint64_t packs_ = 0, bytes_ = 0;
+  std::uint64_t fences_at_ = 0, filter_at_ = 0, packs_at_ = 0;  // in the file
+  mutable std::uint64_t asked_ = 0;                             // since it was opened
   // Records that were read last, when not through the mapping.
   mutable std::string window_;
   mutable std::uint64_t window_first_ = 0, window_count_ = 0;
@@ -135,7 +138,7 @@ class RunCursor {
 
  private:
   const Run* run_;
-  std::uint64_t at_ = 0, prefix_ = 0;
+  std::uint64_t at_ = 0, prefix_ = 0, bucket_end_ = 0;
   std::string window_;
   std::uint64_t window_first_ = 0, window_count_ = 0;
   Key key_;

@@ -62,10 +62,10 @@ void RunSet::share_mapping() {
   for (const auto& run : runs_) by_size.push_back(run.get());
   std::sort(by_size.begin(), by_size.end(), [](const Run* a, const Run* b) { return a->size() < b->size(); });
   std::uint64_t used = 0, all = 0;
-  for (const Run* run : by_size) all += run->record_bytes();
+  for (const Run* run : by_size) all += run->bytes();
   const bool keep = all <= memory_ / 2;
   for (Run* run : by_size) {
-    used += run->record_bytes();
+    used += run->bytes();
     run->use_mapping(used <= mapped_bytes_);
     run->keep_cached(keep);
   }
