@@ -95,6 +95,7 @@ Session::Session(const Options& options, const char* argv0, bool read_only)
   const server::ServerConfig config = server::load_config(place_.home);
   store_directory_ = config.store;
   settings_.parity_percent = config.store_parity;
+  settings_.reserve_bytes = config.store_reserve;
 }
 
 store::Store& Session::store() {

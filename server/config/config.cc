@@ -12,10 +12,13 @@ namespace {
 constexpr ConfigKey kSchema[] = {
     {"host", ConfigType::Text, kRequired, "this machine's name, as status and notices show it"},
     {"administrators", ConfigType::TextList, "", "mail addresses for what needs attention"},
-    {"store.path", ConfigType::Text, "store",
-     "folder of the store; relative to the home folder or absolute"},
+    {"store.path", ConfigType::Text, "store", "folder of the store; relative to the home folder or absolute"},
     {"store.parity", ConfigType::Number, "3",
-     "per cent of every pack kept beside it, from which `bkdb heal` brings damaged bytes back; 0 (none) to 90"},
+     "per cent of every pack kept beside it, from which `bkdb heal` brings damaged bytes back; 0 (none) to "
+     "90"},
+    {"store.reserve", ConfigType::Size, "32MiB",
+     "room kept free on the store's disk, so that `bkdb rm` and `clean` work when it is full; 0: none is "
+     "made"},
     {"identity", ConfigType::Text, ".ssh/id_ed25519",
      "private key that clients know; relative to the home folder or absolute"},
     {"keep_finished", ConfigType::Duration, "7d", "how long finished requests stay listed"},
@@ -80,6 +83,7 @@ ServerConfig parse_config(std::string_view text, const std::string& file, const 
   if (out.host.empty()) values.refuse({"host"}, "must not be empty");
   out.administrators = values.list({"administrators"});
   out.store = path_of(values, {"store", "path"}, home);
+  out.store_reserve = values.size({"store", "reserve"});
   out.store_parity = static_cast<unsigned>(number_within(values, {"store", "parity"}, 0, 90));
   out.identity = path_of(values, {"identity"}, home);
   out.keep_finished = values.duration({"keep_finished"});

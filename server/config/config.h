@@ -26,6 +26,7 @@ struct ServerConfig {
   std::string host;
   std::vector<std::string> administrators;
   std::string store;                      // absolute
+  std::uint64_t store_reserve = 0;        // bytes kept free on its disk
   unsigned store_parity = 0;              // per cent of every pack
   std::string identity;                   // absolute: the private key that clients know
   std::chrono::seconds keep_finished{0};  // how long F files stay

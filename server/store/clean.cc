@@ -5,6 +5,7 @@
 #include "common/io/file.h"
 #include "server/store/bytes.h"
 #include "server/store/possession.h"
+#include "server/store/reserve.h"
 #include "server/store/run_writer.h"
 
 #include <algorithm>
@@ -16,6 +17,7 @@ namespace bk::store {
 namespace {
 
 constexpr std::size_t kSorterMemory = 64U << 20U;
+constexpr std::uint64_t kCleanNeeds = 32U << 20U;  // bytes of free disk, before the reserve is given up
 constexpr std::size_t kLookedUpTogether = 4096;
 constexpr std::size_t kRemovedTogether = 256;          // packs in one note
 constexpr std::uint64_t kCopiedTogether = 64U << 20U;  // bytes, before what was copied goes
@@ -381,7 +383,10 @@ void Cleaner::forget_removed() {
   }
 }
 
-CleanTotals StoreImpl::clean(const CleanOptions& options) { return Cleaner(*this, options).run(); }
+CleanTotals StoreImpl::clean(const CleanOptions& options) {
+  const ReserveUse reserve(layout_, std::max(layout_.reserve_bytes, kCleanNeeds));
+  return Cleaner(*this, options).run();
+}
 
 bool StoreImpl::can_read(const Location& where, ObjectKind kind, const ChunkId& id) {
   try {

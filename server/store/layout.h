@@ -18,6 +18,7 @@ struct Layout {
   std::shared_ptr<Storage> storage;                 // header, packs, snapshot objects
   std::string store;                                // absolute folder of journals, locks and checkpoints
   std::string index;                                // folder of what can be rebuilt
+  std::uint64_t reserve_bytes = 0;                  // of reserve.h
   unsigned parity_percent = kDefaultParityPercent;  // of new packs; 0: none
 
   static constexpr const char* kHeaderObject = "header";

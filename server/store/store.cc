@@ -10,6 +10,7 @@
 #include "server/store/check.h"
 #include "server/store/checkpoint_folder.h"
 #include "server/store/heal.h"
+#include "server/store/reserve.h"
 #include "server/store/store_impl.h"
 #include "server/store/writer.h"
 
@@ -22,6 +23,8 @@
 namespace bk::store {
 namespace {
 
+constexpr std::uint64_t kMarksNeed = 2U << 20U;  // bytes of free disk
+
 std::string default_index(const std::string& directory) {
   return base_name(directory) == "store" ? join_path(parent_of(directory), "index") : directory + ".index";
 }
@@ -30,6 +33,7 @@ Layout layout_of(std::shared_ptr<Storage> storage, const std::string& directory,
                  const StoreSettings& settings = {}) {
   Layout layout;
   layout.parity_percent = settings.parity_percent;
+  layout.reserve_bytes = settings.reserve_bytes;
   layout.storage = std::move(storage);
   layout.store = clean_absolute(directory);
   layout.index = index.empty() ? default_index(layout.store) : clean_absolute(index);
@@ -115,6 +119,7 @@ std::unique_ptr<Writer> StoreImpl::writer(const std::string& client, const std::
   require_safe_name("module", module);
   require_safe_name("method", method);
   index_.refresh();
+  keep_reserve(layout_.store, layout_.reserve_bytes);
   return std::make_unique<WriterImpl>(*this, client, module, method, name);
 }
 
@@ -227,6 +232,7 @@ std::optional<SnapshotRecord> StoreImpl::newest(const std::string& client, const
 void StoreImpl::mark_snapshots(const std::string& client, const MarkTemplate& what,
                                std::span<const std::string> ids) {
   require_safe_name("client", client);
+  const ReserveUse reserve(layout_, kMarksNeed);
   SnapshotLog(layout_, header_.id, client).mark(what, ids);
 }
 

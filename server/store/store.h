@@ -35,6 +35,7 @@ inline constexpr unsigned kDefaultParityPercent = 3;
 // How a store is used by one program; nothing of it stands in the store.
 struct StoreSettings {
   unsigned parity_percent = kDefaultParityPercent;  // 0 to 90, of the packs that are finished from now on
+  std::uint64_t reserve_bytes = 0;  // kept free on the store's disk, for removing when it is full; 0: none
 };
 
 struct ChunkRef {

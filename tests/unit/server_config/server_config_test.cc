@@ -30,6 +30,7 @@ TEST(ServerConfig, DefaultsAreThoseOfTheDesign) {
   const ServerConfig c = parse_config("host = 'b'\n", "b.toml", "/home/s");
   EXPECT_EQ(c.store, "/home/s/store");
   EXPECT_EQ(c.store_parity, 3U);
+  EXPECT_EQ(c.store_reserve, 32U << 20U);
   EXPECT_EQ(c.identity, "/home/s/.ssh/id_ed25519");
   EXPECT_EQ(c.limits.attempts, 5);
   EXPECT_EQ(backoff_after(c.limits, 1).count(), 60);
