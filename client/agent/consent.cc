@@ -90,6 +90,7 @@ Consent make_consent(const ClientConfig& config, const std::string& server,
                      const std::vector<Queued>& queued) {
   Consent out;
   out.server = server;
+  out.home = config.home;
   out.temporary = join_path(config.home, "tmp");
   const auto at = config.consents.find(server);
   const ConsentConfig extra = at != config.consents.end() ? at->second : ConsentConfig{};

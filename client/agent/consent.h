@@ -20,6 +20,7 @@ struct Consent {
   std::vector<std::string> archives;            // method sftp: these files or folders
   std::vector<std::string> deny;
   bool unconfined = false;
+  std::string home;       // of this client
   std::string temporary;  // a folder for what does not fit into memory
 };
 

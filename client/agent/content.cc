@@ -149,7 +149,7 @@ std::vector<Xattr> FileReader::attributes(int fd, std::string_view path, std::st
 void FileReader::read(int directory, std::string_view path, const Entry& entry, std::uint64_t page,
                       std::uint64_t index, OpenedFile opened, std::uint64_t begun) {
   ++files_;
-  line_.tick();
+  context_.at_work();
   (void)old_.begin(page, index);
   for (int attempt = 1;; ++attempt) {
     struct stat& before = opened.before;
@@ -204,6 +204,7 @@ FileReader::Attempt FileReader::read_once(const OpenedFile& file, const pull::Be
   told_base_ = 0;
   attempt.error = send_content(file, attempt.bytes);
   bytes_ += attempt.bytes - from;
+  current_bytes_ = 0;
   if (attempt.error == 0 && fstat(file.fd.get(), &attempt.after) != 0) attempt.error = errno;
   if (attempt.error != 0) {
     attempt.outcome = Outcome::Unreadable;
@@ -261,7 +262,8 @@ int FileReader::send_range(int fd, std::uint64_t from, std::uint64_t to, std::ui
       have += static_cast<std::size_t>(got);
       from += static_cast<std::uint64_t>(got);
     }
-    line_.tick();
+    current_bytes_ = sent;
+    context_.at_work();
     std::string_view rest(buffer_.data(), have);
     if (small && have > 0) {
       batcher_.add(pull::InlineItem{std::string(rest)});

@@ -73,6 +73,8 @@ class FileReader {
   void give_up(std::string_view path, const Entry& entry, std::uint64_t page, std::uint64_t index, int error);
   [[nodiscard]] std::uint64_t files() const { return files_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  // Of the file that is being read, so far.
+  [[nodiscard]] std::uint64_t current_bytes() const { return current_bytes_; }
 
  private:
   enum class Outcome { Stable, Changed, Unreadable };
@@ -99,7 +101,7 @@ class FileReader {
   Line& line_;
   Chunker chunker_;
   std::string buffer_;
-  std::uint64_t files_ = 0, bytes_ = 0;
+  std::uint64_t files_ = 0, bytes_ = 0, current_bytes_ = 0;
   pull::ChunkSum sum_;  // of the file being read, when it has an old version
   bool kept_ = false;   // some of its chunks were
   std::uint64_t told_base_ = 0;

@@ -1,6 +1,7 @@
 #include "client/agent/serve.h"
 
 #include "client/agent/confine.h"
+#include "client/agent/pull_status.h"
 #include "client/agent/tree_server.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
@@ -93,6 +94,7 @@ int serve_git(const Consent& consent, const std::string& path) {
   }
   int left = kMostAlternates;
   allow_alternates(consent, join_path(path, "objects"), confinement ? &*confinement : nullptr, left);
+  const PullStatusWriter status(pull_status_file(consent.home, consent.server, path));
   Command command;
   // hideRefs: a branch that the repository hides from clones is to be backed up all the same.
   command.argv = {git,
@@ -140,10 +142,26 @@ int serve_sftp(const Consent& consent) {
 
 // -- tree
 
+PullStatus status_of(const ServeResult& so_far) {
+  PullStatus out;
+  out.directories = so_far.directories;
+  out.files = so_far.files;
+  out.read_files = so_far.read_files;
+  out.read_bytes = so_far.read_bytes;
+  return out;
+}
+
 int serve_tree_to(const Consent& consent, const Log& log) {
   const bool writable = ::access(consent.temporary.c_str(), W_OK) == 0;
-  const ServeResult result =
-      serve_tree(consent.roots, STDIN_FILENO, STDOUT_FILENO, {}, writable ? consent.temporary : "/var/tmp");
+  std::optional<PullStatusWriter> status;
+  ServeHooks hooks;
+  hooks.begins = [&](const std::string& root) {
+    status.emplace(pull_status_file(consent.home, consent.server, root));
+  };
+  hooks.at_work = [&](const ServeResult& so_far) { status->tell(status_of(so_far)); };
+  const ServeResult result = serve_tree(consent.roots, STDIN_FILENO, STDOUT_FILENO, {},
+                                        writable ? consent.temporary : "/var/tmp", hooks);
+  status->finish(status_of(result));
   if (result.spill_error != 0)
     log.line(fmt::format("{}: no temporary file for long listings ({}): they were held in memory",
                          consent.server, system_words(result.spill_error)));

@@ -86,28 +86,37 @@ void fill_context(Line& line, const TreeRoot& root, WalkContext& context) {
   (void)context.devices.of_directory(facts.st_dev, context.root.get());
 }
 
-ServeResult serve(Line& line, const TreeRoots& consented, const std::string& temporary) {
+ServeResult serve(Line& line, const TreeRoots& consented, const std::string& temporary,
+                  const ServeHooks& hooks) {
   const Greeting greeting = greet(line);
   const std::string path = pull::decode_open(expect(line, pull::FrameType::Open).payload).root;
   const TreeRoot& root = find_root(line, consented, path);
   WalkContext context(temporary);
   fill_context(line, root, context);
   line.send(pull::FrameType::Opened, pull::Opened{root.exclude.size() + root.deny.size()});
+  hooks.begins(path);
+  const TreeSession* running = nullptr;
+  const auto result = [&] {
+    const FileReader& reader = running->reader();
+    return ServeResult{path,
+                       context.counters.files,
+                       context.counters.directories,
+                       reader.files(),
+                       reader.bytes() + reader.current_bytes(),
+                       running->skipped(),
+                       context.names.error()};
+  };
+  context.at_work = [&] { hooks.at_work(result()); };
   TreeSession session(line, context, greeting.chunker, greeting.features);
+  running = &session;
   session.run();
-  return {path,
-          context.counters.files,
-          context.counters.directories,
-          session.reader().files(),
-          session.reader().bytes(),
-          session.skipped(),
-          context.names.error()};
+  return result();
 }
 
 }  // namespace
 
 ServeResult serve_tree(const TreeRoots& consented, int in_fd, int out_fd, const Deadlines& deadlines,
-                       const std::string& temporary) {
+                       const std::string& temporary, const ServeHooks& hooks) {
   // Batches and frames of a megabyte come and go in several threads: without this, glibc keeps their pieces.
   (void)mallopt(M_MMAP_THRESHOLD, 512 << 10);
   (void)mallopt(M_ARENA_MAX, 2);
@@ -115,7 +124,7 @@ ServeResult serve_tree(const TreeRoots& consented, int in_fd, int out_fd, const 
   (void)std::signal(SIGPIPE, SIG_IGN);  // a closed line is an error of write(2), not the end of the process
   Line line(in_fd, out_fd, deadlines);
   try {
-    return serve(line, consented, temporary);
+    return serve(line, consented, temporary, hooks);
   } catch (const Error& error) {
     if (error.kind() == Kind::Refused || error.kind() == Kind::Transient) throw;
     try {  // the server shall know why; if the line is gone, it will see that

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,12 @@ struct ServeResult {
   int spill_error = 0;  // why more names than planned were held in memory; 0: they were not
 };
 
+// For whoever wants to know how far it is.
+struct ServeHooks {
+  std::function<void(const std::string& root)> begins = [](const std::string&) {};     // it is consented to
+  std::function<void(const ServeResult& so_far)> at_work = [](const ServeResult&) {};  // often
+};
+
 // Reads frames from `in_fd`, writes frames to `out_fd` (both stay open), until the pull is finished.  Throws
 // Refused (root not consented; the server was told), Protocol (the server broke the protocol), Transient
 // (line cut, deadline), Io.  Returning means that everything was handed to the kernel: exit with status 0
@@ -48,6 +55,6 @@ struct ServeResult {
 // `temporary` is a folder where an unnamed file may be made, for directories with very many names.  When that
 // is not possible the names stay in memory (ServeResult::spill_error).
 ServeResult serve_tree(const TreeRoots& consented, int in_fd, int out_fd, const Deadlines& deadlines = {},
-                       const std::string& temporary = "/tmp");
+                       const std::string& temporary = "/tmp", const ServeHooks& hooks = {});
 
 }  // namespace bk::agent

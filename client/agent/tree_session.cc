@@ -26,7 +26,11 @@ std::size_t page_weight(const Entry& entry) {
   return bytes;
 }
 
-WalkContext& reporting_to(TreeSession& session, WalkContext& context) {
+WalkContext& reporting_to(TreeSession& session, WalkContext& context, Line& line) {
+  context.at_work = [&line, told = std::move(context.at_work)] {
+    line.tick();
+    told();
+  };
   context.report = [&session](pull::SkipReason reason, int error, std::string_view path) {
     session.report(reason, error, path);
   };
@@ -43,7 +47,7 @@ TreeSession::TreeSession(Line& line, WalkContext& context, const ChunkerParams& 
       resume_(pull::has_feature(features, pull::kFeatureResume)),
       batcher_(line, [this] { receive_one(); }),
       reader_(context, batcher_, old_, line, params),
-      walker_(reporting_to(*this, context)) {}
+      walker_(reporting_to(*this, context, line)) {}
 
 void TreeSession::report(pull::SkipReason reason, int error, std::string_view path) {
   if (++skipped_ > pull::kMaxReports) return;
@@ -54,7 +58,7 @@ void TreeSession::report(pull::SkipReason reason, int error, std::string_view pa
 void TreeSession::run() {
   for (;;) {
     while (auto frame = line_.try_receive()) dispatch(*frame);
-    line_.tick();
+    context_.at_work();
     if (step()) continue;
     if (batcher_.has_items()) {
       batcher_.flush();  // nothing more to add for now: don't let it wait

@@ -43,6 +43,7 @@ struct WalkContext {
   explicit WalkContext(const std::string& temporary, std::size_t memory_bytes = kNameMemory)
       : names(temporary, memory_bytes) {}
   Report report;
+  std::function<void()> at_work = [] {};  // called often, while there is something to do
 };
 
 // The entries of one open directory in name order, as stat(2) says, without targets and attributes.

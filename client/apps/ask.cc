@@ -1,6 +1,7 @@
 #include "client/apps/ask.h"
 
 #include "client/apps/send.h"
+#include "client/apps/wait_show.h"
 #include "common/error/error.h"
 #include "common/text/escape.h"
 #include "common/text/number.h"
@@ -48,14 +49,15 @@ int wait_for(const ClientConfig& config, const ServerConfig& server, const std::
              std::optional<std::chrono::seconds> limit, const Clock& clock, Random& random, const Log& log) {
   const auto end = steady_clock::now() + limit.value_or(std::chrono::hours(24 * 3650));
   const Queue queue(config.home, server.name, server.client, clock, random);
+  WaitShow show(queue, config.home, ids);
   std::string last_complaint;
   const SendContext context{config,
                             clock,
                             random,
                             log,
-                            [](const std::string& text) { print(stdout, text); },
+                            [&](const std::string& text) { show.print(stdout, text); },
                             [&](const std::string& text) {
-                              if (text != last_complaint) print(stderr, text);
+                              if (text != last_complaint) show.print(stderr, text);
                               last_complaint = text;
                             }};
   std::chrono::milliseconds nap(500);
@@ -77,7 +79,8 @@ int wait_for(const ClientConfig& config, const ServerConfig& server, const std::
     if (open == 0) return worst;
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - steady_clock::now());
     if (left.count() <= 0) {
-      print(stderr, fmt::format("{} of {} requests have no outcome yet; they stay queued", open, ids.size()));
+      show.print(stderr,
+                 fmt::format("{} of {} requests have no outcome yet; they stay queued", open, ids.size()));
       return std::max(worst, kExitTryLater);
     }
     std::this_thread::sleep_for(std::min(nap, left));

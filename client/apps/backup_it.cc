@@ -20,7 +20,8 @@ struct Words {
 
 int list(const ClientConfig& config, const Clock& clock, Random& random) {
   for (const auto& [name, server] : config.servers)
-    std::fputs(status_table(Queue(config.home, name, server.client, clock, random)).c_str(), stdout);
+    std::fputs(status_table(config.home, Queue(config.home, name, server.client, clock, random)).c_str(),
+               stdout);
   return kExitDone;
 }
 

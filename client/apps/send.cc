@@ -1,5 +1,6 @@
 #include "client/apps/send.h"
 
+#include "client/apps/wait_show.h"
 #include "client/modules/prepare.h"
 #include "client/queue/ledger.h"
 #include "common/error/error.h"
@@ -144,12 +145,15 @@ int send_to(const SendContext& context, const ServerConfig& server, bool now) {
   return Sender(context, server, now).run();
 }
 
-std::string status_table(const Queue& queue) {
+std::string status_table(const std::string& home, const Queue& queue) {
   std::string out;
   const Queue::Listing all = queue.list();
-  for (const Queue::Entry& entry : all.entries)
-    out += fmt::format("{} {}  {}\n", entry.state, to_text(entry.item.request.requested).substr(0, 19) + "Z",
+  for (const Queue::Entry& entry : all.entries) {
+    out += fmt::format("{} {}  {}", entry.state, to_text(entry.item.request.requested).substr(0, 19) + "Z",
                        describe(entry.item));
+    if (const auto pull = pull_of(home, entry.item)) out += "; being pulled: " + show_pull_status(*pull);
+    out += '\n';
+  }
   for (const std::string& text : all.damaged) out += "! " + text + "\n";
   if (out.empty()) out = queue.server() + ": nothing queued\n";
   return out;

@@ -24,7 +24,8 @@ int run(const Options& options, const std::string& home) {
   }
   if (options.has("status")) {
     for (const ServerConfig* server : servers)
-      std::fputs(status_table(Queue(home, server->name, server->client, clock, random)).c_str(), stdout);
+      std::fputs(status_table(home, Queue(home, server->name, server->client, clock, random)).c_str(),
+                 stdout);
     return kExitDone;
   }
   const Log log(home, "send_request", clock);

@@ -3,7 +3,7 @@
 #include "common/log/log.h"
 #include "common/options/options.h"
 #include "common/path/names.h"
-#include "server/backup/screen.h"
+#include "common/text/screen.h"
 #include "server/backup/verdict.h"
 #include "server/backup/work.h"
 #include "server/ingest/ingest.h"
@@ -38,7 +38,7 @@ int run(const Options& options, const char* argv0) {
   // Signs of life for do_backup; a full pipe has enough of them.
   const auto alive = [] { (void)!::write(STDOUT_FILENO, ".\n", 2); };
   const auto say = [](const std::string& line) {
-    std::cerr << server::line_wiper(STDERR_FILENO) + "do_backup: " + line + "\n" << std::flush;
+    std::cerr << line_wiper(STDERR_FILENO) + "do_backup: " + line + "\n" << std::flush;
   };
   const server::Worker worker{config, program_directory(), clock, log, alive, STDOUT_FILENO, say};
   if (const auto why = options.get("failed"))

@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/fd.h"
 #include "common/io/file.h"
+#include "common/text/amount.h"
 #include "common/text/number.h"
 
 #include <fcntl.h>
@@ -27,18 +28,6 @@ std::array<std::uint64_t*, kNumbers> numbers_of(Progress& p) {
   return {&p.done.files,          &p.done.directories,  &p.done.bytes,
           &p.done.received_bytes, &p.done.stored_bytes, &p.all_directories,
           &p.all_bytes,           &p.seconds,           &p.rate};
-}
-
-std::string show_count(std::uint64_t number) {
-  std::string out = std::to_string(number);
-  for (std::size_t at = out.size(); at > 3;) out.insert(at -= 3, ",");
-  return out;
-}
-
-std::string show_span(std::uint64_t left) {
-  if (left < 90) return fmt::format("{} s", left);
-  if (left < 5400) return fmt::format("{} min", (left + 30) / 60);
-  return fmt::format("{} h", (left + 1800) / 3600);
 }
 
 double part_of(std::uint64_t done, std::uint64_t all) {
@@ -75,15 +64,6 @@ std::optional<std::uint64_t> estimate(const Progress& progress) {
                                part_of(progress.done.bytes, progress.all_bytes));
   if (progress.seconds < kSecondsBeforeGuessing || part < 0.01 || part >= 1) return std::nullopt;
   return static_cast<std::uint64_t>(static_cast<double>(progress.seconds) * (1 - part) / part);
-}
-
-std::string show_bytes(std::uint64_t bytes) {
-  static constexpr std::array<const char*, 6> kUnits{"kB", "MB", "GB", "TB", "PB", "EB"};
-  if (bytes < 1000) return fmt::format("{} B", bytes);
-  auto value = static_cast<double>(bytes) / 1000;
-  std::size_t unit = 0;
-  for (; value >= 999.95 && unit + 1 < kUnits.size(); ++unit) value /= 1000;
-  return fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
 std::string show_progress(const Progress& progress) {

@@ -38,9 +38,6 @@ struct Progress {
                                     const pull::PullProgress& done, std::uint64_t stored_bytes,
                                     std::chrono::milliseconds took);
 
-// "1.2 GB", in powers of 1000.
-[[nodiscard]] std::string show_bytes(std::uint64_t bytes);
-
 // The worker's side: passes on what a pull says, once a second at most; into the log once a minute.
 class ProgressTeller {
  public:

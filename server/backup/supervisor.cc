@@ -6,11 +6,11 @@
 #include "common/io/temporary.h"
 #include "common/process/process.h"
 #include "common/text/escape.h"
+#include "common/text/screen.h"
 #include "server/access/client_rules.h"
 #include "server/backup/agentless.h"
 #include "server/backup/events.h"
 #include "server/backup/progress.h"
-#include "server/backup/screen.h"
 #include "server/backup/verdict.h"
 
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 #include "server/bkdb/progress_line.h"
 
+#include "common/text/amount.h"
 #include "server/backup/progress.h"
 
 #include <fmt/format.h>
@@ -17,10 +18,10 @@ void ProgressLine::show(std::uint64_t done_bytes, std::uint64_t all_bytes) {
   if (!screen_.on() || now - shown_ < std::chrono::milliseconds(200)) return;
   shown_ = now;
   const double seconds = std::chrono::duration<double>(now - begun_).count();
-  std::string line = what_ + ": " + server::show_bytes(done_bytes);
-  if (all_bytes > 0) line += " of " + server::show_bytes(all_bytes);
+  std::string line = what_ + ": " + show_bytes(done_bytes);
+  if (all_bytes > 0) line += " of " + show_bytes(all_bytes);
   const auto rate = static_cast<std::uint64_t>(static_cast<double>(done_bytes) / seconds);
-  screen_.show({line + fmt::format(", {}/s", server::show_bytes(rate))});
+  screen_.show({line + fmt::format(", {}/s", show_bytes(rate))});
 }
 
 }  // namespace bk::bkdb

@@ -1,7 +1,7 @@
 // How far a long command is: one line at the bottom of a terminal, nothing anywhere else.
 #pragma once
 
-#include "server/backup/screen.h"
+#include "common/text/screen.h"
 
 #include <chrono>
 #include <cstdint>
@@ -19,7 +19,7 @@ class ProgressLine {
 
  private:
   std::string what_;
-  server::Screen screen_;
+  Screen screen_;
   std::chrono::steady_clock::time_point begun_, shown_;
 };
 

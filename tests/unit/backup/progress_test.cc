@@ -2,7 +2,7 @@
 
 #include "common/io/fd.h"
 #include "common/io/file.h"
-#include "server/backup/screen.h"
+#include "common/text/screen.h"
 #include "tests/support/temp_dir.h"
 
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace bk::server {
+namespace bk {
 
 class Screen {
  public:
@@ -27,4 +27,4 @@ class Screen {
 // To be written before a line when `fd` is a terminal: what was there is wiped out.
 [[nodiscard]] std::string line_wiper(int fd);
 
-}  // namespace bk::server
+}  // namespace bk

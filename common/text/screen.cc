@@ -1,4 +1,4 @@
-#include "server/backup/screen.h"
+#include "common/text/screen.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace bk::server {
+namespace bk {
 namespace {
 
 // What a terminal understands (ECMA-48): to the end of the line, to the end of the screen.
@@ -52,4 +52,4 @@ void Screen::show(const std::vector<std::string>& lines) {
 
 std::string line_wiper(int fd) { return ::isatty(fd) == 1 ? kWipeLine : ""; }
 
-}  // namespace bk::server
+}  // namespace bk
