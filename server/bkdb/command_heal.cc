@@ -3,8 +3,11 @@
 #include "common/text/escape.h"
 #include "server/bkdb/commands.h"
 #include "server/bkdb/progress_line.h"
+#include "server/bkdb/verify.h"
 
 #include <fmt/format.h>
+
+#include <set>
 
 namespace bk::bkdb {
 namespace {
@@ -29,6 +32,29 @@ const char* name_of(store::HealEvent::What what) {
 
 bool is_routine(const store::HealEvent& event) {
   return event.what == store::HealEvent::What::ParityMade && event.detail == "there was none";
+}
+
+// What neither parity nor a copy brought back: whom it hits.  Their next backups bring what the client has.
+void name_sufferers(Session& session, const Log& log) {
+  const std::vector<store::SnapshotRecord> snapshots = session.store().snapshots();
+  std::vector<const store::SnapshotRecord*> all;
+  for (const store::SnapshotRecord& snapshot : snapshots) all.push_back(&snapshot);
+  std::set<std::string> ids;
+  std::uint64_t paths = 0;
+  (void)verify_snapshots(
+      session.store(), all, false,
+      [&](const store::SnapshotRecord& snapshot, const std::string& path, const std::string&) {
+        ids.insert(snapshot.id);
+        ++paths;
+        if (session.json()) return;
+        const std::string whole = path.empty() ? snapshot.name : snapshot.name + "/" + path;
+        print(fmt::format("suffers: snapshot {} of {}: {}\n", snapshot.id.substr(0, 12), snapshot.client,
+                          quoted(whole)));
+      });
+  session.store().note_suffering({ids.begin(), ids.end()});
+  log.notice(fmt::format(
+      "heal: {} snapshots suffer, {} paths; the next backups of their sources look at everything again",
+      ids.size(), paths));
 }
 
 }  // namespace
@@ -58,6 +84,7 @@ int run_heal(Session& session, const Words& words) {
       "{} packs, {} bytes read: {} repaired from parity, {} copied, {} still damaged, {} parities made",
       totals.packs, totals.bytes, totals.repaired, totals.copied, totals.damaged, totals.parity);
   if (!session.json()) print(summary + "\n");
+  if (totals.damaged > 0) name_sufferers(session, log);
   return totals.damaged == 0 ? kExitDone : kExitCorrupt;
 }
 

@@ -1,10 +1,15 @@
+#include "common/config/config.h"
 #include "common/error/error.h"
 #include "common/text/escape.h"
 #include "server/bkdb/commands.h"
 #include "server/bkdb/json.h"
+#include "server/bkdb/progress_line.h"
 #include "server/bkdb/verify.h"
 
 #include <fmt/format.h>
+
+#include <cstdlib>
+#include <set>
 
 namespace bk::bkdb {
 namespace {
@@ -22,36 +27,128 @@ std::vector<const store::SnapshotRecord*> chosen_records(Session& session, const
   return out;
 }
 
-}  // namespace
+// What a check found; problems are told as they come.
+struct Verdict {
+  std::uint64_t damaged = 0, unreadable = 0;
+  std::vector<std::string> suffering;  // snapshots
+  [[nodiscard]] int status() const {
+    return damaged > 0 ? kExitCorrupt : unreadable > 0 ? kExitIo : kExitDone;
+  }
+};
 
-int run_verify(Session& session, const Words& words) {
-  std::uint64_t problems = 0;
-  // The store's own structure first: what it finds explains what the snapshots then suffer from.
-  session.store().check_structure([&](const std::string& text) {
-    ++problems;
-    if (session.json())
-      print(fmt::format("{{\"structure\":\"{}\"}}\n", percent_encode(text)));
-    else
-      print("store: " + text + "\n");
-  });
-  const std::vector<const store::SnapshotRecord*> records = chosen_records(session, words);
+// "5%", "0.5%"
+double share_of(const std::string& word) {
+  char* end = nullptr;
+  const double percent = std::strtod(word.c_str(), &end);
+  if (end == word.c_str() || std::string(end) != "%" || !(percent > 0 && percent <= 100))
+    throw Error(Kind::Usage, "--sample takes a share such as 5%, not " + quoted(word));
+  return percent / 100;
+}
+
+store::PackPlan plan_of(const Options& options) {
+  store::PackPlan plan;
+  plan.payloads = !options.has("structure");
+  if (const auto word = options.get("sample")) plan.share = share_of(*word);
+  if (const auto word = options.get("older")) {
+    // A bare number is days, as people say it.
+    const bool bare = word->find_first_not_of("0123456789") == std::string::npos;
+    const auto span = parse_duration(bare ? *word + "d" : *word);
+    if (!span || span->count() == 0)
+      throw Error(Kind::Usage, "--older takes days or a time such as 12h, not " + quoted(*word));
+    plan.not_read_for = *span;
+  }
+  if (!plan.payloads && (plan.share < 1 || plan.not_read_for.count() > 0))
+    throw Error(Kind::Usage, "--structure reads no contents, so --sample and --older have nothing to choose");
+  return plan;
+}
+
+void tell_structure(const Session& session, Verdict& verdict, const std::string& text, bool unreadable) {
+  ++(unreadable ? verdict.unreadable : verdict.damaged);
+  if (session.json())
+    print(fmt::format("{{\"{}\":\"{}\"}}\n", unreadable ? "unreadable" : "structure", percent_encode(text)));
+  else
+    print(fmt::format("{}: {}\n", unreadable ? "cannot read" : "store", text));
+}
+
+// The store's own structure first: what it finds explains what the snapshots then suffer from.
+store::PackTotals check_store(Session& session, const store::PackPlan& plan, Verdict& verdict) {
+  ProgressLine progress("verify");
+  const store::PackTotals totals = session.store().check_packs(
+      plan,
+      [&](const store::PackProblem& problem) {
+        progress.clear();
+        tell_structure(session, verdict, problem.text, problem.unreadable);
+      },
+      [&](std::uint64_t done, std::uint64_t all) { progress.show(done, all); });
+  progress.clear();
+  session.store().check_records(
+      [&](const std::string& text) { tell_structure(session, verdict, text, false); });
+  return totals;
+}
+
+VerifyTotals check_snapshots(Session& session, const Words& words, bool content, Verdict& verdict) {
+  std::set<std::string> suffering;
+  ProgressLine progress("snapshots");
   const Problem tell = [&](const store::SnapshotRecord& snapshot, const std::string& path,
                            const std::string& reason) {
-    ++problems;
+    progress.clear();
+    ++verdict.damaged;
+    suffering.insert(snapshot.id);
     if (session.json()) return print(problem_json(snapshot, path, reason));
     print(fmt::format("damaged: snapshot {} of {} ({}, {}): {}: {}\n", snapshot.id.substr(0, 12),
                       shown_time(snapshot.began, session.zone()), snapshot.client, snapshot.method,
                       quoted(joined(snapshot.name, path)), reason));
   };
-  const VerifyTotals totals =
-      verify_snapshots(session.store(), records, !session.options().has("structure"), tell);
+  VerifyTotals totals = verify_snapshots(session.store(), chosen_records(session, words), content, tell,
+                                         [&](std::uint64_t bytes) { progress.show(bytes, 0); });
+  // Their sources' next backups look at everything again, so that what is lost comes anew.
+  session.store().note_suffering({suffering.begin(), suffering.end()});
+  verdict.suffering.assign(suffering.begin(), suffering.end());
+  return totals;
+}
+
+void advise(const Session& session, const Verdict& verdict) {
+  if (session.json() || verdict.damaged == 0) return;
+  print(
+      "`bkdb heal` repairs what parity or another copy (--from) can; the next backup brings what the client "
+      "still has\n");
+}
+
+std::string counted(const Verdict& verdict) {
+  if (verdict.damaged == 0 && verdict.unreadable == 0) return "good";
+  if (verdict.unreadable == 0) return fmt::format("{} problems", verdict.damaged);
+  return fmt::format("{} problems, {} files that cannot be read", verdict.damaged, verdict.unreadable);
+}
+
+}  // namespace
+
+int run_verify(Session& session, const Words& words) {
+  const store::PackPlan plan = plan_of(session.options());
+  const bool part = plan.share < 1 || plan.not_read_for.count() > 0;
+  if (part && !words.empty())
+    throw Error(Kind::Usage, "--sample and --older choose by packs, which sources share: name no sources");
+  Verdict verdict;
+  const store::PackTotals packs = check_store(session, plan, verdict);
+  if (part) {
+    // Content was read as far as the plan goes; whom damage hits is found without reading more.
+    if (verdict.damaged > 0) (void)check_snapshots(session, words, false, verdict);
+    if (session.json())
+      print(fmt::format("{{\"packs\":{},\"bytes\":{},\"left_out\":{},\"problems\":{},\"unreadable\":{}}}\n",
+                        packs.packs, packs.bytes, packs.left_out, verdict.damaged, verdict.unreadable));
+    else
+      print(fmt::format("{}: {} packs, {} bytes read; {} packs not chosen\n", counted(verdict), packs.packs,
+                        packs.bytes, packs.left_out));
+    advise(session, verdict);
+    return verdict.status();
+  }
+  const VerifyTotals totals = check_snapshots(session, words, plan.payloads, verdict);
   if (session.json())
-    print(totals_json(totals, problems));
+    print(totals_json(totals, verdict.damaged + verdict.unreadable));
   else
-    print(fmt::format("{}: {} snapshots, {} folders, {} files, {} chunks, {} bytes read\n",
-                      problems == 0 ? "good" : fmt::format("{} problems", problems), totals.snapshots,
-                      totals.directories, totals.files, totals.chunks, totals.bytes));
-  return problems == 0 ? kExitDone : kExitCorrupt;
+    print(fmt::format("{}: {} snapshots, {} folders, {} files, {} chunks, {} bytes read\n", counted(verdict),
+                      totals.snapshots, totals.directories, totals.files, totals.chunks, totals.bytes));
+  advise(session, verdict);
+  return verdict.status();
 }
 
 }  // namespace bk::bkdb

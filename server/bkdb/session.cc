@@ -67,6 +67,8 @@ void declare_options(Options& options) {
       .flag("no-sync", "export: do not wait until everything is on the disk")
       .value("from", "DIR", "heal: another copy of this store, for what parity cannot bring back")
       .flag("structure", "verify: do not read contents")
+      .value("sample", "N%", "verify: read only so much of the store, chosen anew every time")
+      .value("older", "DAYS", "verify: read only packs that no check has read for so long")
       .values("source", "ID", "rm, hold, release: the source with this id of ls --json (repeatable)")
       .value("expect", "N", "rm, keep: refuse unless so many snapshots would go; clean: chunks")
       .flag("yes", "rm: do not ask; needs --source or --expect")

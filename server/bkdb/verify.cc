@@ -33,11 +33,13 @@ struct Bad {
 // First walk: everything once.
 class Reader final : public Visitor {
  public:
-  Reader(store::Store& store, bool content, VerifyTotals& totals, Bad& bad)
+  using Progress = std::function<void(std::uint64_t)>;
+  Reader(store::Store& store, bool content, VerifyTotals& totals, Bad& bad, const Progress& progress)
       : store_(store),
         content_(content),
         totals_(totals),
         bad_(bad),
+        progress_(progress),
         seen_directories_(store.scratch()),
         seen_chunks_(store.scratch()) {}
 
@@ -59,7 +61,7 @@ class Reader final : public Visitor {
     try {
       store::for_each_extent(store_, entry, [&](const Extent& extent) {
         length += extent.bytes;
-        if (extent.kind == Extent::Kind::Chunk && content_) add(extent);
+        if (extent.kind == Extent::Kind::Chunk) add(extent);
       });
     } catch (const Error& error) {
       if (error.kind() != Kind::Corrupt) throw;
@@ -69,6 +71,7 @@ class Reader final : public Visitor {
   }
 
   void flush() {
+    if (!content_) return look();
     window_.flush(
         store_,
         [&](std::uint64_t, const ChunkId&, std::string_view content) {
@@ -78,6 +81,7 @@ class Reader final : public Visitor {
         [&](std::uint64_t bytes, const ChunkId& id, const Error& error) {
           bad_.chunks[key_of(id, bytes)] = error.what();
         });
+    if (progress_) progress_(totals_.bytes);
   }
 
  private:
@@ -85,16 +89,35 @@ class Reader final : public Visitor {
     // Bounded: forgetting costs reading again, never a chunk that was not read.
     if (seen_chunks_.size() >= kRemembered) seen_chunks_ = DiskMap(store_.scratch());
     if (!seen_chunks_.insert(key_of(extent.id, extent.bytes))) return;
+    if (!content_) {
+      looked_.push_back(extent.id);
+      lengths_.push_back(extent.bytes);
+      if (looked_.size() >= kLookedAtOnce) look();
+      return;
+    }
     window_.add(extent.id, extent.bytes, extent.bytes);
     if (window_.full()) flush();
   }
+  void look() {
+    const std::vector<bool> present = store_.present(ObjectKind::Data, looked_);
+    for (std::size_t i = 0; i < looked_.size(); ++i)
+      if (!present[i])
+        bad_.chunks[key_of(looked_[i], lengths_[i])] =
+            "chunk " + looked_[i].hex() + " is missing, or stands only where the store is damaged";
+    looked_.clear();
+    lengths_.clear();
+  }
+
+  static constexpr std::size_t kLookedAtOnce = 8192;
 
   store::Store& store_;
   bool content_;
   VerifyTotals& totals_;
   Bad& bad_;
+  const Progress& progress_;
   DiskMap seen_directories_, seen_chunks_;
-  std::vector<ChunkId> nodes_;
+  std::vector<ChunkId> nodes_, looked_;
+  std::vector<std::uint64_t> lengths_;
   ChunkWindow window_;
 };
 
@@ -174,10 +197,11 @@ class Namer final : public Visitor {
 }  // namespace
 
 VerifyTotals verify_snapshots(store::Store& store, const std::vector<const store::SnapshotRecord*>& snapshots,
-                              bool content, const Problem& problem) {
+                              bool content, const Problem& problem,
+                              const std::function<void(std::uint64_t)>& progress) {
   VerifyTotals totals;
   Bad bad;
-  Reader reader(store, content, totals, bad);
+  Reader reader(store, content, totals, bad, progress);
   for (const store::SnapshotRecord* snapshot : snapshots) {
     ++totals.snapshots;
     (void)walk(store, snapshot->root, {}, reader);

@@ -26,8 +26,10 @@ struct VerifyTotals {
 using Problem = std::function<void(const store::SnapshotRecord& snapshot, const std::string& path,
                                    const std::string& reason)>;
 
-// `content` false: walks directories and chunk lists only.
+// `content` false: walks directories and chunk lists, and looks whether every chunk stands somewhere that is
+// not known to be damaged.  `progress` gets the bytes of content read so far; may be empty.
 VerifyTotals verify_snapshots(store::Store& store, const std::vector<const store::SnapshotRecord*>& snapshots,
-                              bool content, const Problem& problem);
+                              bool content, const Problem& problem,
+                              const std::function<void(std::uint64_t bytes)>& progress = {});
 
 }  // namespace bk::bkdb

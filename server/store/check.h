@@ -2,19 +2,52 @@
 #pragma once
 
 #include "server/store/layout.h"
+#include "server/store/read_dates.h"
 
 #include <functional>
+#include <set>
 #include <string>
+#include <vector>
 
 namespace bk::store {
 
-// One line of text per problem.  `path` is what they call it; `finished`: a pack, which ends in a seal.
-// Payloads are hashed, not decoded.
-void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, bool finished,
-                const std::function<void(const std::string&)>& report);
+// What check_pack() finds: one line of text per problem, and where the bytes are not those that were written.
+struct PackFindings {
+  std::function<void(const std::string& text)> report;
+  std::function<void(std::uint64_t from, std::uint64_t to)> place;  // may be empty
+};
+// `path` is what the texts call it; `finished`: a pack, which ends in a seal.  Payloads are hashed, not
+// decoded; without `payloads` only heads are read.  Throws Io.
+void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, bool finished, bool payloads,
+                const PackFindings& findings);
 
-// All packs with their parity, and the journals.
-void check_packs(const Layout& layout, const StoreId& store,
-                 const std::function<void(const std::string&)>& report);
+// All packs that a plan chooses, with their parity, and the journals.
+class PackAudit {
+ public:
+  using Report = std::function<void(const PackProblem&)>;
+  using Progress = std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>;
+  PackAudit(const Layout& layout, const StoreId& store, PackPlan plan, Report report, Progress progress);
+  [[nodiscard]] PackTotals run();
+  // Of what was read: where it is damaged.
+  [[nodiscard]] const std::set<std::uint64_t>& read() const { return read_; }
+  [[nodiscard]] const std::vector<DamagedPlace>& places() const { return places_; }
+
+ private:
+  void check(std::uint64_t number);
+  void check_parity(const PackRef& pack);
+  void check_journals();
+  [[nodiscard]] bool chosen(std::uint64_t number) const;
+
+  Layout layout_;
+  StoreId store_;
+  PackPlan plan_;
+  Report report_;
+  Progress progress_;
+  ReadDates dates_;
+  std::uint64_t all_bytes_ = 0;
+  PackTotals totals_;
+  std::set<std::uint64_t> read_;
+  std::vector<DamagedPlace> places_;
+};
 
 }  // namespace bk::store

@@ -101,4 +101,17 @@ void for_each_extent(Store& store, const Entry& file, const std::function<void(c
   while (const auto extent = reader.next()) sink(*extent);
 }
 
+bool content_is_there(Store& store, Writer& writer, const Entry& file) {
+  bool all = true;
+  try {
+    for_each_extent(store, file, [&](const Extent& extent) {
+      if (extent.kind == Extent::Kind::Chunk) all = all && writer.contains(extent.id);
+    });
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    return false;
+  }
+  return all;
+}
+
 }  // namespace bk::store

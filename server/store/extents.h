@@ -32,6 +32,10 @@ class ExtentFolder {
   std::vector<Level> levels_;
 };
 
+// False when a list or chunk of a file's content is missing, or stands only where the store is known to be
+// damaged.
+[[nodiscard]] bool content_is_there(Store& store, Writer& writer, const Entry& file);
+
 // The same extents, folded when there are more than kInlineExtents.
 [[nodiscard]] std::vector<Extent> fold_extents(Writer& writer, const std::vector<Extent>& extents);
 

@@ -40,9 +40,15 @@ class MissingReader final : public ObjectReader {
 // The first thing wrong with a pack; nothing when it is whole.
 std::string first_problem(ObjectReader& in, const PackRef& ref) {
   std::string out;
-  check_pack(in, "it", ref, true, [&](const std::string& problem) {
+  const auto note = [&](const std::string& problem) {
     if (out.empty()) out = problem;
-  });
+  };
+  try {
+    check_pack(in, "it", ref, true, true, {note, {}});
+  } catch (const Error& error) {
+    if (!is_media_error(error)) throw;
+    note(error.what());
+  }
   return out;
 }
 
@@ -130,6 +136,18 @@ void PackHealer::look_after_parity(const PackRef& ref) {
   tell(HealEvent::What::ParityMade, ref, why);
 }
 
+void PackHealer::note_places(const PackRef& ref) {
+  const std::unique_ptr<ObjectReader> pack = layout_.storage->open(Layout::pack_object(ref.number));
+  if (!pack) return places_.push_back({ref.number, 0, UINT64_MAX});
+  const auto note = [&](std::uint64_t from, std::uint64_t to) { places_.push_back({ref.number, from, to}); };
+  try {
+    check_pack(*pack, "it", ref, true, true, {[](const std::string&) {}, note});
+  } catch (const Error& error) {
+    if (!is_media_error(error)) throw;
+    places_.push_back({ref.number, 0, UINT64_MAX});
+  }
+}
+
 void PackHealer::heal(std::uint64_t number) {
   const PackRef ref{store_, number};
   ++totals_.packs;
@@ -140,6 +158,7 @@ void PackHealer::heal(std::uint64_t number) {
   }
   if (problem.empty() || from_parity(ref) || from_copy(ref)) return look_after_parity(ref);
   tell(HealEvent::What::PackDamaged, ref, problem);
+  note_places(ref);
 }
 
 }  // namespace bk::store

@@ -27,12 +27,15 @@ class PackHealer {
       : layout_(layout), store_(store), copy_(copy), report_(report) {}
   void heal(std::uint64_t number);
   [[nodiscard]] const HealTotals& totals() const { return totals_; }
+  // Of the packs looked at, where they are still damaged.
+  [[nodiscard]] const std::vector<DamagedPlace>& places() const { return places_; }
 
  private:
   [[nodiscard]] bool from_parity(const PackRef& ref);
   [[nodiscard]] bool from_copy(const PackRef& ref);
   [[nodiscard]] bool take_if_whole(const PackRef& ref, const std::string& file, int fd);
   void look_after_parity(const PackRef& ref);
+  void note_places(const PackRef& ref);
   void tell(HealEvent::What what, const PackRef& ref, const std::string& detail);
 
   Layout layout_;
@@ -40,6 +43,7 @@ class PackHealer {
   Storage* copy_;
   HealReport report_;
   HealTotals totals_;
+  std::vector<DamagedPlace> places_;
 };
 
 }  // namespace bk::store

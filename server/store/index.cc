@@ -63,7 +63,11 @@ std::vector<std::uint64_t> all_packs(const Layout& layout) {
 }
 
 Index::Index(const Layout& layout, const StoreId& store)
-    : layout_(layout), store_(store), runs_(layout.runs(), store, RunKind::Located), live_(layout, store) {}
+    : layout_(layout),
+      store_(store),
+      runs_(layout.runs(), store, RunKind::Located),
+      live_(layout, store),
+      damage_(layout.index + "/damaged") {}
 
 bool Index::usable() const {
   const std::optional<std::string> header = try_read_file(layout_.index_header(), 65536);
@@ -137,7 +141,7 @@ void Index::find_many(std::span<const ChunkId> ids,
 std::vector<bool> Index::contains(ObjectKind kind, std::span<const ChunkId> ids) const {
   std::vector<bool> out(ids.size(), false);
   find_many(ids, [&](std::size_t i, const Location& where) {
-    if (where.kind == kind && !out[i]) out[i] = !condemned(key_of(ids[i]), where);
+    if (where.kind == kind && !out[i]) out[i] = may_name(key_of(ids[i]), where);
   });
   return out;
 }
@@ -145,12 +149,12 @@ std::vector<bool> Index::contains(ObjectKind kind, std::span<const ChunkId> ids)
 bool Index::contains(ObjectKind kind, const ChunkId& id) const {
   const std::vector<Location> found = find(kind, id);
   return std::any_of(found.begin(), found.end(),
-                     [&](const Location& where) { return !condemned(key_of(id), where); });
+                     [&](const Location& where) { return may_name(key_of(id), where); });
 }
 
 bool Index::contains(const Key& key) const {
   bool there = false;
-  const auto look = [&](const Location& where) { there = there || !condemned(key, where); };
+  const auto look = [&](const Location& where) { there = there || may_name(key, where); };
   live_.find(key, look);
   if (!there) runs_.find(key, [&](const Run& run, std::uint64_t i) { look(run.location(i)); });
   return there;
@@ -169,6 +173,7 @@ void Index::purge() {
 }
 
 void Index::refresh() {
+  damage_.refresh();
   bool reloaded = false;
   live_.refresh([&](std::uint64_t number) {
     if (!std::exchange(reloaded, true)) runs_.reload();

@@ -6,6 +6,7 @@
 
 #include "common/io/lock.h"
 #include "server/store/condemned.h"
+#include "server/store/damage_list.h"
 #include "server/store/layout.h"
 #include "server/store/live.h"
 #include "server/store/run_set.h"
@@ -24,6 +25,8 @@ class Index {
   void open();
   // Opens, or throws Config: somebody who may write has to rebuild it.
   void open_to_read();
+  // What contains() tells is for writers: a chunk that stands only where the disk is known to be damaged is
+  // not there.  find() tells all places: readers try them, and what they read is hashed.
   // Known places of a chunk of this kind, journals first.  Does not look at the disk for news.
   [[nodiscard]] std::vector<Location> find(ObjectKind kind, const ChunkId& id) const;
   // The same for many, which costs a disk far less: `sink` gets the chunk's place in `ids`, as often as it is
@@ -60,6 +63,11 @@ class Index {
   void merge_if_idle(std::uint64_t most = kMergeInCommit);
   using Progress = std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>;
   void rebuild(const Progress& progress);
+  // Neither condemned nor known to be damaged.
+  [[nodiscard]] bool may_name(const Key& key, const Location& where) const {
+    return !condemned(key, where) && !damage_.covers(where.pack, where.offset);
+  }
+  [[nodiscard]] DamageList& damage() { return damage_; }
   [[nodiscard]] LiveJournals& live() { return live_; }
   [[nodiscard]] const RunSet& runs() const { return runs_; }
 
@@ -76,6 +84,7 @@ class Index {
   RunSet runs_;
   LiveJournals live_;
   std::unique_ptr<Condemned> condemned_;
+  DamageList damage_;
 };
 
 // Reads the chunks of one pack; what is damaged is left out.  Returns the file's size.

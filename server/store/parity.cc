@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 namespace bk::store {
@@ -19,6 +20,16 @@ constexpr std::uint32_t kLargeBlock = 16384, kSmallBlock = 4096;
 constexpr std::uint64_t kSmallPack = 1U << 20U;
 constexpr std::uint64_t kStripeData = 128;  // blocks of a stripe where the pack has as many
 constexpr std::size_t kSumBytes = 8, kDigestBytes = 16;
+
+// Nothing where the disk has none.
+std::size_t read_what_can_be(ObjectReader& in, std::uint64_t offset, char* into, std::size_t bytes) {
+  try {
+    return in.read(offset, into, bytes);
+  } catch (const Error& error) {
+    if (!is_media_error(error)) throw;
+    return 0;
+  }
+}
 
 std::uint64_t divide_up(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
 
@@ -63,7 +74,7 @@ class Stripe {
   }
   void load(ObjectReader& in, std::uint64_t offset, std::size_t bytes, std::size_t at) {
     std::memset(block(at), 0, shape_.block_bytes);
-    if (bytes != 0) (void)in.read(offset, block(at), bytes);
+    if (bytes != 0) (void)read_what_can_be(in, offset, block(at), bytes);
   }
   void load_data(ObjectReader& pack, std::uint64_t stripe) {
     for (std::size_t at = 0; at < shape_.data; ++at) {
@@ -84,7 +95,7 @@ std::uint64_t parity_offset(const ParityShape& shape, std::uint64_t block) {
 // The sum of a block as it lies there, short or not; a block that is not there has none that fits.
 std::uint64_t sum_of(ObjectReader& in, std::uint64_t offset, std::size_t bytes, std::string& buffer) {
   buffer.resize(bytes);
-  const std::size_t got = in.read(offset, buffer.data(), bytes);
+  const std::size_t got = read_what_can_be(in, offset, buffer.data(), bytes);
   return crc64(std::string_view(buffer).substr(0, got)) + (got == bytes ? 0 : 1);
 }
 
@@ -172,19 +183,19 @@ std::uint64_t repair_stripe(ObjectReader& pack, ObjectReader& parity, const Pari
 }
 
 void copy_pack(ObjectReader& pack, std::uint64_t bytes, int out) {
-  std::string buffer(1U << 20U, '\0');
-  for (std::uint64_t at = 0; at < bytes;) {
+  std::string buffer(kSmallBlock, '\0');
+  for (std::uint64_t at = 0; at < bytes; at += buffer.size()) {
     const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), bytes - at));
-    const std::size_t got = pack.read(at, buffer.data(), want);
-    if (got == 0) break;
+    const std::size_t got = read_what_can_be(pack, at, buffer.data(), want);
     write_at(out, std::string_view(buffer).substr(0, got), at);
-    at += got;
   }
   check_sys(::ftruncate(out, static_cast<off_t>(bytes)),
             [] { return std::string("sizing a repaired pack"); });
 }
 
 }  // namespace
+
+bool is_media_error(const Error& error) { return error.kind() == Kind::Io && error.sys_errno() == EIO; }
 
 std::uint64_t ParityShape::table_bytes() const {
   return kParityHeadBytes + (blocks() + parity_blocks()) * kSumBytes + kDigestBytes + kParityHeadBytes;

@@ -269,13 +269,8 @@ HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
     if (read_header(there).id != header_.id)
       throw Error(Kind::Config, quoted(copy) + " is another store, not a copy of this one");
   }
-  // What the index knows and the storage does not have is lost.
   std::set<std::uint64_t> packs;
-  for (const auto& run : index_.runs().runs())
-    for (std::uint64_t slot = 0; slot < run->pack_count(); ++slot)
-      if (const Coverage known = run->coverage(slot);
-          known.upto == kWholePack && !path_exists(layout_.journal(known.pack)))
-        packs.insert(known.pack);
+  for (const std::uint64_t number : lost_packs()) packs.insert(number);
   std::uint64_t all_bytes = 0;
   for_each_object(*layout_.storage, Layout::kPackObjects, [&](const ListedObject& object) {
     if (object.name.ends_with(".pack")) all_bytes += object.bytes;
@@ -287,17 +282,52 @@ HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
     healer.heal(number);
     if (progress) progress(healer.totals().bytes, all_bytes);
   }
+  index_.damage().note(packs, healer.places());
   return healer.totals();
 }
 
-void StoreImpl::check_structure(const std::function<void(const std::string&)>& report) {
-  check_packs(layout_, header_.id, report);
+PackTotals StoreImpl::check_packs(const PackPlan& plan, const std::function<void(const PackProblem&)>& report,
+                                  const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+  PackAudit audit(layout_, header_.id, plan, report, progress);
+  PackTotals totals = audit.run();
+  std::vector<DamagedPlace> places = audit.places();
+  std::set<std::uint64_t> read = audit.read();
+  for (const std::uint64_t number : lost_packs()) {
+    report(
+        {shown_pack(number) + " is missing: " + quoted(layout_.storage->shown(Layout::pack_object(number))),
+         false});
+    ++totals.damaged;
+    places.push_back({number, 0, UINT64_MAX});
+    read.insert(number);
+  }
+  index_.damage().note(read, places);
+  return totals;
+}
+
+// What the index knows and the storage does not have.
+std::vector<std::uint64_t> StoreImpl::lost_packs() {
+  std::set<std::uint64_t> known;
+  for (const auto& run : index_.runs().runs())
+    for (std::uint64_t slot = 0; slot < run->pack_count(); ++slot)
+      if (const Coverage pack = run->coverage(slot);
+          pack.upto == kWholePack && !path_exists(layout_.journal(pack.pack)))
+        known.insert(pack.pack);
+  for (const std::uint64_t number : all_packs(layout_)) known.erase(number);
+  return {known.begin(), known.end()};
+}
+
+void StoreImpl::check_records(const std::function<void(const std::string&)>& report) {
   for (const auto& run : index_.runs().runs()) {
     if (!run->intact()) report(quoted(run->path()) + ": damaged; `bkdb build` makes the index anew");
   }
   for (const std::string& client : list_clients(layout_))
     SnapshotLog(layout_, header_.id, client).check(report);
   for (const std::string& client : list_clients(layout_)) CheckpointFolder(layout_, client).check(report);
+}
+
+void StoreImpl::check_structure(const std::function<void(const std::string&)>& report) {
+  (void)check_packs({}, [&](const PackProblem& problem) { report(problem.text); }, {});
+  check_records(report);
 }
 
 }  // namespace bk::store

@@ -18,6 +18,7 @@
 #include "server/store/snapshot.h"
 #include "server/store/snapshot_mark.h"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -100,6 +101,26 @@ struct StoredPlace {
   std::uint32_t offset = 0;    // of its group
   std::uint16_t position = 0;  // in its group
   auto operator<=>(const StoredPlace&) const = default;
+};
+
+// A part of a pack whose bytes are not those that were written.
+struct DamagedPlace {
+  std::uint64_t pack = 0, from = 0, to = 0;  // the end of the pack, or of what follows it, is UINT64_MAX
+};
+
+// Which packs check_packs() reads, and how far.
+struct PackPlan {
+  bool payloads = true;                  // false: heads and sizes only
+  double share = 1;                      // of the packs, chosen anew every time
+  std::chrono::seconds not_read_for{0};  // only packs that no check has read whole for so long
+};
+struct PackProblem {
+  std::string text;         // one sentence with the file's name
+  bool unreadable = false;  // the system refused to read: nothing is known of the bytes
+};
+struct PackTotals {
+  std::uint64_t packs = 0, bytes = 0, left_out = 0;  // left_out: not chosen by the plan
+  std::uint64_t damaged = 0, unreadable = 0;         // packs
 };
 
 // What heal() did, or could not do, about one file.
@@ -222,6 +243,18 @@ class Store {
       const std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>& progress) = 0;
   // Checks every snapshot journal's chain and every pack's structure; reports each problem as one line.
   virtual void check_structure(const std::function<void(const std::string& problem)>& report) = 0;
+  // Compares packs, their parity and the journals with their own digests.  What is damaged counts as absent
+  // for writers from now on, and what was damaged and is whole no longer does.  Never in the way of backups.
+  virtual PackTotals check_packs(
+      const PackPlan& plan, const std::function<void(const PackProblem&)>& report,
+      const std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>& progress) = 0;
+  // Every snapshot journal's chain, every snapshot's object, every run of the index; one line per problem.
+  virtual void check_records(const std::function<void(const std::string& problem)>& report) = 0;
+  // Which of these chunks stand somewhere that is not known to be damaged.
+  [[nodiscard]] virtual std::vector<bool> present(ObjectKind kind, std::span<const ChunkId> ids) = 0;
+  // Snapshots of which something is damaged: the next backup of their source looks at everything again.
+  virtual void note_suffering(const std::vector<std::string>& snapshot_ids) = 0;
+  [[nodiscard]] virtual bool suffers(const std::string& snapshot_id) = 0;
   // Makes damaged files whole: from parity, else from another copy of this store (a folder; empty: there is
   // none), and makes parity where it is missing.  Every file fits its digests before it takes the old one's
   // place.  Backups may be at work meanwhile.  Throws Config when the copy is of another store.

@@ -58,10 +58,22 @@ class StoreImpl final : public Store {
   // Writers of this object, whose unflushed groups read() must see.
   void enlist(WriterImpl* writer) { writers_.push_back(writer); }
   void dismiss(WriterImpl* writer) { std::erase(writers_, writer); }
+  PackTotals check_packs(const PackPlan& plan, const std::function<void(const PackProblem&)>& report,
+                         const std::function<void(std::uint64_t, std::uint64_t)>& progress) override;
+  void check_records(const std::function<void(const std::string&)>& report) override;
+  std::vector<bool> present(ObjectKind kind, std::span<const ChunkId> ids) override {
+    return index_.contains(kind, ids);
+  }
+  void note_suffering(const std::vector<std::string>& ids) override { index_.damage().note_snapshots(ids); }
+  bool suffers(const std::string& id) override {
+    index_.damage().refresh();
+    return index_.damage().suffers(id);
+  }
   HealTotals heal(const std::string& copy, const HealReport& report,
                   const std::function<void(std::uint64_t, std::uint64_t)>& progress) override;
 
  private:
+  [[nodiscard]] std::vector<std::uint64_t> lost_packs();
   [[nodiscard]] std::optional<std::string_view> try_read(ObjectKind kind, const ChunkId& id,
                                                          std::string& damage);
   [[nodiscard]] std::string_view view(ObjectKind kind, const ChunkId& id);

@@ -97,7 +97,7 @@ std::vector<bool> WriterImpl::which_known(std::span<const ChunkRef> chunks) {
     out[i] = pending_.contains(chunks[i].id);
   }
   store_.index().find_many(ids, [&](std::size_t i, const Location& where) {
-    if (where.kind == chunks[i].kind) out[i] = true;
+    if (where.kind == chunks[i].kind && store_.index().may_name(key_of(ids[i]), where)) out[i] = true;
   });
   return out;
 }

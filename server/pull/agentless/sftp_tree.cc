@@ -4,6 +4,7 @@
 #include "common/path/names.h"
 #include "common/text/escape.h"
 #include "proto/pull/messages.h"
+#include "server/store/extents.h"
 
 #include <algorithm>
 #include <utility>
@@ -54,6 +55,7 @@ Pulled SftpTree::run(const std::string& root) {
   entry.type = EntryType::Directory;
   set_facts(entry, facts);
   std::optional<Entry> old;
+  doubt_ = around_.previous && around_.store.suffers(around_.previous->id);
   if (around_.previous && around_.previous->root.type == EntryType::Directory) old = around_.previous->root;
   push(std::move(entry), root, "", old);
   while (!stack_.empty()) step();
@@ -94,7 +96,8 @@ void SftpTree::push(Entry entry, std::string path, std::string below, const std:
   level.below = std::move(below);
   level.writer = std::make_unique<store::DirectoryWriter>(around_.writer);
   if (old && old->type == EntryType::Directory)
-    level.old.emplace(around_.store, old->node, OldDirectory::See::All);
+    level.old.emplace(around_.store, old->node, OldDirectory::See::All,
+                      doubt_ ? OldDirectory::Damaged::Ends : OldDirectory::Damaged::Throws);
   ++out_.directories;
   list(level);
 }
@@ -179,7 +182,8 @@ bool SftpTree::complete(Level& level, Entry& entry, const Listed& listed, std::o
   if (entry.type == EntryType::Symlink) return read_link(level, entry);
   if (entry.type != EntryType::File) return true;
   entry.size = listed.facts.bytes;
-  if (old && same_file(*old, entry)) {
+  if (old && same_file(*old, entry) &&
+      (!doubt_ || store::content_is_there(around_.store, around_.writer, *old))) {
     entry.content = std::move(old->content);
     return true;
   }

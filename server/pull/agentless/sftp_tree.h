@@ -67,6 +67,7 @@ class SftpTree {
   std::chrono::steady_clock::time_point end_;
   std::shared_ptr<SpillFile> spill_;
   std::vector<Level> stack_;
+  bool doubt_ = false;  // something of the old tree is damaged: what it has is looked for first
   Pulled out_;
 };
 

@@ -97,7 +97,7 @@ PageIntake::Content PageIntake::content_of(HeldPage& page, Entry& entry, std::si
   if (directory.begun_entries) begun = directory.begun_entries->take(entry.name);
   if (entry.type != EntryType::File) return Content::Known;
   for (std::optional<Entry>* stored : {&old, &begun}) {
-    if (!*stored || !same_content(**stored, entry)) continue;
+    if (!*stored || !same_content(**stored, entry) || !is_there(**stored)) continue;
     entry.content = std::move((*stored)->content);
     entry.xattrs = std::move((*stored)->xattrs);
     return Content::Known;
@@ -122,7 +122,8 @@ void PageIntake::entries(const Entries& message) {
   }
   check_page(directory, message, page.entries);
   if (directory.old && !directory.old_entries)
-    directory.old_entries.emplace(store_, directory.old->node, OldDirectory::See::All);
+    directory.old_entries.emplace(store_, directory.old->node, OldDirectory::See::All,
+                                  doubt_ ? OldDirectory::Damaged::Ends : OldDirectory::Damaged::Throws);
   if (directory.begun && !directory.begun_entries) {
     directory.begun_entries.emplace(store_, directory.begun->node, OldDirectory::See::All,
                                     OldDirectory::Damaged::Ends);

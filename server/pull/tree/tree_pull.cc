@@ -23,7 +23,7 @@ constexpr std::chrono::milliseconds kTellEvery{500};
 
 class Pull {
  public:
-  Pull(AgentLine& line, store::Store& store, store::Writer& writer, std::optional<Entry> old_root,
+  Pull(AgentLine& line, store::Store& store, store::Writer& writer, std::optional<Entry> old_root, bool doubt,
        const PullOptions& options, const std::vector<std::string>& features)
       : line_(line),
         store_(store),
@@ -31,10 +31,10 @@ class Pull {
         options_(options),
         held_(store.scratch()),
         links_(store.scratch()),
-        walk_(line, store, held_, std::move(old_root), begun_root(options)),
+        walk_(line, store, held_, std::move(old_root), begun_root(options), doubt),
         old_(line, store, writer.possession(), has_feature(features, kFeatureWindows)),
         windows_(line, store, old_),
-        pages_(line, store, writer, held_, links_, old_, has_feature(features, kFeatureResume)),
+        pages_(line, store, writer, held_, links_, old_, has_feature(features, kFeatureResume), doubt),
         content_(line, writer, store.chunker(), held_, old_, windows_),
         keeper_(store, writer, held_, links_) {}
 
@@ -211,7 +211,8 @@ PullReport pull_tree(ByteStream& stream, store::Store& store, store::Writer& wri
   std::optional<Entry> old_root;
   if (previous && previous->root.type == EntryType::Directory) old_root = previous->root;
   const AgentHello agent = greet(line, store, root);
-  Pull pull(line, store, writer, std::move(old_root), options, agent.features);
+  const bool doubt = previous && store.suffers(previous->id);
+  Pull pull(line, store, writer, std::move(old_root), doubt, options, agent.features);
   PullReport report = pull.run();
   report.agent = agent.program;
   return report;

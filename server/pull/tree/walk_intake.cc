@@ -4,18 +4,15 @@
 
 namespace bk::pull {
 
-namespace {
-
 // The same digest of the same kind of listing: digests of zeros stand for something to look at again.
-bool same_listing(const Entry& old, const Leave& leave) {
-  return !leave.unreadable && !old.unreadable && old.listing != Digest{} && old.listing == leave.listing;
+bool WalkIntake::same_listing(const Entry& old, const Leave& leave) const {
+  return !doubt_ && !leave.unreadable && !old.unreadable && old.listing != Digest{} &&
+         old.listing == leave.listing;
 }
 
-}  // namespace
-
 WalkIntake::WalkIntake(AgentLine& line, store::Store& store, Held& held, std::optional<Entry> old_root,
-                       std::optional<Entry> begun)
-    : line_(line), store_(store), held_(held), moved_(store, old_root) {
+                       std::optional<Entry> begun, bool doubt)
+    : line_(line), store_(store), held_(held), doubt_(doubt), moved_(store, old_root) {
   auto root = std::make_unique<HeldDirectory>();
   root->old = std::move(old_root);
   root->begun = std::move(begun);
@@ -24,7 +21,9 @@ WalkIntake::WalkIntake(AgentLine& line, store::Store& store, Held& held, std::op
 
 void WalkIntake::open(std::unique_ptr<HeldDirectory> directory) {
   if (directory->old && directory->old->has_subdirectories) {
-    directory->old_subdirectories.emplace(store_, directory->old->node, OldDirectory::See::Directories);
+    directory->old_subdirectories.emplace(
+        store_, directory->old->node, OldDirectory::See::Directories,
+        doubt_ ? OldDirectory::Damaged::Ends : OldDirectory::Damaged::Throws);
   }
   if (directory->begun && directory->begun->has_subdirectories) {
     directory->begun_subdirectories.emplace(store_, directory->begun->node, OldDirectory::See::Directories,

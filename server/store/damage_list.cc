@@ -1,0 +1,93 @@
+#include "server/store/damage_list.h"
+
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/text/document.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace bk::store {
+namespace {
+
+constexpr std::uint64_t kMaxBytes = 64U << 20U;  // of the file: a million places
+
+}  // namespace
+
+void DamageList::refresh() {
+  struct stat info {};
+  const bool there = ::stat(path_.c_str(), &info) == 0;
+  const std::uint64_t inode = there ? info.st_ino : 0;
+  if (inode == inode_) return;
+  inode_ = inode;
+  places_.clear();
+  snapshots_.clear();
+  if (!there) return;
+  try {
+    parse(read_file(path_, kMaxBytes));
+  } catch (const Error& error) {
+    if (error.kind() == Kind::Io && error.sys_errno() != ENOENT) throw;
+    places_.clear();
+    snapshots_.clear();
+  }
+}
+
+void DamageList::parse(const std::string& text) {
+  const Document doc = Document::parse(text, "bk-damaged");
+  for (const std::string& line : doc.all("place")) {
+    std::istringstream in(line);
+    std::uint64_t pack = 0;
+    Range range;
+    if (in >> pack >> range.from >> range.to) places_[pack].push_back(range);
+  }
+  for (const std::string& id : doc.all("snapshot")) snapshots_.insert(id);
+}
+
+void DamageList::save() const {
+  Document doc("bk-damaged", 1);
+  for (const auto& [pack, ranges] : places_)
+    for (const Range& range : ranges) doc.add("place", fmt::format("{} {} {}", pack, range.from, range.to));
+  for (const std::string& id : snapshots_) doc.add("snapshot", id);
+  replace_durably(path_, doc.write());
+}
+
+bool DamageList::covers(std::uint64_t pack, std::uint64_t offset) const {
+  const auto known = places_.find(pack);
+  if (known == places_.end()) return false;
+  return std::any_of(known->second.begin(), known->second.end(),
+                     [&](const Range& range) { return range.from <= offset && offset < range.to; });
+}
+
+void DamageList::note(const std::set<std::uint64_t>& packs, const std::vector<DamagedPlace>& places) {
+  refresh();
+  std::size_t changes = 0;
+  for (const std::uint64_t pack : packs) changes += places_.erase(pack);
+  if (changes == 0 && places.empty()) return;
+  for (const DamagedPlace& place : places) places_[place.pack].push_back({place.from, place.to});
+  if (places_.empty()) snapshots_.clear();
+  save();
+  inode_ = 0;
+  refresh();
+}
+
+void DamageList::note_snapshots(const std::vector<std::string>& snapshots) {
+  refresh();
+  const std::size_t before = snapshots_.size();
+  snapshots_.insert(snapshots.begin(), snapshots.end());
+  if (snapshots_.size() == before) return;
+  save();
+  inode_ = 0;
+  refresh();
+}
+
+std::vector<DamagedPlace> DamageList::places() const {
+  std::vector<DamagedPlace> out;
+  for (const auto& [pack, ranges] : places_)
+    for (const Range& range : ranges) out.push_back({pack, range.from, range.to});
+  return out;
+}
+
+}  // namespace bk::store

@@ -1,0 +1,44 @@
+// What is known to be damaged in packs: chunks there count as absent for those who write, so the next backup
+// brings them again.  And which snapshots suffer: a pull that compares with one of them believes no digest of
+// a directory, and looks whether what it takes over is there.
+//
+// `index/damaged`: text, replaced as a whole; lost with the index, and found again by the next verify.
+#pragma once
+
+#include "server/store/layout.h"
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace bk::store {
+
+class DamageList {
+ public:
+  explicit DamageList(std::string path) : path_(std::move(path)) {}
+  // Takes up what other processes noted; cheap when nothing changed.  A damaged list counts as empty.
+  void refresh();
+  [[nodiscard]] bool empty() const { return places_.empty(); }
+  [[nodiscard]] bool covers(std::uint64_t pack, std::uint64_t offset) const;
+  [[nodiscard]] bool suffers(const std::string& snapshot) const { return snapshots_.contains(snapshot); }
+  // Puts these in place of what is known of those packs; durable on return.
+  void note(const std::set<std::uint64_t>& packs, const std::vector<DamagedPlace>& places);
+  // Adds snapshots that suffer.
+  void note_snapshots(const std::vector<std::string>& snapshots);
+  [[nodiscard]] std::vector<DamagedPlace> places() const;
+
+ private:
+  void parse(const std::string& text);
+  void save() const;
+  struct Range {
+    std::uint64_t from = 0, to = 0;
+  };
+  std::string path_;
+  std::map<std::uint64_t, std::vector<Range>> places_;
+  std::set<std::string> snapshots_;
+  std::uint64_t inode_ = 0;
+};
+
+}  // namespace bk::store
