@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 namespace bk {
 namespace {
@@ -132,10 +133,12 @@ GroupDecoder::GroupDecoder() : impl_(std::make_unique<Impl>()) {
 }
 GroupDecoder::~GroupDecoder() = default;
 
-std::string GroupDecoder::decode(Codec codec, std::string_view bytes, std::uint32_t content_bytes) {
+std::string GroupDecoder::decode(Codec codec, std::string_view bytes, std::uint32_t content_bytes,
+                                 std::string reused) {
   check_group(codec, bytes, content_bytes);
   if (codec == Codec::Raw) return std::string(bytes);
-  std::string content(content_bytes, '\0');
+  std::string content = std::move(reused);
+  content.resize(content_bytes);
   impl_->decode(bytes, content.data(), content_bytes);
   return content;
 }
@@ -149,15 +152,16 @@ std::string_view GroupDecoder::decode_into(const EncodedGroup& group, std::strin
 }
 
 std::string GroupDecoder::decode_front(Codec codec, std::string_view bytes, std::uint32_t content_bytes,
-                                       std::uint32_t front) {
+                                       std::uint32_t front, std::string reused) {
   if (front >= content_bytes || codec != Codec::Zstd) {
-    std::string content = decode(codec, bytes, content_bytes);
+    std::string content = decode(codec, bytes, content_bytes, std::move(reused));
     content.resize(std::min<std::size_t>(content.size(), front));
     return content;
   }
   if (content_bytes > kMaxGroupContent) corrupt("the content is longer than a group may be");
   require_plain_frame(bytes, content_bytes);
-  std::string content(front, '\0');
+  std::string content = std::move(reused);
+  content.resize(front);
   ZSTD_DCtx* const context = impl_->context.get();
   (void)ZSTD_DCtx_reset(context, ZSTD_reset_session_only);
   ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};

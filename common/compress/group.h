@@ -41,11 +41,13 @@ class GroupDecoder {
   ~GroupDecoder();
   // Exactly `content_bytes` bytes, or throws Corrupt (bad frame, other size, no checksum, window too large,
   // dictionary).
-  [[nodiscard]] std::string decode(Codec codec, std::string_view bytes, std::uint32_t content_bytes);
+  // `reused`: a string that is not needed any more, whose memory the result takes.
+  [[nodiscard]] std::string decode(Codec codec, std::string_view bytes, std::uint32_t content_bytes,
+                                   std::string reused = {});
   // The first `front` bytes of it (at most content_bytes), without decoding the rest; throws as decode()
   // does. The frame's checksum is at its end and not looked at: whoever asks compares identities.
   [[nodiscard]] std::string decode_front(Codec codec, std::string_view bytes, std::uint32_t content_bytes,
-                                         std::uint32_t front);
+                                         std::uint32_t front, std::string reused = {});
   // The same without a new string each time: the result lies in `buffer`, which only grows, or in the group.
   [[nodiscard]] std::string_view decode_into(const EncodedGroup& group, std::string& buffer);
 

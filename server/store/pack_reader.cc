@@ -11,6 +11,7 @@ namespace bk::store {
 namespace {
 
 constexpr std::size_t kCacheBytes = 24U << 20U;  // about 24 ordinary groups
+constexpr std::size_t kLargestSpare = 2U << 20U;
 constexpr std::size_t kOpenFiles = 64;
 constexpr std::uint32_t kBulkPayload = 64U << 10U;
 constexpr std::size_t kWholeGroup = kMaxGroupChunks;
@@ -74,19 +75,19 @@ std::vector<ChunkRef> PackReader::chunks(std::uint64_t pack, std::uint32_t offse
 
 DecodedGroup PackReader::load(std::uint64_t pack, std::uint32_t offset, std::size_t last) {
   DecodedGroup out;
-  std::string payload;
-  out.head = read(pack, offset, payload);
+  out.head = read(pack, offset, payload_);
   std::uint32_t begin = 0;
   for (const ChunkRef& chunk : out.head.chunks) {
     out.begins.push_back(begin);
     begin += chunk.bytes;
   }
   if (last + 1 >= out.begins.size()) {
-    out.content = decoder_.decode(out.head.codec, payload, out.head.content_bytes);
+    out.content = decoder_.decode(out.head.codec, payload_, out.head.content_bytes, std::move(spare_));
   } else {
-    out.content =
-        decoder_.decode_front(out.head.codec, payload, out.head.content_bytes, out.begins[last + 1]);
+    out.content = decoder_.decode_front(out.head.codec, payload_, out.head.content_bytes,
+                                        out.begins[last + 1], std::move(spare_));
   }
+  spare_.clear();
   return out;
 }
 
@@ -113,6 +114,8 @@ void PackReader::trim() {
   while (cached_bytes_ > kCacheBytes && cache_.size() > 1) {
     cached_bytes_ -= cache_.back().group.content.size();
     cached_.erase(cache_.back().key);
+    std::string& content = cache_.back().group.content;
+    if (content.capacity() <= kLargestSpare) spare_ = std::move(content);
     cache_.pop_back();
   }
 }

@@ -57,7 +57,8 @@ class PackReader {
   Layout layout_;
   StoreId store_;
   GroupDecoder decoder_;
-  std::list<Cached> cache_;  // most recently used first
+  std::string payload_, spare_;  // memory for the next group: fresh one would have to be cleared each time
+  std::list<Cached> cache_;      // most recently used first
   std::map<GroupKey, std::list<Cached>::iterator> cached_;
   std::size_t cached_bytes_ = 0;
   std::list<std::pair<std::uint64_t, std::unique_ptr<ObjectReader>>> files_;  // most recently used first
