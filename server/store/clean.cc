@@ -7,6 +7,7 @@
 #include "server/store/possession.h"
 #include "server/store/reserve.h"
 #include "server/store/run_writer.h"
+#include "server/store/writer.h"
 
 #include <algorithm>
 #include <cstring>
@@ -377,7 +378,7 @@ void Cleaner::forget_removed() {
   for (const std::string& client : list_clients(store_.layout())) {
     SnapshotLog log(store_.layout(), store_.id(), client);
     if (!log.has_removed_records()) continue;
-    ClientPossession::distrust(store_.layout(), client);
+    renew_possession(store_, client);
     crash_point("store.clean.possession");
     log.forget_removed();
   }

@@ -103,7 +103,13 @@ void ClientPossession::take_up_logs() {
   for (const std::string& name : list_directory(folder_)) {
     if (!name.ends_with(".log")) continue;
     const std::string path = folder_ + "/" + name;
-    const Fd fd = open_file(path, O_RDWR | O_NOFOLLOW);
+    Fd fd;
+    try {
+      fd = open_file(path, O_RDWR | O_NOFOLLOW);
+    } catch (const Error& error) {
+      if (error.sys_errno() == ENOENT) continue;  // its writer made a run of it just now
+      throw;
+    }
     if (!try_lock_descriptor(fd.get())) continue;
     std::vector<Key> keys = keys_of(read_rest(fd.get(), kMaxLogBytes));
     if (!keys.empty()) runs_.add_keys(std::move(keys));

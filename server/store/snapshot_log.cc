@@ -107,9 +107,23 @@ SnapshotRecord SnapshotLog::load(const JournalLine& line) const {
   }
 }
 
+std::optional<SnapshotRecord> SnapshotLog::load_unless_removed(const JournalLine& line) const {
+  try {
+    return load(line);
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    for (const JournalLine& now : live_lines()) {
+      if (now.number == line.number) throw;
+    }
+    return std::nullopt;
+  }
+}
+
 std::vector<SnapshotRecord> SnapshotLog::all() const {
   std::vector<SnapshotRecord> out;
-  for (const JournalLine& line : live_lines()) out.push_back(load(line));
+  for (const JournalLine& line : live_lines()) {
+    if (std::optional<SnapshotRecord> record = load_unless_removed(line)) out.push_back(*std::move(record));
+  }
   return out;
 }
 
@@ -124,7 +138,8 @@ std::optional<SnapshotRecord> SnapshotLog::newest(const std::string& module, con
     return !found;
   });
   if (!found) return std::nullopt;
-  return load(*found);
+  if (std::optional<SnapshotRecord> record = load_unless_removed(*found)) return record;
+  return newest(module, method, name);  // each time one less
 }
 
 void SnapshotLog::append_line(const SnapshotJournal::End& end, const std::string& kind,
@@ -249,7 +264,7 @@ void SnapshotLog::check(const std::function<void(const std::string&)>& report) c
         expected.insert(base_name(object_name(line.number, "gone")));
         if (!storage_->exists(object_name(line.number))) (void)load_mark(line, MarkKind::Gone);
       } else {
-        (void)load(line);
+        (void)load_unless_removed(line);
       }
     } catch (const Error& error) {
       report(error.what());

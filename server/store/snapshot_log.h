@@ -58,6 +58,8 @@ class SnapshotLog {
   [[nodiscard]] SnapshotJournal journal() const;
   [[nodiscard]] std::vector<JournalLine> live_lines() const;
   [[nodiscard]] SnapshotRecord load(const JournalLine& line) const;
+  // Nothing when it was removed, and cleaned away, since its line was read.
+  [[nodiscard]] std::optional<SnapshotRecord> load_unless_removed(const JournalLine& line) const;
   [[nodiscard]] SnapshotMark load_mark(const JournalLine& line) const;
   [[nodiscard]] SnapshotMark load_mark(const JournalLine& line, MarkKind kind) const;
   [[nodiscard]] std::string object_name(std::uint64_t number, std::string_view kind = "snapshot") const;

@@ -60,6 +60,12 @@ std::vector<std::string_view> split(std::string_view content, std::span<const Ch
 
 }  // namespace
 
+void renew_possession(StoreImpl& store, const std::string& client) {
+  ClientPossession::distrust(store.layout(), client);
+  const ClientPossession made(store.layout(), store.id(), client, store.index(),
+                              walk_snapshots(store, client));
+}
+
 WriterImpl::WriterImpl(StoreImpl& store, std::string client, std::string module, std::string method,
                        std::string name)
     : store_(store),

@@ -62,4 +62,7 @@ class WriterImpl final : public Writer, private Possession {
   Totals totals_;
 };
 
+// Makes anew what the client may claim, from its snapshots and checkpoints.
+void renew_possession(StoreImpl& store, const std::string& client);
+
 }  // namespace bk::store

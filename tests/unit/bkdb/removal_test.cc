@@ -86,6 +86,31 @@ TEST_F(RemovalTest, WhatIsHeldStaysAndHoldsBackTheWholeCommand) {
   EXPECT_EQ(left("web1"), 0U);
 }
 
+TEST_F(RemovalTest, CleanGivesTheRoomBackAndPretendOnlyCounts) {
+  write("t/big", std::string(300000, 'x') + std::to_string(1));
+  fill();
+  const auto unneeded = [&] {
+    return json::parse(bkdb({"clean-pretend", "--json"}).out)["unneeded"].get<std::uint64_t>();
+  };
+  EXPECT_EQ(unneeded(), 0U);
+  ASSERT_EQ(bkdb({"rm", "0", "<2013-09-07", "--yes", "--expect", "2"}).status, 0);
+  ASSERT_EQ(bkdb({"rm", "1", "<2013-09-07", "--yes", "--expect", "2"}).status, 0);
+  const std::uint64_t count = unneeded();
+  EXPECT_GT(count, 0U);
+  EXPECT_EQ(bkdb({"clean", "--expect", std::to_string(count + 1)}).status, 77);
+  EXPECT_EQ(bkdb({"clean", "--rewrite", "101"}).status, 64);
+  EXPECT_EQ(unneeded(), count);
+  const Captured cleaned = bkdb({"clean", "--rewrite", "0", "--expect", std::to_string(count)});
+  EXPECT_EQ(cleaned.status, 0) << cleaned.err;
+  EXPECT_NE(cleaned.out.find(" chunks are not needed\n"), std::string::npos) << cleaned.out;
+  EXPECT_EQ(unneeded(), 0U);
+  EXPECT_EQ(bkdb({"verify"}).status, 0);
+  ASSERT_EQ(bkdb({"build"}).status, 0);
+  EXPECT_EQ(bkdb({"verify"}).status, 0);
+  const auto writer = store_->writer("web1", "directories", "rsync", "/srv/wiki");
+  EXPECT_EQ(bkdb({"clean"}).status, 0) << "nothing is condemned, so nobody is waited for";
+}
+
 TEST_F(RemovalTest, CatalogAndViewsForgetWhatIsRemoved) {
   fill();
   const auto record = store_->snapshots("web1").front();
