@@ -269,6 +269,8 @@ HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
     if (read_header(there).id != header_.id)
       throw Error(Kind::Config, quoted(copy) + " is another store, not a copy of this one");
   }
+  // A pack that a clean removes must not come back.
+  const FileLock no_clean = FileLock::exclusive(layout_.clean_lock());
   std::set<std::uint64_t> packs;
   for (const std::uint64_t number : lost_packs()) packs.insert(number);
   std::uint64_t all_bytes = 0;
@@ -306,6 +308,7 @@ PackTotals StoreImpl::check_packs(const PackPlan& plan, const std::function<void
 
 // What the index knows and the storage does not have.
 std::vector<std::uint64_t> StoreImpl::lost_packs() {
+  index_.reload_runs();
   std::set<std::uint64_t> known;
   for (const auto& run : index_.runs().runs())
     for (std::uint64_t slot = 0; slot < run->pack_count(); ++slot)
@@ -313,6 +316,7 @@ std::vector<std::uint64_t> StoreImpl::lost_packs() {
           pack.upto == kWholePack && !path_exists(layout_.journal(pack.pack)))
         known.insert(pack.pack);
   for (const std::uint64_t number : all_packs(layout_)) known.erase(number);
+  std::erase_if(known, [&](std::uint64_t number) { return index_.runs().is_removed(number); });
   return {known.begin(), known.end()};
 }
 
