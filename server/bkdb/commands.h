@@ -26,6 +26,7 @@ int run_hold(Session& session, const Words& words);
 int run_release(Session& session, const Words& words);
 int run_clean_pretend(Session& session, const Words& words);
 int run_clean(Session& session, const Words& words);
+int run_import(Session& session, const Words& words);
 int run_build(Session& session, const Words& words);
 
 // What `choice` (data_idx, datetime_range) and --path select, as trees of a restore stream; not its end.

@@ -1,6 +1,7 @@
 #include "common/error/error.h"
 #include "common/text/escape.h"
 #include "server/bkdb/commands.h"
+#include "server/bkdb/old_folder.h"
 
 #include <array>
 #include <utility>
@@ -9,7 +10,7 @@ namespace bk::bkdb {
 namespace {
 
 using Command = int (*)(Session&, const Words&);
-constexpr std::array<std::pair<const char*, Command>, 15> kCommands = {{
+constexpr std::array<std::pair<const char*, Command>, 16> kCommands = {{
     {"ls", run_ls},
     {"files", run_files},
     {"cat", run_cat},
@@ -24,8 +25,22 @@ constexpr std::array<std::pair<const char*, Command>, 15> kCommands = {{
     {"release", run_release},
     {"clean-pretend", run_clean_pretend},
     {"clean", run_clean},
+    {"import", run_import},
     {"build", run_build},
 }};
+
+// A home's own folders are never one.
+std::optional<OldFolder> old_folder_of(const Session& session, const Options& options,
+                                       const std::string& command) {
+  const bool in_home = (session.folder() + "/").starts_with(session.place().home + "/");
+  if (in_home || options.has("home") || command == "import") return std::nullopt;
+  try {
+    return OldFolder::open(session.folder());
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Io) throw;
+    return std::nullopt;  // a folder that may not be listed
+  }
+}
 
 }  // namespace
 
@@ -39,7 +54,10 @@ int run(const Options& options, const char* argv0) {
   for (const auto& [known, command] : kCommands) {
     if (name != known) continue;
     Session session(options, argv0);
-    return command(session, Words(options.words().begin() + 1, options.words().end()));
+    const Words words(options.words().begin() + 1, options.words().end());
+    if (const std::optional<OldFolder> old = old_folder_of(session, options, name))
+      return run_old(*old, session, name, words);
+    return command(session, words);
   }
   std::string names;
   for (const auto& [known, command] : kCommands) names += (names.empty() ? "" : ", ") + std::string(known);

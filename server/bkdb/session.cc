@@ -53,6 +53,7 @@ void declare_options(Options& options) {
       .usage("bkdb [options] cat data_idx [datetime_range] PATH")
       .usage("bkdb [options] find PATTERN [data_idx] [datetime_range]")
       .usage("bkdb [options] export DEST|- [data_idx] [datetime_range]")
+      .usage("bkdb [options] import DIR --client NAME [--module NAME]")
       .usage("bkdb [options] heal [--from DIR]")
       .usage("bkdb [options] rm|hold|release [data_idx] [datetime_range]")
       .usage("bkdb [options] keep|clean-pretend|clean|build");
@@ -87,7 +88,8 @@ Session::Session(const Options& options, const char* argv0, bool read_only)
     : options_(options), read_only_(read_only), zone_(options.has("local") ? Zone::Local : Zone::Utc) {
   std::optional<std::string> home = options.get("home");
   if (home) home = clean_absolute(*home);
-  place_ = find_place(start_folder(options), home, [&] { return find_home(options, argv0); });
+  folder_ = start_folder(options);
+  place_ = find_place(folder_, home, [&] { return find_home(options, argv0); });
   place_.filter.client = name_option(options, "client", place_.filter.client);
   place_.filter.module = name_option(options, "module", "");
   place_.filter.method = name_option(options, "method", place_.filter.method);
@@ -108,6 +110,11 @@ store::Store& Session::store() {
     store_ = read_only_ ? store::Store::open_to_read(store_directory_)
                         : store::Store::open(store_directory_, false, {}, settings_);
   }
+  return *store_;
+}
+
+store::Store& Session::store_to_fill() {
+  if (!store_) store_ = store::Store::open(store_directory_, true, {}, settings_);
   return *store_;
 }
 

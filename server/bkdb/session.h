@@ -33,6 +33,12 @@ class Session {
 
   // Opened at the first call.  Throws NotFound when there is no store yet.
   [[nodiscard]] store::Store& store();
+  // The same, made when there is none.
+  [[nodiscard]] store::Store& store_to_fill();
+  // The folder that the command is about, as the user spelled it.
+  [[nodiscard]] const std::string& folder() const { return folder_; }
+  // In place of the store's sources.
+  void use(std::vector<Source> sources) { sources_ = std::move(sources); }
   // Of this place, numbered.  From the store's own records, the truth: they are complete also when the
   // catalog is missing, behind or damaged.
   [[nodiscard]] const std::vector<Source>& sources();
@@ -47,6 +53,7 @@ class Session {
 
  private:
   const Options& options_;
+  std::string folder_;
   Place place_;
   bool read_only_;
   Zone zone_ = Zone::Utc;
