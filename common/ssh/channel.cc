@@ -2,6 +2,8 @@
 #include "common/text/escape.h"
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 
 namespace bk::ssh {
 namespace {
@@ -12,7 +14,9 @@ constexpr std::size_t kMaxPiece = 256U << 10U;
 
 // libssh's callbacks: user data is the Channel::Impl.  They do not throw, except for memory, which ends us.
 int on_data(ssh_session, ssh_channel, void* data, std::uint32_t size, int is_stderr, void* self) noexcept {
-  if (is_stderr == 0) return 0;  // stays in libssh's buffer until it is read
+  if (is_stderr == 0)
+    return static_cast<int>(
+        static_cast<Channel::Impl*>(self)->received.put(static_cast<const char*>(data), size));
   std::string& errors = static_cast<Channel::Impl*>(self)->errors;
   errors.append(static_cast<const char*>(data), std::min<std::size_t>(size, kMaxErrors - errors.size()));
   return static_cast<int>(size);  // all of it, so that a chatty far side never stalls on its standard error
@@ -62,7 +66,16 @@ bool Channel::Impl::writable() const {
 }
 
 // Bytes, end of file or an error: a read will not wait.
-bool Channel::Impl::readable() { return ssh_channel_poll(channel.get(), 0) != 0; }
+bool Channel::Impl::readable() { return received.size() > 0 || ssh_channel_poll(channel.get(), 0) != 0; }
+
+// What libssh kept because our buffer was full.  Nothing may pass it by into our buffer meanwhile.
+int Channel::Impl::read_kept(void* buffer, std::size_t size) {
+  const auto want = static_cast<std::uint32_t>(std::min<std::size_t>(size, 1U << 30U));
+  received.pause(true);
+  const int got = ssh_channel_read_nonblocking(channel.get(), buffer, want, 0);
+  received.pause(false);
+  return got;
+}
 
 Error Channel::Impl::broken(std::string_view doing) const {
   if (!session->alive()) return session->broken(doing);
@@ -76,18 +89,38 @@ Error Channel::Impl::broken(std::string_view doing) const {
 // libssh widens the window only as a side of a read that asks for more than the window.  Asked of standard
 // error, whose bytes never stay (on_data takes all), such a read copies nothing; the window is the channel's,
 // for both.  What lies unread counts, so that a slow reader never holds more than about one window.
-void widen_window(ssh_channel channel) {
-  const int unread = ssh_channel_poll(channel, 0);
-  if (unread < 0 || static_cast<std::uint32_t>(unread) > kWindow / 2) return;
+void widen_window(ssh_channel channel, std::size_t received) {
+  const int kept = ssh_channel_poll(channel, 0);
+  if (kept < 0) return;
+  const std::size_t unread = received + static_cast<std::size_t>(kept);
+  if (unread > kWindow / 2) return;
   char none = 0;
   (void)ssh_channel_read_timeout(channel, &none, kWindow - static_cast<std::uint32_t>(unread), 1, 0);
 }
 
-void Window::was_read(ssh_channel channel, std::size_t bytes) {
+void Window::was_read(ssh_channel channel, std::size_t bytes, std::size_t received) {
   since_widened_ += bytes;
   if (since_widened_ < kWindow / 8) return;
   since_widened_ = 0;
-  widen_window(channel);
+  widen_window(channel, received);
+}
+
+std::size_t Received::put(const char* data, std::size_t bytes) {
+  if (paused_ || size() + bytes > kWindow) return 0;
+  if (from_ > bytes_.size() / 2) bytes_.erase(0, std::exchange(from_, 0));  // each byte moves once at most
+  bytes_.append(data, bytes);
+  return bytes;
+}
+
+std::size_t Received::take(void* buffer, std::size_t bytes) {
+  const std::size_t n = std::min(bytes, size());
+  std::memcpy(buffer, bytes_.data() + from_, n);
+  from_ += n;
+  if (from_ == bytes_.size()) {
+    bytes_.clear();
+    from_ = 0;
+  }
+  return n;
 }
 
 Channel::Channel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -95,17 +128,24 @@ Channel::~Channel() = default;
 
 std::size_t Channel::try_read(void* buffer, std::size_t size) {
   impl_->session->keep_pace();
-  const auto want = static_cast<std::uint32_t>(std::min<std::size_t>(size, 1U << 30U));
-  const int got = ssh_channel_read_nonblocking(impl_->channel.get(), buffer, want, 0);
-  if (got > 0) {
-    if (!impl_->session->pace) impl_->window.was_read(impl_->channel.get(), static_cast<std::size_t>(got));
-    return static_cast<std::size_t>(got);
+  const int there = impl_->received.size() > 0 ? 1 : ssh_channel_poll(impl_->channel.get(), 0);
+  std::size_t got = impl_->received.take(buffer, size);
+  if (got == 0 && there > 0) {
+    const int kept = impl_->read_kept(buffer, size);
+    got = kept > 0 ? static_cast<std::size_t>(kept) : 0;
   }
-  if (got == 0 || got == SSH_EOF || at_end()) return 0;
+  if (got > 0) {
+    if (!impl_->session->pace && impl_->session->alive())
+      impl_->window.was_read(impl_->channel.get(), got, impl_->received.size());
+    return got;
+  }
+  if (there != SSH_ERROR || at_end()) return 0;
   throw impl_->broken("reading");
 }
 
-bool Channel::at_end() const { return ssh_channel_is_eof(impl_->channel.get()) != 0; }
+bool Channel::at_end() const {
+  return impl_->received.size() == 0 && ssh_channel_is_eof(impl_->channel.get()) != 0;
+}
 
 std::size_t Channel::read(void* buffer, std::size_t size, std::chrono::milliseconds deadline) {
   const Deadline until(deadline);
@@ -118,6 +158,8 @@ std::size_t Channel::read(void* buffer, std::size_t size, std::chrono::milliseco
 }
 
 std::size_t Channel::try_write(std::string_view bytes) {
+  // The caller reads what came before it learns that this went nowhere, as with bytes that were on their way.
+  if (!impl_->session->alive() && impl_->received.size() > 0) return bytes.size();
   if (impl_->closed || !impl_->session->alive()) throw impl_->broken("writing");
   if (bytes.empty() || !impl_->writable()) return 0;
   const std::size_t window = ssh_channel_window_size(impl_->channel.get());

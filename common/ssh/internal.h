@@ -110,15 +110,32 @@ struct Session::Impl {
 // 11 MB/s at a round trip of 50 ms; this is 130 MB/s there.
 inline constexpr std::uint32_t kWindow = 8U << 20U;
 // Asks for all of it.  The channel's standard error must go to a callback that takes everything.
-void widen_window(ssh_channel channel);
+// `received`: unread bytes that libssh does not know of.
+void widen_window(ssh_channel channel, std::size_t received = 0);
 
 // Widens the window again whenever an eighth of it was read.
 class Window {
  public:
-  void was_read(ssh_channel channel, std::size_t bytes);
+  void was_read(ssh_channel channel, std::size_t bytes, std::size_t received = 0);
 
  private:
   std::size_t since_widened_ = 0;
+};
+
+// What came and was not read yet: taken out of libssh at once, because libssh gives nothing more once the
+// line broke.  At most kWindow; more stays in libssh, whose window then fills.
+class Received {
+ public:
+  // All of it, or nothing (0) when it is too much.
+  std::size_t put(const char* data, std::size_t bytes);
+  std::size_t take(void* buffer, std::size_t bytes);
+  void pause(bool yes) { paused_ = yes; }
+  [[nodiscard]] std::size_t size() const { return bytes_.size() - from_; }
+
+ private:
+  std::string bytes_;
+  std::size_t from_ = 0;  // where the unread ones begin
+  bool paused_ = false;
 };
 
 struct Channel::Impl {
@@ -130,6 +147,7 @@ struct Channel::Impl {
   bool signalled = false;
   bool closed = false;
   Window window;
+  Received received;
 
   explicit Impl(std::shared_ptr<Session::Impl> s) : session(std::move(s)) {}
   Impl(const Impl&) = delete;
@@ -143,6 +161,7 @@ struct Channel::Impl {
   void open(Starts what, const std::string& name);
   [[nodiscard]] bool writable() const;
   [[nodiscard]] bool readable();
+  [[nodiscard]] int read_kept(void* buffer, std::size_t size);
   [[nodiscard]] Error broken(std::string_view doing) const;
 };
 

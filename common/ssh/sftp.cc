@@ -93,6 +93,7 @@ struct Sftp::Impl {
     sftp.reset(sftp_new_channel(session->session.get(), channel->impl_->channel.get()));
     if (!sftp) throw session->broken("starting SFTP");
     (void)channel->impl_->channel.release();
+    channel->impl_->received.pause(true);  // libssh reads for itself; the far side does not speak first
   }
   ~Impl() {
     if (sftp) channel->impl_->forget(sftp->channel);

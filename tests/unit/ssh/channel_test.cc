@@ -136,6 +136,34 @@ TEST_F(SshChannel, TwoHundredMegabytesComeThroughWhole) {
 
 // One thread, both directions at once, more than all buffers hold: neither side may wait for the other.
 // The far side can only end when all of it was taken off its hands, and nobody has read a byte here.
+// Waiting for an exit status that does not come lets the line work without reading from the channel.
+TEST_F(SshChannel, WhatWasReceivedBeforeTheLineBrokeIsReadBeforeTheErrorComes) {
+  const auto channel = session_->exec("head -c 4000000 /dev/zero; exec sleep 60");
+  EXPECT_EQ(kind_of([&] { (void)channel->exit_status(2s); }), Kind::Transient);
+  signal_connection(SIGKILL);
+  EXPECT_EQ(channel->exit_status(10s), std::nullopt);
+  ASSERT_FALSE(session_->alive());
+  channel->write("goes nowhere", 1s);
+  std::string buffer(100000, '\0');
+  std::size_t got = 0;
+  while (got < 4000000) got += channel->read(buffer.data(), buffer.size(), 1s);
+  EXPECT_EQ(got, 4000000U);
+  EXPECT_EQ(kind_of([&] { (void)channel->read(buffer.data(), 1, 1s); }), Kind::Transient);
+  EXPECT_EQ(kind_of([&] { channel->write("no more", 1s); }), Kind::Transient);
+}
+
+// Ours, libssh's, the kernel's: all of it comes in order, and far more than memory may hold waits outside.
+TEST_F(SshChannel, AReaderThatComesLateGetsEverythingInOrder) {
+  const auto channel = session_->exec("seq 10000000 14000000");
+  EXPECT_EQ(kind_of([&] { (void)channel->exit_status(1s); }), Kind::Transient);
+  std::string all, buffer(50000, '\0');
+  while (const std::size_t got = channel->read(buffer.data(), buffer.size(), 20s)) all.append(buffer, 0, got);
+  ASSERT_EQ(all.size(), 4000001U * 9U);
+  for (std::size_t i = 0; i < all.size() / 9; i += 7)
+    ASSERT_EQ(all.substr(i * 9, 9), std::to_string(10000000 + i) + "\n");
+  EXPECT_EQ(channel->exit_status(10s), 0);
+}
+
 TEST_F(SshChannel, SevenMegabytesMayBeOnTheirWay) {
   const auto channel = session_->exec("exec head -c 7000000 /dev/zero");
   EXPECT_EQ(channel->exit_status(60s), 0);
