@@ -187,9 +187,9 @@ void Journal::finish(const Retire& retire) {
   digests_ = Sha256();
   append(seal, {});
   sync_file(fd_.get());
-  behind_.let_go(fd_.get());
   crash_point("store.pack-sealed");
   move_to_packs(retire);
+  behind_.let_go(fd_.get());  // now, because the parity was made of these pages
 }
 
 void Journal::move_to_packs(const Retire& retire) {
