@@ -34,5 +34,6 @@ inline constexpr unsigned kMaxObjectBytes = 4U << 20U;
 
 inline constexpr unsigned char kIdAlgorithmSha256 = 1;
 inline constexpr unsigned short kDomainPlain = 0;
+inline constexpr unsigned short kDomainKeyed = 1;  // stored ids are HMACs of plain ones (server/store)
 
 }  // namespace bk

@@ -23,7 +23,8 @@ std::string index_of(const std::string& store) {
 }
 
 LandlockRules rules_for(const std::string& home, const std::string& client, const std::string& spill) {
-  const std::string store = load_config(home).store;
+  const ServerConfig config = load_config(home);
+  const std::string& store = config.store;
   LandlockRules rules = system_rules();
   rules.read.push_back(program_directory());
   rules.read.push_back(home + "/scripts");
@@ -31,6 +32,7 @@ LandlockRules rules_for(const std::string& home, const std::string& client, cons
   for (const char* part : {"/header", "/packs", "/journal"}) rules.read.push_back(store + part);
   rules.read.push_back(store + "/snapshots/" + client);
   rules.read.push_back(index_of(store));
+  if (!config.store_key_file.empty()) rules.read.push_back(config.store_key_file);
   rules.read_write.push_back(spill);
   return rules;
 }

@@ -28,6 +28,8 @@ int run_clean_pretend(Session& session, const Words& words);
 int run_clean(Session& session, const Words& words);
 int run_import(Session& session, const Words& words);
 int run_build(Session& session, const Words& words);
+// Makes or names the key of an encrypted store; needs no store.
+int run_key(const Words& words);
 
 // What `choice` (data_idx, datetime_range) and --path select, as trees of a restore stream; not its end.
 int send_restore_stream(Session& session, const Words& choice, restore::StreamWriter& out);

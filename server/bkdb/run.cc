@@ -51,6 +51,7 @@ int run(const Options& options, const char* argv0) {
   }
   const std::string& name = options.words().front();
   if (name == "serve") return run_serve(options, argv0);
+  if (name == "key") return run_key(Words(options.words().begin() + 1, options.words().end()));
   for (const auto& [known, command] : kCommands) {
     if (name != known) continue;
     Session session(options, argv0);
@@ -61,7 +62,7 @@ int run(const Options& options, const char* argv0) {
   }
   std::string names;
   for (const auto& [known, command] : kCommands) names += (names.empty() ? "" : ", ") + std::string(known);
-  throw Error(Kind::Usage, "unknown command " + quoted(name) + "; there are " + names + "; see --help");
+  throw Error(Kind::Usage, "unknown command " + quoted(name) + "; there are " + names + ", key; see --help");
 }
 
 }  // namespace bk::bkdb

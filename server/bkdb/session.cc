@@ -56,7 +56,8 @@ void declare_options(Options& options) {
       .usage("bkdb [options] import DIR --client NAME [--module NAME]")
       .usage("bkdb [options] heal [--from DIR]")
       .usage("bkdb [options] rm|hold|release [data_idx] [datetime_range]")
-      .usage("bkdb [options] keep|clean-pretend|clean|build");
+      .usage("bkdb [options] keep|clean-pretend|clean|build")
+      .usage("bkdb key new|show FILE");
   add_home(options);
   options.value("directory,C", "DIR", "act as if started in this folder")
       .value("client", "NAME", "only this client")
@@ -100,6 +101,7 @@ Session::Session(const Options& options, const char* argv0, bool read_only)
   store_directory_ = config.store;
   settings_.parity_percent = config.store_parity;
   settings_.reserve_bytes = config.store_reserve;
+  settings_.key_file = config.store_key_file;
 }
 
 store::Store& Session::store() {
@@ -107,7 +109,7 @@ store::Store& Session::store() {
     if (!is_directory(store_directory_))
       throw Error(Kind::NotFound, "there is no store at " + quoted(store_directory_) +
                                       " yet: nothing was backed up, or -C or --home name another place");
-    store_ = read_only_ ? store::Store::open_to_read(store_directory_)
+    store_ = read_only_ ? store::Store::open_to_read(store_directory_, {}, settings_)
                         : store::Store::open(store_directory_, false, {}, settings_);
   }
   return *store_;

@@ -19,6 +19,9 @@ constexpr ConfigKey kSchema[] = {
     {"store.reserve", ConfigType::Size, "32MiB",
      "room kept free on the store's disk, so that `bkdb rm` and `clean` work when it is full; 0: none is "
      "made"},
+    {"store.key_file", ConfigType::Text, "",
+     "key of an encrypted store, made by `bkdb key new`; must be there before the store is; none: not "
+     "encrypted"},
     {"identity", ConfigType::Text, ".ssh/id_ed25519",
      "private key that clients know; relative to the home folder or absolute"},
     {"keep_finished", ConfigType::Duration, "7d", "how long finished requests stay listed"},
@@ -85,6 +88,8 @@ ServerConfig parse_config(std::string_view text, const std::string& file, const 
   out.store = path_of(values, {"store", "path"}, home);
   out.store_reserve = values.size({"store", "reserve"});
   out.store_parity = static_cast<unsigned>(number_within(values, {"store", "parity"}, 0, 90));
+  if (!values.text({"store", "key_file"}).empty())
+    out.store_key_file = path_of(values, {"store", "key_file"}, home);
   out.identity = path_of(values, {"identity"}, home);
   out.keep_finished = values.duration({"keep_finished"});
   out.limits.concurrency = number_within(values, {"limits", "concurrency"}, 1, 256);

@@ -28,6 +28,7 @@ struct ServerConfig {
   std::string store;                      // absolute
   std::uint64_t store_reserve = 0;        // bytes kept free on its disk
   unsigned store_parity = 0;              // per cent of every pack
+  std::string store_key_file;             // absolute; empty: the store is not encrypted
   std::string identity;                   // absolute: the private key that clients know
   std::chrono::seconds keep_finished{0};  // how long F files stay
   Limits limits;

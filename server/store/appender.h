@@ -15,7 +15,7 @@ class Appender {
  public:
   explicit Appender(StoreImpl& store) : store_(store) {}
   // Returns how many bytes it takes.  Found by everybody at once, durable after sync().
-  std::uint64_t append(const EncodedGroup& group, const std::vector<ChunkRef>& chunks);
+  std::uint64_t append(const EncodedGroup& group, const std::vector<StoredChunk>& chunks);
   // Everything appended, and everything in other journals that was seen, is durable when it returns.
   void sync();
 

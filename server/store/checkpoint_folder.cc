@@ -13,32 +13,38 @@ constexpr std::string_view kEnding = ".checkpoint";
 
 }  // namespace
 
-std::string source_key(const std::string& client, const std::string& module, const std::string& method,
-                       const std::string& name) {
-  return Sha256::of(client + '\0' + module + '\0' + method + '\0' + name).hex().substr(0, 32);
+std::string source_key(const Domain* domain, const std::string& client, const std::string& module,
+                       const std::string& method, const std::string& name) {
+  const std::string source = client + '\0' + module + '\0' + method + '\0' + name;
+  return domain != nullptr ? domain->source_key(source) : Sha256::of(source).hex().substr(0, 32);
 }
 
 CheckpointFolder::CheckpointFolder(const Layout& layout, std::string client)
-    : folder_(layout.snapshots() + "/" + client), client_(std::move(client)) {}
+    : folder_(layout.snapshots() + "/" + client), client_(std::move(client)), domain_(layout.domain) {}
 
 bool CheckpointFolder::is_name(std::string_view file) { return file.ends_with(kEnding); }
 
 std::string CheckpointFolder::path_of(const std::string& module, const std::string& method,
                                       const std::string& name) const {
-  return folder_ + "/" + source_key(client_, module, method, name) + std::string(kEnding);
+  return folder_ + "/" + source_key(domain_.get(), client_, module, method, name) + std::string(kEnding);
 }
 
 void CheckpointFolder::save(const CheckpointRecord& record) const {
   BK_CHECK(record.client == client_);
   ensure_directory(folder_);
   (void)remove_abandoned_in(folder_);
-  replace_durably(path_of(record.module, record.method, record.name), write_checkpoint(record));
+  const std::string path = path_of(record.module, record.method, record.name);
+  const std::string text = write_checkpoint(record);
+  replace_durably(path, domain_ ? domain_->cover(base_name(path), text) : text);
 }
 
 // Throws Protocol for one that cannot be parsed, or stands under another source's name.
 std::optional<CheckpointRecord> CheckpointFolder::read(const std::string& path) const {
-  const std::optional<std::string> text = try_read_file(path, kMaxCheckpointBytes);
+  std::optional<std::string> text = try_read_file(path, 2 * kMaxCheckpointBytes);
   if (!text) return std::nullopt;
+  if (domain_) text = domain_->uncover(base_name(path), *text);
+  if (!text) throw Error(Kind::Protocol, "does not open with the store's key");
+  if (text->size() > kMaxCheckpointBytes) throw Error(Kind::Protocol, "is too large");
   CheckpointRecord record = parse_checkpoint(*text);
   if (record.client != client_ || path_of(record.module, record.method, record.name) != path)
     throw Error(Kind::Protocol, "is another source's");

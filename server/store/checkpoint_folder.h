@@ -14,10 +14,11 @@
 
 namespace bk::store {
 
-// The first 32 hex digits of SHA-256 over client, module, method and name: a source's key in file names and
-// journal lines.
-[[nodiscard]] std::string source_key(const std::string& client, const std::string& module,
-                                     const std::string& method, const std::string& name);
+// 32 hex digits that stand for client, module, method and name in file names and journal lines: of their
+// SHA-256, or of an HMAC where the store has a key.
+[[nodiscard]] std::string source_key(const Domain* domain, const std::string& client,
+                                     const std::string& module, const std::string& method,
+                                     const std::string& name);
 
 class CheckpointFolder {
  public:
@@ -41,6 +42,7 @@ class CheckpointFolder {
                                     const std::string& name) const;
   [[nodiscard]] std::optional<CheckpointRecord> read(const std::string& path) const;
   std::string folder_, client_;
+  std::shared_ptr<const Domain> domain_;
 };
 
 }  // namespace bk::store

@@ -389,7 +389,7 @@ CleanTotals StoreImpl::clean(const CleanOptions& options) {
   return Cleaner(*this, options).run();
 }
 
-bool StoreImpl::can_read(const Location& where, ObjectKind kind, const ChunkId& id) {
+bool StoreImpl::can_read(const Location& where, ObjectKind kind, const StoredId& id) {
   try {
     (void)reader_.chunk(where, kind, id);
     return true;

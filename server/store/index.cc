@@ -40,7 +40,7 @@ std::uint64_t scan_pack(ObjectReader& in, const PackRef& pack,
     while (const std::optional<ScannedRecord> record = scan.next(false)) {
       if (record->head.type != RecordType::Group) continue;
       try {
-        const std::vector<ChunkRef> chunks = chunks_of(in, *record, decoder);
+        const std::vector<StoredChunk> chunks = chunks_of(in, *record, decoder);
         for (std::size_t i = 0; i < chunks.size(); ++i)
           sink({key_of(chunks[i].id), Location{pack.number, static_cast<std::uint32_t>(record->offset),
                                                static_cast<std::uint16_t>(i), chunks[i].kind}});
@@ -100,6 +100,10 @@ void Index::open() {
 }
 
 std::vector<Location> Index::find(ObjectKind kind, const ChunkId& id) const {
+  return find(kind, store_.stored(id));
+}
+
+std::vector<Location> Index::find(ObjectKind kind, const StoredId& id) const {
   std::vector<Location> out;
   const Key key = key_of(id);
   live_.find(key, [&](const Location& where) {
@@ -131,7 +135,7 @@ void Index::find_many(std::span<const ChunkId> ids,
                       const std::function<void(std::size_t, const Location&)>& sink) const {
   std::vector<Key> keys;
   keys.reserve(ids.size());
-  for (const ChunkId& id : ids) keys.push_back(key_of(id));
+  for (const ChunkId& id : ids) keys.push_back(key_of(store_, id));
   for (std::size_t i = 0; i < keys.size(); ++i)
     live_.find(keys[i], [&](const Location& where) { sink(i, where); });
   runs_.find_many(
@@ -141,7 +145,7 @@ void Index::find_many(std::span<const ChunkId> ids,
 std::vector<bool> Index::contains(ObjectKind kind, std::span<const ChunkId> ids) const {
   std::vector<bool> out(ids.size(), false);
   find_many(ids, [&](std::size_t i, const Location& where) {
-    if (where.kind == kind && !out[i]) out[i] = may_name(key_of(ids[i]), where);
+    if (where.kind == kind && !out[i]) out[i] = may_name(key_of(store_, ids[i]), where);
   });
   return out;
 }
@@ -149,10 +153,11 @@ std::vector<bool> Index::contains(ObjectKind kind, std::span<const ChunkId> ids)
 bool Index::contains(ObjectKind kind, const ChunkId& id) const {
   const std::vector<Location> found = find(kind, id);
   return std::any_of(found.begin(), found.end(),
-                     [&](const Location& where) { return may_name(key_of(id), where); });
+                     [&](const Location& where) { return may_name(key_of(store_, id), where); });
 }
 
-bool Index::contains(const Key& key) const {
+bool Index::contains(const ChunkId& id) const {
+  const Key key = key_of(store_, id);
   bool there = false;
   const auto look = [&](const Location& where) { there = there || may_name(key, where); };
   live_.find(key, look);

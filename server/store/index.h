@@ -29,6 +29,7 @@ class Index {
   // not there.  find() tells all places: readers try them, and what they read is hashed.
   // Known places of a chunk of this kind, journals first.  Does not look at the disk for news.
   [[nodiscard]] std::vector<Location> find(ObjectKind kind, const ChunkId& id) const;
+  [[nodiscard]] std::vector<Location> find(ObjectKind kind, const StoredId& id) const;
   // The same for many, which costs a disk far less: `sink` gets the chunk's place in `ids`, as often as it is
   // known to stand somewhere, journals first.
   void find_many(std::span<const ChunkId> ids,
@@ -38,7 +39,7 @@ class Index {
   [[nodiscard]] bool contains(ObjectKind kind, const ChunkId& id) const;
   // Which of these chunks of one kind are known.
   [[nodiscard]] std::vector<bool> contains(ObjectKind kind, std::span<const ChunkId> ids) const;
-  [[nodiscard]] bool contains(const Key& key) const;
+  [[nodiscard]] bool contains(const ChunkId& id) const;  // of whatever kind
   // Takes up what other processes stored since.
   void refresh();
   // Takes up runs that other processes wrote, and lets go of those that were merged away.

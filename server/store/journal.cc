@@ -145,8 +145,8 @@ bool Journal::salvage(const Retire& retire) {
 
 std::uint64_t Journal::append(RecordHead head, std::string_view payload) {
   const std::uint64_t offset = end_;
-  head.payload_bytes = static_cast<std::uint32_t>(payload.size());
-  head.payload_digest = shorten(Sha256::of(payload));
+  std::string covered;
+  payload = cover_payload(head, payload, {pack_, offset}, covered);
   const std::string bytes = write_record_head(head, {pack_, offset});
   const std::string digest(head_digest(bytes));
   try {

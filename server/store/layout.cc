@@ -60,22 +60,34 @@ std::uint64_t new_number() {
 std::string write_header(const StoreHeader& header) {
   Document doc("bk-store", 1);
   doc.add("id", hex_encode({reinterpret_cast<const char*>(header.id.data()), header.id.size()}));
-  doc.add("algorithm", "sha256").add("domain", std::uint64_t{kDomainPlain});
+  doc.add("algorithm", "sha256");
+  doc.add("domain", std::uint64_t{header.key_name.empty() ? kDomainPlain : kDomainKeyed});
+  doc.add_if("key", header.key_name);
   doc.add("chunk-min", header.chunker.min_bytes);
   doc.add("chunk-average", header.chunker.average_bytes);
   doc.add("chunk-max", header.chunker.max_bytes);
   return doc.write();
 }
 
+namespace {
+
+bool is_key_name(const std::string& text) { return text.size() == 32 && hex_decode(text).has_value(); }
+
+}  // namespace
+
 StoreHeader parse_header(std::string_view text) {
   const Document doc = Document::parse(text, "bk-store");
-  doc.allow_only({"id", "algorithm", "domain", "chunk-min", "chunk-average", "chunk-max"});
+  doc.allow_only({"id", "algorithm", "domain", "key", "chunk-min", "chunk-average", "chunk-max"});
   StoreHeader out;
   const std::optional<std::string> id = hex_decode(doc.get("id"));
   if (!id || id->size() != out.id.size()) throw Error(Kind::Protocol, "id is not 32 hex digits");
   std::memcpy(out.id.data(), id->data(), out.id.size());
-  if (doc.get("algorithm") != "sha256" || doc.get_number("domain") != kDomainPlain)
+  const std::uint64_t domain = doc.get_number("domain");
+  if (doc.get("algorithm") != "sha256" || domain > kDomainKeyed)
     throw Error(Kind::Config, "the store uses an algorithm or key domain that this program does not know");
+  out.key_name = doc.find("key").value_or("");
+  if (domain == kDomainPlain ? doc.find("key").has_value() : !is_key_name(out.key_name))
+    throw Error(Kind::Protocol, "key is not the name of a key, or of no use");
   out.chunker.min_bytes = static_cast<std::uint32_t>(doc.get_number("chunk-min", UINT32_MAX));
   out.chunker.average_bytes = static_cast<std::uint32_t>(doc.get_number("chunk-average", UINT32_MAX));
   out.chunker.max_bytes = static_cast<std::uint32_t>(doc.get_number("chunk-max", UINT32_MAX));

@@ -20,6 +20,7 @@ struct Layout {
   std::string index;                                // folder of what can be rebuilt
   std::uint64_t reserve_bytes = 0;                  // of reserve.h
   unsigned parity_percent = kDefaultParityPercent;  // of new packs; 0: none
+  std::shared_ptr<const Domain> domain{};           // what covers the small objects; none in domain 0
 
   static constexpr const char* kHeaderObject = "header";
   static constexpr const char* kPackObjects = "packs/";
@@ -54,7 +55,8 @@ struct Layout {
 
 // store/header: text in the family of common/text/document.h.
 struct StoreHeader {
-  StoreId id{};
+  StoreId id{};          // without its domain's keys
+  std::string key_name;  // of domain 1; empty in domain 0
   ChunkerParams chunker;
 };
 [[nodiscard]] std::string write_header(const StoreHeader& header);

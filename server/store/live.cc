@@ -10,7 +10,7 @@ namespace bk::store {
 namespace {
 
 void insert(std::unordered_multimap<Key, Location>& into, std::uint64_t number, std::uint64_t offset,
-            const std::vector<ChunkRef>& chunks) {
+            const std::vector<StoredChunk>& chunks) {
   for (std::size_t i = 0; i < chunks.size(); ++i)
     into.emplace(key_of(chunks[i].id), Location{number, static_cast<std::uint32_t>(offset),
                                                 static_cast<std::uint16_t>(i), chunks[i].kind});
@@ -82,7 +82,7 @@ void LiveJournals::covered(std::uint64_t number) {
 }
 
 void LiveJournals::note(std::uint64_t number, std::uint64_t offset, std::uint64_t end,
-                        const std::vector<ChunkRef>& chunks) {
+                        const std::vector<StoredChunk>& chunks) {
   View* const view = open(number, {});
   if (view == nullptr || view->end > offset) return;
   if (view->end < offset) read_on(number, *view);

@@ -26,7 +26,7 @@ class LiveJournals {
   void refresh(const Covered& covered);
   // What this process itself appended, so that it need not be read again.
   void note(std::uint64_t number, std::uint64_t offset, std::uint64_t end,
-            const std::vector<ChunkRef>& chunks);
+            const std::vector<StoredChunk>& chunks);
   void find(const Key& key, const std::function<void(const Location&)>& sink) const;
   [[nodiscard]] std::vector<std::uint64_t> numbers() const;  // of the journals that are known
   // All entries of one journal.

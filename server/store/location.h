@@ -1,7 +1,7 @@
 // Keys and values of the index.
 #pragma once
 
-#include "common/chunk/chunk_id.h"
+#include "server/store/domain.h"
 
 #include <array>
 #include <compare>
@@ -11,16 +11,19 @@
 
 namespace bk::store {
 
-// The first half of a ChunkId.  128 bits are enough to *find* a chunk; what is found is then compared with
+// The first half of a StoredId.  128 bits are enough to *find* a chunk; what is found is then compared with
 // the whole identity, so two chunks that share a key cost a second look and never a wrong answer.
 struct Key {
   std::array<std::uint8_t, 16> bytes{};
   auto operator<=>(const Key&) const = default;
 };
-[[nodiscard]] inline Key key_of(const ChunkId& id) {
+[[nodiscard]] inline Key key_of(const StoredId& id) {
   Key key;
-  std::memcpy(key.bytes.data(), id.bytes.data(), key.bytes.size());
+  std::memcpy(key.bytes.data(), id.digest.bytes.data(), key.bytes.size());
   return key;
+}
+[[nodiscard]] inline Key key_of(const StoreId& store, const ChunkId& plain) {
+  return key_of(store.stored(plain));
 }
 
 struct Location {

@@ -58,7 +58,7 @@ class Walk {
         sorter_(std::make_shared<SpillFile>(store.scratch()), kSorterMemory) {}
   void from(const Entry& root) {
     for_each_reachable(store_, root, visited_, [&](ObjectKind, const ChunkId& id) {
-      const Key key = key_of(id);
+      const Key key = key_of(store_.id(), id);
       sorter_.add({reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()});
     });
   }
@@ -110,7 +110,7 @@ Marked mark(StoreImpl& store, const SeenLines& seen) {
     for (const CheckpointRecord& checkpoint : CheckpointFolder(store.layout(), client).all())
       must_read("a checkpoint of " + quoted(client) + ": ", [&] { walk.from_node(checkpoint.node); });
   }
-  for (const ChunkId& node : WriterRoll(store.layout()).pinned())
+  for (const ChunkId& node : WriterRoll(store.layout()).pinned(store.id()))
     must_read("a running backup: ", [&] { walk.from_node(node); });
   out.keys = walk.finish();
   return out;

@@ -63,10 +63,11 @@ RecordHead PackReader::read_head(ObjectReader& in, std::uint64_t pack, std::uint
   return out;
 }
 
-std::vector<ChunkRef> PackReader::chunks(std::uint64_t pack, std::uint32_t offset) {
+std::vector<StoredChunk> PackReader::chunks(std::uint64_t pack, std::uint32_t offset) {
   ObjectReader& in = open(pack);
   ScannedRecord record;
   record.offset = offset;
+  record.pack = {store_, pack};
   std::uint64_t payload_at = 0;
   record.head = read_head(in, pack, offset, payload_at);
   record.end = payload_at + record.head.payload_bytes;
@@ -76,8 +77,9 @@ std::vector<ChunkRef> PackReader::chunks(std::uint64_t pack, std::uint32_t offse
 DecodedGroup PackReader::load(std::uint64_t pack, std::uint32_t offset, std::size_t last) {
   DecodedGroup out;
   out.head = read(pack, offset, payload_);
+  uncover_payload(out.head, {{store_, pack}, offset}, payload_);
   std::uint32_t begin = 0;
-  for (const ChunkRef& chunk : out.head.chunks) {
+  for (const StoredChunk& chunk : out.head.chunks) {
     out.begins.push_back(begin);
     begin += chunk.bytes;
   }
@@ -97,9 +99,10 @@ StoredGroup PackReader::encoded(std::uint64_t pack, std::uint32_t offset, bool c
     const RecordHead head = read(pack, offset, out.encoded.bytes);
     if (check && shorten(Sha256::of(out.encoded.bytes)) != head.payload_digest)
       ByteReader::fail("the payload differs from its digest");
+    uncover_payload(head, {{store_, pack}, offset}, out.encoded.bytes);
     out.encoded.codec = head.codec;
     out.encoded.content_bytes = head.content_bytes;
-    for (const ChunkRef& chunk : head.chunks) {
+    for (const StoredChunk& chunk : head.chunks) {
       out.lengths.push_back(chunk.bytes);
       out.kinds.push_back(chunk.kind);
     }
@@ -154,18 +157,33 @@ void PackReader::prepare(const Location& where, std::uint16_t last) {
   }
 }
 
+std::string_view PackReader::content_at(const Location& where, ObjectKind kind) {
+  const DecodedGroup& found = group(where.pack, where.offset, where.position);
+  if (where.position >= found.head.chunks.size()) ByteReader::fail("the group has fewer chunks");
+  const StoredChunk& chunk = found.head.chunks[where.position];
+  if (chunk.kind != kind) ByteReader::fail("the content differs from its identity");
+  return std::string_view(found.content).substr(found.begins[where.position], chunk.bytes);
+}
+
 std::string_view PackReader::chunk(const Location& where, ObjectKind kind, const ChunkId& id) {
   try {
-    const DecodedGroup& found = group(where.pack, where.offset, where.position);
-    if (where.position >= found.head.chunks.size()) ByteReader::fail("the group has fewer chunks");
-    const ChunkRef& chunk = found.head.chunks[where.position];
-    const std::string_view content =
-        std::string_view(found.content).substr(found.begins[where.position], chunk.bytes);
-    if (chunk.kind != kind || chunk_id(kind, content) != id)
-      ByteReader::fail("the content differs from its identity");
+    const std::string_view content = content_at(where, kind);
+    if (chunk_id(kind, content) != id) ByteReader::fail("the content differs from its identity");
     return content;
   } catch (Error& error) {
     error.add_context("reading chunk " + id.hex() + " at " + place(where.pack, where.offset));
+    throw;
+  }
+}
+
+std::string_view PackReader::chunk(const Location& where, ObjectKind kind, const StoredId& id) {
+  try {
+    const std::string_view content = content_at(where, kind);
+    if (store_.stored(chunk_id(kind, content)) != id)
+      ByteReader::fail("the content differs from its identity");
+    return content;
+  } catch (Error& error) {
+    error.add_context("reading chunk " + id.digest.hex() + " at " + place(where.pack, where.offset));
     throw;
   }
 }

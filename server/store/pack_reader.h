@@ -25,6 +25,7 @@ class PackReader {
   // The content of the chunk at `where`, its hash compared with `id`; valid until the next call.
   // Throws Corrupt naming pack and offset; Io when the disk refuses.  A pack that is not there is Corrupt.
   [[nodiscard]] std::string_view chunk(const Location& where, ObjectKind kind, const ChunkId& id);
+  [[nodiscard]] std::string_view chunk(const Location& where, ObjectKind kind, const StoredId& id);
   // The next chunks read of this group are those up to position `last`: it need not be decoded further.  What
   // cannot be read is left to chunk() to say.
   void prepare(const Location& where, std::uint16_t last);
@@ -32,11 +33,12 @@ class PackReader {
   // as chunk() does.
   [[nodiscard]] StoredGroup encoded(std::uint64_t pack, std::uint32_t offset, bool check);
   // What the group holds; it is decoded only when its table has no ids.  Throws as chunk() does.
-  [[nodiscard]] std::vector<ChunkRef> chunks(std::uint64_t pack, std::uint32_t offset);
+  [[nodiscard]] std::vector<StoredChunk> chunks(std::uint64_t pack, std::uint32_t offset);
   // The pack or journal, whichever exists; throws Corrupt when neither does.  Valid until the next call.
   [[nodiscard]] ObjectReader& open(std::uint64_t number);
 
  private:
+  [[nodiscard]] std::string_view content_at(const Location& where, ObjectKind kind);
   using GroupKey = std::pair<std::uint64_t, std::uint32_t>;
   struct Cached {
     GroupKey key;

@@ -90,7 +90,7 @@ void ClientPossession::rebuild(const Walk& walk) {
     runs_.merge();
   };
   walk([&](const ChunkId& id) {
-    keys.push_back(key_of(id));
+    keys.push_back(key_of(store_, id));
     if (keys.size() >= kMaxRecent) write();
   });
   write();
@@ -122,7 +122,7 @@ bool ClientPossession::owns(const Key& key) const { return recent_.contains(key)
 std::vector<bool> ClientPossession::has(std::span<const ChunkId> ids) {
   std::vector<Key> keys;
   keys.reserve(ids.size());
-  for (const ChunkId& id : ids) keys.push_back(key_of(id));
+  for (const ChunkId& id : ids) keys.push_back(key_of(store_, id));
   std::vector<bool> owned(ids.size(), false);
   for (std::size_t i = 0; i < keys.size(); ++i) owned[i] = recent_.contains(keys[i]);
   runs_.find_many(keys, [&](std::size_t i, const Run&, std::uint64_t) { owned[i] = true; });
@@ -138,11 +138,11 @@ std::vector<bool> ClientPossession::has(std::span<const ChunkId> ids) {
 }
 
 void ClientPossession::add(const ChunkId& id) {
-  if (!owns(key_of(id))) add_new(id);
+  if (!owns(key_of(store_, id))) add_new(id);
 }
 
 void ClientPossession::add_new(const ChunkId& id) {
-  const Key key = key_of(id);
+  const Key key = key_of(store_, id);
   if (!recent_.insert(key).second) return;
   pending_.append(reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size());
 }

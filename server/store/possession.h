@@ -61,7 +61,7 @@ class ClientPossession final : public Possession {
 class PossessionView {
  public:
   PossessionView(const Layout& layout, const StoreId& store, const std::string& client);
-  [[nodiscard]] bool owns(const ChunkId& id) const { return runs_ && runs_->contains(key_of(id)); }
+  [[nodiscard]] bool owns(const StoredId& id) const { return runs_ && runs_->contains(key_of(id)); }
 
  private:
   std::optional<RunSet> runs_;

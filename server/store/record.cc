@@ -1,6 +1,7 @@
 #include "server/store/record.h"
 
 #include "common/error/error.h"
+#include "common/random/random.h"
 #include "server/store/bytes.h"
 
 #include <algorithm>
@@ -18,21 +19,51 @@ std::string_view view(const auto& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+std::string bytes_of(const RecordPlace& place) {
+  return ByteWriter().raw(view(place.pack.store)).u64(place.pack.number).u64(place.offset).take();
+}
+
 ShortDigest digest_of_head(std::string_view fixed_and_table, const RecordPlace& place) {
-  ByteWriter where;
-  where.raw(view(place.pack.store)).u64(place.pack.number).u64(place.offset);
   thread_local Sha256 hash;
-  return shorten(hash.update(where.bytes()).update(fixed_and_table).finish());
+  return shorten(hash.update(bytes_of(place)).update(fixed_and_table).finish());
+}
+
+// Which domain covers a record; none for marks and seals, which say nothing of what is stored.
+const Domain* covering(const RecordHead& head, const RecordPlace& place) {
+  return head.type == RecordType::Group ? place.pack.store.domain.get() : nullptr;
+}
+
+// Table and payload of one record have one key, so they differ in their nonces.
+constexpr std::uint32_t kTableNonce = 1, kPayloadNonce = 2;
+
+SecretKey record_key(const Domain& domain, const RecordHead& head, const RecordPlace& place) {
+  return domain.record_key(place.pack.number, view(head.nonce));
+}
+
+std::string open_or_fail(const SecretKey& key, std::uint32_t nonce, const std::string& bound,
+                         std::string_view sealed) {
+  std::optional<std::string> plain = unseal(key, nonce, bound, sealed);
+  if (!plain) ByteReader::fail("the key does not open the record");
+  return *std::move(plain);
+}
+
+// The part of a head that is known before the payload is covered.
+std::string front_of_head(const RecordHead& head, const Domain* domain) {
+  ByteWriter out;
+  out.raw(kRecordMagic).u8(static_cast<unsigned char>(head.type)).u8(static_cast<unsigned char>(head.codec));
+  out.u8(static_cast<unsigned char>(domain != nullptr ? RecordCipher::Aes256Gcm : RecordCipher::None));
+  out.u8(head.ids_omitted ? kFlagIdsOmitted : 0).u32(domain != nullptr ? domain->key_id() : 0);
+  return out.u32(head.chunks.size()).take();
 }
 
 std::string write_table(const RecordHead& head) {
   ByteWriter out;
   if (head.type == RecordType::Seal)
     return out.varint(head.sealed_groups).raw(head.sealed_digest.view()).take();
-  for (const ChunkRef& chunk : head.chunks)
+  for (const StoredChunk& chunk : head.chunks)
     out.varint(std::uint64_t{chunk.bytes} << 2U | kKinds.find(static_cast<char>(chunk.kind)));
   if (head.ids_omitted) return out.take();
-  for (const ChunkRef& chunk : head.chunks) out.raw(chunk.id.view());
+  for (const StoredChunk& chunk : head.chunks) out.raw(chunk.id.digest.view());
   return out.take();
 }
 
@@ -40,7 +71,7 @@ void parse_chunks(ByteReader& in, std::uint32_t count, RecordHead& head) {
   if (count == 0 || count > kMaxGroupChunks || count > in.left()) ByteReader::fail("a bad number of chunks");
   head.chunks.resize(count);
   std::uint64_t sum = 0;
-  for (ChunkRef& chunk : head.chunks) {
+  for (StoredChunk& chunk : head.chunks) {
     const std::uint64_t word = in.varint(std::uint64_t{kMaxObjectBytes} << 2U | 3U);
     if ((word & 3U) == 3U || word >> 2U == 0) ByteReader::fail("a bad chunk in a group's table");
     chunk.kind = static_cast<ObjectKind>(kKinds[word & 3U]);
@@ -49,7 +80,7 @@ void parse_chunks(ByteReader& in, std::uint32_t count, RecordHead& head) {
   }
   if (sum != head.content_bytes) ByteReader::fail("a group's chunks do not add up to its content");
   if (head.ids_omitted) return;
-  for (ChunkRef& chunk : head.chunks) chunk.id = in.digest();
+  for (StoredChunk& chunk : head.chunks) chunk.id = {in.digest()};
 }
 
 void parse_table(std::string_view table, std::uint32_t count, RecordHead& head) {
@@ -93,20 +124,44 @@ RecordSizes parse_record_sizes(std::string_view fixed) {
   if (in.raw(4) != kRecordMagic) ByteReader::fail("no record begins here");
   (void)in.raw(12);
   const RecordSizes sizes{in.u32(), in.u32()};
-  if (sizes.table_bytes > kMaxTableBytes || sizes.payload_bytes > kMaxPayloadBytes)
+  if (sizes.table_bytes > kMaxTableBytes + kSealBytes || sizes.payload_bytes > kMaxPayloadBytes + kSealBytes)
     ByteReader::fail("a record exceeds its limits");
   return sizes;
 }
 
 std::string write_record_head(const RecordHead& head, const RecordPlace& place) {
-  const std::string table = write_table(head);
+  const Domain* const domain = covering(head, place);
+  std::string table = write_table(head);
   ByteWriter out;
-  out.raw(kRecordMagic).u8(static_cast<unsigned char>(head.type)).u8(static_cast<unsigned char>(head.codec));
-  out.u8(0).u8(head.ids_omitted ? kFlagIdsOmitted : 0);  // cipher 0: plain
-  out.u32(0).u32(head.chunks.size()).u32(table.size()).u32(head.payload_bytes).u32(head.content_bytes);
-  out.u32(0).raw(std::string(16, '\0')).raw(view(head.payload_digest)).raw(table);
+  out.raw(front_of_head(head, domain)).u32(table.size() + (domain != nullptr ? kSealBytes : 0));
+  out.u32(head.payload_bytes).u32(head.content_bytes);
+  out.u32(0).raw(view(head.nonce)).raw(view(head.payload_digest));
+  if (domain != nullptr)
+    table = seal(record_key(*domain, head, place), kTableNonce, bytes_of(place) + out.bytes(), table);
+  out.raw(table);
   const ShortDigest digest = digest_of_head(out.bytes(), place);
   return out.raw(view(digest)).take();
+}
+
+std::string_view cover_payload(RecordHead& head, std::string_view payload, const RecordPlace& place,
+                               std::string& buffer) {
+  if (const Domain* const domain = covering(head, place)) {
+    const std::string nonce = SystemRandom().bytes(head.nonce.size());
+    std::memcpy(head.nonce.data(), nonce.data(), head.nonce.size());
+    buffer = seal(record_key(*domain, head, place), kPayloadNonce,
+                  bytes_of(place) + front_of_head(head, domain), payload);
+    payload = buffer;
+  }
+  head.payload_bytes = static_cast<std::uint32_t>(payload.size());
+  head.payload_digest = shorten(Sha256::of(payload));
+  return payload;
+}
+
+void uncover_payload(const RecordHead& head, const RecordPlace& place, std::string& payload) {
+  const Domain* const domain = covering(head, place);
+  if (domain == nullptr) return;
+  payload = open_or_fail(record_key(*domain, head, place), kPayloadNonce,
+                         bytes_of(place) + front_of_head(head, domain), payload);
 }
 
 RecordHead parse_record_head(std::string_view bytes, const RecordPlace& place) {
@@ -124,31 +179,43 @@ RecordHead parse_record_head(std::string_view bytes, const RecordPlace& place) {
   const std::uint8_t codec = in.u8();
   if (codec > 1) ByteReader::fail("an unknown codec");
   head.codec = static_cast<Codec>(codec);
-  if (in.u8() != 0) ByteReader::fail("an unknown cipher");
+  const std::uint8_t cipher = in.u8();
+  if (cipher > 1) ByteReader::fail("an unknown cipher");
   const std::uint8_t flags = in.u8();
   if ((flags & ~kFlagIdsOmitted) != 0) ByteReader::fail("an unknown flag");
   head.ids_omitted = (flags & kFlagIdsOmitted) != 0;
-  (void)in.u32();  // key id
+  const std::uint64_t key_id = in.u32();
   const std::uint32_t count = in.u32();
   (void)in.u32();
   head.payload_bytes = in.u32();
   head.content_bytes = in.u32();
   if (head.content_bytes > kMaxGroupContent) ByteReader::fail("a group's content exceeds its limit");
-  (void)in.raw(20);  // reserved, nonce
+  (void)in.u32();  // reserved
+  std::memcpy(head.nonce.data(), in.raw(16).data(), 16);
   std::memcpy(head.payload_digest.data(), in.raw(16).data(), 16);
-  parse_table(in.raw(sizes.table_bytes), count, head);
+  const Domain* const domain = covering(head, place);
+  if (cipher != (domain != nullptr ? 1 : 0))
+    ByteReader::fail("a group is not covered as this store's groups are");
+  if (key_id != (domain != nullptr ? domain->key_id() : 0)) ByteReader::fail("a record of another key");
+  const std::string_view table = in.raw(sizes.table_bytes);
+  if (domain == nullptr) {
+    parse_table(table, count, head);
+  } else {
+    const std::string bound = bytes_of(place) + std::string(bytes.substr(0, kRecordFixedBytes));
+    parse_table(open_or_fail(record_key(*domain, head, place), kTableNonce, bound, table), count, head);
+  }
   return head;
 }
 
 std::string_view head_digest(std::string_view head) { return head.substr(head.size() - kRecordDigestBytes); }
 
-void for_each_chunk(const RecordHead& head, std::string_view content,
-                    const std::function<void(std::size_t, const ChunkRef&, std::string_view)>& sink) {
+void for_each_chunk(const RecordHead& head, const StoreId& store, std::string_view content,
+                    const std::function<void(std::size_t, const StoredChunk&, std::string_view)>& sink) {
   std::size_t at = 0;
   for (std::size_t i = 0; i < head.chunks.size(); ++i) {
-    ChunkRef chunk = head.chunks[i];
+    StoredChunk chunk = head.chunks[i];
     const std::string_view piece = content.substr(at, chunk.bytes);
-    const ChunkId id = chunk_id(chunk.kind, piece);
+    const StoredId id = store.stored(chunk_id(chunk.kind, piece));
     if (!head.ids_omitted && id != chunk.id) ByteReader::fail("a chunk's content differs from its identity");
     chunk.id = id;
     sink(i, chunk, piece);

@@ -9,11 +9,12 @@ namespace bk::store {
 namespace {
 
 // Each of the decoded chunks, compared with its identity before anything is done with it.
-void check_chunks(const RecordHead& head, std::string_view content, const std::vector<ChunkRef>& chunks) {
+void check_chunks(const RecordHead& head, const StoreId& store, std::string_view content,
+                  const std::vector<StoredChunk>& chunks) {
   RecordHead whole = head;
   whole.ids_omitted = false;
   whole.chunks = chunks;
-  for_each_chunk(whole, content, [](std::size_t, const ChunkRef&, std::string_view) {});
+  for_each_chunk(whole, store, content, [](std::size_t, const StoredChunk&, std::string_view) {});
 }
 
 }  // namespace
@@ -37,7 +38,7 @@ bool Repacker::copy(std::uint64_t number, const Unneeded& unneeded) {
   return false;
 }
 
-bool Repacker::elsewhere(const ChunkRef& chunk) {
+bool Repacker::elsewhere(const StoredChunk& chunk) {
   if (collected_.contains(chunk.id)) return true;
   for (const Location& where : store_.index().find(chunk.kind, chunk.id)) {
     if (std::find(done_.begin(), done_.end(), where.pack) != done_.end()) continue;
@@ -46,7 +47,7 @@ bool Repacker::elsewhere(const ChunkRef& chunk) {
   return false;
 }
 
-std::vector<bool> Repacker::needed(std::uint32_t offset, const std::vector<ChunkRef>& chunks,
+std::vector<bool> Repacker::needed(std::uint32_t offset, const std::vector<StoredChunk>& chunks,
                                    const Unneeded& unneeded) {
   std::vector<bool> out(chunks.size());
   for (std::size_t i = 0; i < chunks.size(); ++i)
@@ -55,22 +56,23 @@ std::vector<bool> Repacker::needed(std::uint32_t offset, const std::vector<Chunk
 }
 
 void Repacker::copy_group(ObjectReader& pack, const ScannedRecord& record, const Unneeded& unneeded) {
-  const std::vector<ChunkRef> chunks = chunks_of(pack, record, decoder_);
+  const std::vector<StoredChunk> chunks = chunks_of(pack, record, decoder_);
   const std::vector<bool> stays = needed(static_cast<std::uint32_t>(record.offset), chunks, unneeded);
   const auto count = static_cast<std::size_t>(std::count(stays.begin(), stays.end(), true));
   if (count == 0) return;
   EncodedGroup group{record.head.codec,
                      read_exactly(pack, record.end - record.head.payload_bytes, record.head.payload_bytes),
                      record.head.content_bytes};
+  uncover_payload(record.head, {record.pack, record.offset}, group.bytes);
   const std::string content = decoder_.decode(group.codec, group.bytes, group.content_bytes);
-  check_chunks(record.head, content, chunks);
+  check_chunks(record.head, store_.id(), content, chunks);
   if (count == chunks.size() && content.size() >= kTargetGroupContent / 2) return append(group, chunks);
   std::size_t at = 0;
   for (std::size_t i = 0; i < chunks.size(); at += chunks[i++].bytes)
     if (stays[i]) collect(chunks[i], std::string_view(content).substr(at, chunks[i].bytes));
 }
 
-void Repacker::collect(const ChunkRef& chunk, std::string_view content) {
+void Repacker::collect(const StoredChunk& chunk, std::string_view content) {
   Batch& batch = chunk.kind == ObjectKind::Data ? data_ : metadata_;
   if (!collected_.insert(chunk.id).second) return;
   if (batch.content.size() + content.size() > kMaxGroupContent || batch.chunks.size() == kMaxGroupChunks)
@@ -83,11 +85,11 @@ void Repacker::collect(const ChunkRef& chunk, std::string_view content) {
 void Repacker::flush(Batch& batch) {
   if (batch.chunks.empty()) return;
   append(encoder_.encode(batch.content), batch.chunks);
-  for (const ChunkRef& chunk : batch.chunks) collected_.erase(chunk.id);
+  for (const StoredChunk& chunk : batch.chunks) collected_.erase(chunk.id);
   batch = {};
 }
 
-void Repacker::append(const EncodedGroup& group, const std::vector<ChunkRef>& chunks) {
+void Repacker::append(const EncodedGroup& group, const std::vector<StoredChunk>& chunks) {
   const std::uint64_t bytes = appender_.append(group, chunks);
   waiting_bytes_ += bytes;
   copied_bytes_ += bytes;

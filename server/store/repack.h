@@ -33,22 +33,22 @@ class Repacker {
  private:
   struct Batch {
     std::string content;
-    std::vector<ChunkRef> chunks;
+    std::vector<StoredChunk> chunks;
   };
   void copy_group(ObjectReader& pack, const ScannedRecord& record, const Unneeded& unneeded);
-  [[nodiscard]] std::vector<bool> needed(std::uint32_t offset, const std::vector<ChunkRef>& chunks,
+  [[nodiscard]] std::vector<bool> needed(std::uint32_t offset, const std::vector<StoredChunk>& chunks,
                                          const Unneeded& unneeded);
-  [[nodiscard]] bool elsewhere(const ChunkRef& chunk);
-  void collect(const ChunkRef& chunk, std::string_view content);
+  [[nodiscard]] bool elsewhere(const StoredChunk& chunk);
+  void collect(const StoredChunk& chunk, std::string_view content);
   void flush(Batch& batch);
-  void append(const EncodedGroup& group, const std::vector<ChunkRef>& chunks);
+  void append(const EncodedGroup& group, const std::vector<StoredChunk>& chunks);
 
   StoreImpl& store_;
   Appender appender_;
   GroupEncoder encoder_;
   GroupDecoder decoder_;
   Batch data_, metadata_;
-  std::set<ChunkId> collected_;  // in a batch
+  std::set<StoredId> collected_;  // in a batch
   std::vector<std::uint64_t> done_;
   std::uint64_t waiting_bytes_ = 0, copied_bytes_ = 0;
 };

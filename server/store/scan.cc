@@ -20,7 +20,7 @@ ScannedRecord PackScan::read_record(std::uint64_t offset, bool check_payload) co
   const RecordSizes sizes = parse_record_sizes(head);
   head += read_exactly(in_, offset + kRecordFixedBytes, sizes.head_bytes() - kRecordFixedBytes);
   ScannedRecord out{offset, offset + sizes.all_bytes(), parse_record_head(head, {pack_, offset}),
-                    std::string(head_digest(head))};
+                    std::string(head_digest(head)), pack_};
   if (out.end > in_.size()) ByteReader::fail("the file ends too early");
   if (check_payload && sizes.payload_bytes > 0) {
     const std::string payload = read_exactly(in_, offset + sizes.head_bytes(), sizes.payload_bytes);
@@ -65,15 +65,15 @@ bool PackScan::skip_to_next() {
   }
 }
 
-std::vector<ChunkRef> chunks_of(ObjectReader& in, const ScannedRecord& record, GroupDecoder& decoder) {
+std::vector<StoredChunk> chunks_of(ObjectReader& in, const ScannedRecord& record, GroupDecoder& decoder) {
   if (!record.head.ids_omitted) return record.head.chunks;
-  const std::string payload =
-      read_exactly(in, record.end - record.head.payload_bytes, record.head.payload_bytes);
+  std::string payload = read_exactly(in, record.end - record.head.payload_bytes, record.head.payload_bytes);
+  uncover_payload(record.head, {record.pack, record.offset}, payload);
   const std::string content = decoder.decode(record.head.codec, payload, record.head.content_bytes);
-  std::vector<ChunkRef> out;
+  std::vector<StoredChunk> out;
   out.reserve(record.head.chunks.size());
-  for_each_chunk(record.head, content,
-                 [&](std::size_t, const ChunkRef& chunk, std::string_view) { out.push_back(chunk); });
+  for_each_chunk(record.head, record.pack.store, content,
+                 [&](std::size_t, const StoredChunk& chunk, std::string_view) { out.push_back(chunk); });
   return out;
 }
 

@@ -14,6 +14,7 @@ struct ScannedRecord {
   std::uint64_t offset = 0, end = 0;
   RecordHead head;
   std::string digest;  // the head digest
+  PackRef pack{};      // where it stands
 };
 
 // Reads from what stays the caller's.  Throws Io when the disk cannot be read; bytes that are
@@ -38,8 +39,8 @@ class PackScan {
 };
 
 // The ids of a group's chunks, decoding it when its table omits them.  Throws Corrupt.
-[[nodiscard]] std::vector<ChunkRef> chunks_of(ObjectReader& in, const ScannedRecord& record,
-                                              GroupDecoder& decoder);
+[[nodiscard]] std::vector<StoredChunk> chunks_of(ObjectReader& in, const ScannedRecord& record,
+                                                 GroupDecoder& decoder);
 // Throws Corrupt when there are fewer.
 [[nodiscard]] std::string read_exactly(ObjectReader& in, std::uint64_t offset, std::size_t bytes);
 

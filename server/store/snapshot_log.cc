@@ -6,6 +6,7 @@
 #include "common/path/names.h"
 #include "common/text/escape.h"
 #include "server/store/checkpoint_folder.h"
+#include "server/store/covered_storage.h"
 
 #include <algorithm>
 #include <array>
@@ -34,11 +35,11 @@ struct Adopted {
   std::string client, previous, snapshot, source;
 };
 
-Adopted read_object(const std::string& kind, const std::string& text) {
+Adopted read_object(const Domain* domain, const std::string& kind, const std::string& text) {
   if (kind == "snapshot") {
     const SnapshotRecord record = parse_snapshot(text);
     return {record.client, record.previous, record.id,
-            source_key(record.client, record.module, record.method, record.name)};
+            source_key(domain, record.client, record.module, record.method, record.name)};
   }
   const SnapshotMark mark = parse_mark(mark_kind(kind), text);
   return {mark.client, mark.previous, mark.snapshot, mark.source};
@@ -58,7 +59,7 @@ std::vector<std::string> list_clients(const Layout& layout) {
 }
 
 SnapshotLog::SnapshotLog(const Layout& layout, const StoreId& store, std::string client)
-    : storage_(layout.storage),
+    : storage_(covered(layout.storage, store.domain)),
       objects_(Layout::snapshot_objects(client)),
       folder_(layout.snapshots() + "/" + client),
       client_(std::move(client)),
@@ -77,7 +78,7 @@ std::string SnapshotLog::first_hash() const {
 
 std::string SnapshotLog::source_of(const std::string& module, const std::string& method,
                                    const std::string& name) const {
-  return source_key(client_, module, method, name);
+  return source_key(store_.domain.get(), client_, module, method, name);
 }
 
 SnapshotJournal SnapshotLog::journal() const { return {folder_ + "/journal", first_hash()}; }
@@ -162,7 +163,7 @@ bool SnapshotLog::adopt_next() {
     const std::optional<std::string> text = storage_->get(name, kMaxSnapshotBytes);
     if (!text) continue;
     try {
-      const Adopted next = read_object(kind, *text);
+      const Adopted next = read_object(store_.domain.get(), kind, *text);
       if (next.client == client_ && next.previous == shown_previous(end)) {
         append_line(end, kind == "gone" ? "snapshot" : kind, next.snapshot, next.source);
         return true;

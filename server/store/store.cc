@@ -1,5 +1,6 @@
 #include "server/store/store.h"
 
+#include "common/crypt/key_file.h"
 #include "common/error/error.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
@@ -45,7 +46,7 @@ bool is_empty(const std::string& directory) {
 }
 
 // The header comes last: a folder with a header is a store.
-void create_store(const Layout& layout) {
+void create_store(const Layout& layout, const StoreSettings& settings) {
   const bool objects = !layout.storage->list("", "", 1).empty();
   if (objects || !is_empty(layout.journals()) || !is_empty(layout.snapshots()))
     throw Error(Kind::Corrupt, "the store " + quoted(layout.store) +
@@ -54,6 +55,7 @@ void create_store(const Layout& layout) {
     ensure_directory(folder);
   StoreHeader header;
   std::memcpy(header.id.data(), SystemRandom().bytes(header.id.size()).data(), header.id.size());
+  if (!settings.key_file.empty()) header.key_name = key_name(load_key(settings.key_file));
   (void)layout.storage->put(Layout::kHeaderObject,
                             write_header(header));  // false: somebody else made it just now
   crash_point("store.created");
@@ -72,6 +74,33 @@ StoreHeader read_header(const Layout& layout) {
   }
 }
 
+// The keys of the header's domain.
+std::shared_ptr<const Domain> domain_of(const Layout& layout, const StoreHeader& header,
+                                        const std::string& key_file) {
+  const auto refuse = [&](const std::string& why) {
+    throw Error(Kind::Config, "the store " + quoted(layout.store) + " " + why);
+  };
+  if (header.key_name.empty()) {
+    if (!key_file.empty())
+      refuse("is not encrypted although a key file is configured: take it out, or make a new store");
+    return nullptr;
+  }
+  if (key_file.empty())
+    refuse("is encrypted with the key " + header.key_name + ": name its file as key_file below [store]");
+  const SecretKey key = load_key(key_file);
+  if (key_name(key) != header.key_name)
+    refuse("is encrypted with the key " + header.key_name + ", and " + quoted(key_file) + " holds " +
+           key_name(key));
+  return std::make_shared<const Domain>(
+      key, std::string_view(reinterpret_cast<const char*>(header.id.data()), header.id.size()));
+}
+
+std::unique_ptr<Store> open_layout(Layout layout, const StoreSettings& settings, bool read_only) {
+  StoreHeader header = read_header(layout);
+  header.id.domain = layout.domain = domain_of(layout, header, settings.key_file);
+  return std::make_unique<StoreImpl>(std::move(layout), std::move(header), read_only);
+}
+
 auto order_of(const SnapshotRecord& r) { return std::tie(r.client, r.module, r.method, r.name, r.sequence); }
 
 }  // namespace
@@ -84,21 +113,22 @@ std::unique_ptr<Store> Store::open(const std::string& directory, bool create, co
 
 std::unique_ptr<Store> Store::open_on(std::shared_ptr<Storage> storage, const std::string& directory,
                                       bool create, const std::string& index, const StoreSettings& settings) {
-  const Layout layout = layout_of(std::move(storage), directory, index, settings);
-  if (create && !layout.storage->exists(Layout::kHeaderObject)) create_store(layout);
-  return std::make_unique<StoreImpl>(layout, read_header(layout));
+  Layout layout = layout_of(std::move(storage), directory, index, settings);
+  if (create && !layout.storage->exists(Layout::kHeaderObject)) create_store(layout, settings);
+  return open_layout(std::move(layout), settings, false);
 }
 
-std::unique_ptr<Store> Store::open_to_read(const std::string& directory, const std::string& index) {
-  const Layout layout =
-      layout_of(std::make_shared<FolderStorage>(clean_absolute(directory)), directory, index);
-  return std::make_unique<StoreImpl>(layout, read_header(layout), true);
+std::unique_ptr<Store> Store::open_to_read(const std::string& directory, const std::string& index,
+                                           const StoreSettings& settings) {
+  return open_layout(
+      layout_of(std::make_shared<FolderStorage>(clean_absolute(directory)), directory, index, settings),
+      settings, true);
 }
 
 // Who may only read cannot look for packs that no run covers either: that takes a lock.
 StoreImpl::StoreImpl(Layout layout, StoreHeader header, bool read_only)
     : layout_(std::move(layout)),
-      header_(header),
+      header_(std::move(header)),
       index_(layout_, header_.id),
       reader_(layout_, header_.id),
       reconciled_(read_only) {
@@ -204,9 +234,9 @@ bool StoreImpl::owns_group(const std::string& client, const StoredPlace& place) 
   require_safe_name("client", client);
   const PossessionView& owner = owners_.try_emplace(client, layout_, header_.id, client).first->second;
   try {
-    const std::vector<ChunkRef> chunks = reader_.chunks(place.pack, place.offset);
+    const std::vector<StoredChunk> chunks = reader_.chunks(place.pack, place.offset);
     return std::all_of(chunks.begin(), chunks.end(),
-                       [&](const ChunkRef& chunk) { return owner.owns(chunk.id); });
+                       [&](const StoredChunk& chunk) { return owner.owns(chunk.id); });
   } catch (const Error& error) {
     if (error.kind() != Kind::Corrupt) throw;
     return false;

@@ -5,8 +5,8 @@
 // can be rebuilt (I3). Specification: docs/formats/store.md.
 //
 // Concurrency: any number of readers and writers, in any number of processes.  A Store object belongs to one
-// thread. Errors: Io (disk), Corrupt (stored bytes differ from what was recorded), Config (not a store, or a
-// newer version).
+// thread. Errors: Io (disk), Corrupt (stored bytes differ from what was recorded), Config (not a store, a
+// newer version, or not its key).
 #pragma once
 
 #include "common/chunk/chunk_id.h"
@@ -37,6 +37,7 @@ inline constexpr unsigned kDefaultParityPercent = 3;
 struct StoreSettings {
   unsigned parity_percent = kDefaultParityPercent;  // 0 to 90, of the packs that are finished from now on
   std::uint64_t reserve_bytes = 0;  // kept free on the store's disk, for removing when it is full; 0: none
+  std::string key_file{};  // of an encrypted store: needed to open one, and makes a new one encrypted
 };
 
 struct ChunkRef {
@@ -172,7 +173,8 @@ class Store {
   // For somebody who may read and not write: nothing is made, repaired or rebuilt, and writer() must not be
   // called.  A missing index throws Config.
   [[nodiscard]] static std::unique_ptr<Store> open_to_read(const std::string& directory,
-                                                           const std::string& index = {});
+                                                           const std::string& index = {},
+                                                           const StoreSettings& settings = {});
   virtual ~Store() = default;
 
   [[nodiscard]] virtual std::unique_ptr<Writer> writer(const std::string& client, const std::string& module,

@@ -44,7 +44,7 @@ class StoreImpl final : public Store {
                                              const std::string& method, const std::string& name) override;
   CleanTotals clean(const CleanOptions& options) override;
   // Whether that very chunk stands there.
-  [[nodiscard]] bool can_read(const Location& where, ObjectKind kind, const ChunkId& id);
+  [[nodiscard]] bool can_read(const Location& where, ObjectKind kind, const StoredId& id);
   const ChunkerParams& chunker() const override { return header_.chunker; }
   const std::string& directory() const override { return layout_.store; }
   const std::string& scratch() const override { return layout_.index; }

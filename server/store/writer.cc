@@ -69,7 +69,7 @@ void renew_possession(StoreImpl& store, const std::string& client) {
 WriterImpl::WriterImpl(StoreImpl& store, std::string client, std::string module, std::string method,
                        std::string name)
     : store_(store),
-      registration_(store.layout()),
+      registration_(store.layout(), store.id()),
       client_(std::move(client)),
       module_(std::move(module)),
       method_(std::move(method)),
@@ -103,14 +103,13 @@ std::vector<bool> WriterImpl::which_known(std::span<const ChunkRef> chunks) {
     out[i] = pending_.contains(chunks[i].id);
   }
   store_.index().find_many(ids, [&](std::size_t i, const Location& where) {
-    if (where.kind == chunks[i].kind && store_.index().may_name(key_of(ids[i]), where)) out[i] = true;
+    if (where.kind == chunks[i].kind && store_.index().may_name(key_of(store_.id(), ids[i]), where))
+      out[i] = true;
   });
   return out;
 }
 
-bool WriterImpl::contains(const ChunkId& id) {
-  return pending_.contains(id) || store_.index().contains(key_of(id));
-}
+bool WriterImpl::contains(const ChunkId& id) { return pending_.contains(id) || store_.index().contains(id); }
 
 std::vector<bool> WriterImpl::has(std::span<const ChunkId> ids) {
   std::vector<bool> out = possession_.has(ids);
@@ -194,7 +193,11 @@ void WriterImpl::flush() {
 }
 
 void WriterImpl::store_group(const EncodedGroup& group, std::vector<ChunkRef> chunks) {
-  totals_.stored_bytes += appender_.append(group, chunks);
+  std::vector<StoredChunk> stored;
+  stored.reserve(chunks.size());
+  for (const ChunkRef& chunk : chunks)
+    stored.push_back({store_.id().stored(chunk.id), chunk.kind, chunk.bytes});
+  totals_.stored_bytes += appender_.append(group, stored);
   possession_.flush();
 }
 

@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <sstream>
+
 namespace bk::store {
 namespace {
 
@@ -28,9 +30,18 @@ void count_up(const std::string& folder) {
             [&] { return "writing " + quoted(folder + kCounter); });
 }
 
+// In a store with a key a pin tells nothing about the node either.
+constexpr std::string_view kPin = "pin";
+
+std::optional<ChunkId> parse_pin(const StoreId& store, const std::string& line) {
+  std::optional<std::string> bytes = hex_decode(line);
+  if (bytes && store.domain) bytes = store.domain->uncover(kPin, *bytes);
+  return bytes ? Digest::from_hex(hex_encode(*bytes)) : std::nullopt;
+}
+
 }  // namespace
 
-WriterRegistration::WriterRegistration(const Layout& layout) {
+WriterRegistration::WriterRegistration(const Layout& layout, StoreId store) : store_(std::move(store)) {
   ensure_directory(layout.writers());
   const FileLock lock = WriterRoll(layout).close();
   path_ = layout.writers() + "/" + pack_name(new_number()).substr(0, 16) + std::string(kEnding);
@@ -41,7 +52,11 @@ WriterRegistration::WriterRegistration(const Layout& layout) {
 
 WriterRegistration::~WriterRegistration() { (void)::unlink(path_.c_str()); }
 
-void WriterRegistration::pin(const ChunkId& node) { write_all(fd_.get(), node.hex() + "\n"); }
+void WriterRegistration::pin(const ChunkId& node) {
+  const std::string covered =
+      store_.domain ? store_.domain->cover(kPin, node.view()) : std::string(node.view());
+  write_all(fd_.get(), hex_encode(covered) + "\n");
+}
 
 FileLock WriterRoll::close() const { return FileLock::exclusive(folder_ + "/roll"); }
 
@@ -68,14 +83,16 @@ std::vector<std::string> WriterRoll::living() const {
   return out;
 }
 
-std::vector<ChunkId> WriterRoll::pinned() const {
+std::vector<ChunkId> WriterRoll::pinned(const StoreId& store) const {
   std::vector<ChunkId> out;
   for (const std::string& name : living()) {
-    const std::optional<std::string> text = try_read_file(folder_ + "/" + name, kMaxPins);
-    for (std::size_t at = 0; text && at + 65 <= text->size(); at += 65) {
-      const std::optional<Digest> id = Digest::from_hex(std::string_view(*text).substr(at, 64));
-      if (!id) throw Error(Kind::Corrupt, quoted(folder_ + "/" + name) + " cannot be read");
-      out.push_back(*id);
+    std::istringstream lines(try_read_file(folder_ + "/" + name, kMaxPins).value_or(""));
+    for (std::string line; std::getline(lines, line);) {
+      // A line without its end is being written, and so not yet relied on.
+      if (lines.eof()) break;
+      const std::optional<ChunkId> node = parse_pin(store, line);
+      if (!node) throw Error(Kind::Corrupt, quoted(folder_ + "/" + name) + " cannot be read");
+      out.push_back(*node);
     }
   }
   return out;

@@ -8,6 +8,7 @@
 #include "common/chunk/chunk_id.h"
 #include "common/io/fd.h"
 #include "common/io/lock.h"
+#include "server/store/domain.h"
 #include "server/store/layout.h"
 
 #include <cstdint>
@@ -19,7 +20,7 @@ namespace bk::store {
 class WriterRegistration {
  public:
   // Registers; what is condemned has to be read after this.
-  explicit WriterRegistration(const Layout& layout);
+  WriterRegistration(const Layout& layout, StoreId store);
   ~WriterRegistration();
   WriterRegistration(const WriterRegistration&) = delete;
   WriterRegistration& operator=(const WriterRegistration&) = delete;
@@ -27,6 +28,7 @@ class WriterRegistration {
   void pin(const ChunkId& node);
 
  private:
+  StoreId store_;
   std::string path_;
   Fd fd_;
 };
@@ -37,7 +39,7 @@ class WriterRoll {
   // Names of those that live.  What killed ones left is removed.
   [[nodiscard]] std::vector<std::string> living() const;
   // Nodes that living writers have pinned.
-  [[nodiscard]] std::vector<ChunkId> pinned() const;
+  [[nodiscard]] std::vector<ChunkId> pinned(const StoreId& store) const;
   // While it is held nobody registers.
   [[nodiscard]] FileLock close() const;
   // Grows with every registration, so that two equal answers mean that nobody came between.

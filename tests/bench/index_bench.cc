@@ -30,7 +30,7 @@ using namespace store;  // NOLINT
 
 namespace {
 
-constexpr StoreId kStore{7};
+const StoreId kStore{{7}};
 constexpr std::uint64_t kChunksPerPack = 3000;  // 32 MiB of chunks of about 10 KiB
 constexpr std::size_t kSampleEvery = 512;
 

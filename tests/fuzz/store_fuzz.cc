@@ -46,7 +46,8 @@ void try_record(std::string_view bytes) {
     const std::string payload(bytes.substr(kRecordFixedBytes + sizes.table_bytes));
     if (parsed.type != RecordType::Group) return;
     const std::string content = GroupDecoder().decode(parsed.codec, payload, parsed.content_bytes);
-    for_each_chunk(parsed, content, [](std::size_t, const ChunkRef&, std::string_view) {});
+    for_each_chunk(parsed, place.pack.store, content,
+                   [](std::size_t, const StoredChunk&, std::string_view) {});
   });
 }
 

@@ -22,7 +22,7 @@ OWNER = {
     "sqlite3": "common/sqlite",
     "libssh/": "common/ssh",
     "zstd": "common/compress",
-    "openssl/": "common/digest",
+    "openssl/": ("common/digest", "common/crypt"),
     "toml++/": "common/config",
     "archive": "common/archive",
     "librsync": "common/delta",
@@ -69,8 +69,9 @@ def check_includes(path, text):
         if not system:
             continue
         for prefix, owner in OWNER.items():
-            if system.group(1).startswith(prefix) and not path.startswith(owner + "/"):
-                yield "%s: only %s/ may include <%s>" % (where, owner, system.group(1))
+            owners = owner if isinstance(owner, tuple) else (owner,)
+            if system.group(1).startswith(prefix) and not any(path.startswith(one + "/") for one in owners):
+                yield "%s: only %s/ may include <%s>" % (where, "/ and ".join(owners), system.group(1))
 
 
 def check_calls(path, text):

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """An independent reader of stores, written from docs/formats/{document,store,tree,snapshot}.md alone.
 
-    bk_reader.py [--journals] STORE list
-    bk_reader.py [--journals] STORE restore CLIENT LINE DEST      LINE: the snapshot's number in its client's journal
-    bk_reader.py [--journals] STORE verify
+    bk_reader.py [--journals] [--key FILE] STORE list
+    bk_reader.py [--journals] [--key FILE] STORE restore CLIENT LINE DEST      LINE: the snapshot's number in its client's journal
+    bk_reader.py [--journals] [--key FILE] STORE verify
 
-Uses no index and checks every digest on its way.  --journals: also what is still in the making.  Needs the program zstd.
+Uses no index and checks every digest on its way.  --journals: also what is still in the making.  --key FILE: of an
+encrypted store.  Needs the program zstd.
 Exit status: 0 done, 1 damaged or not there.
 """
 import argparse
@@ -54,7 +55,8 @@ def journal(store, client):
 
 
 def source_key(store, record):
-    return hashlib.sha256(b"\0".join(record[key] for key in ("client", "module", "method", "name"))).hexdigest()[:32]
+    source = b"\0".join(record[key] for key in ("client", "module", "method", "name"))
+    return store.keys.source_key(source) if store.keys else hashlib.sha256(source).hexdigest()[:32]
 
 
 def root_extent(value):
@@ -155,7 +157,7 @@ class Restorer:
 def verify(store):
     """Reads every object that stands in any group."""
     for kind, name in store.places:
-        store.read(b"DLT"[kind:kind + 1], name)
+        store.read_stored(b"DLT"[kind:kind + 1], name)
     return len(store.places)
 
 
@@ -165,7 +167,7 @@ def clients_of(store):
 
 
 def run(args):
-    store = Store(args.store, args.journals)
+    store = Store(args.store, args.journals, args.key)
     if args.verb == "verify":
         count = sum(1 for client in clients_of(store) for _ in snapshots(store, client))
         print("%d objects, %d snapshots" % (verify(store), count))
@@ -184,6 +186,7 @@ def run(args):
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--journals", action="store_true")
+    parser.add_argument("--key", metavar="FILE")
     parser.add_argument("store")
     parser.add_argument("verb", choices=("list", "restore", "verify"))
     parser.add_argument("words", nargs="*")

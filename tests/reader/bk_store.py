@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 
+from bk_crypt import Keys, mac, unseal
 from bk_format import Bytes, Damaged, number, parse_document, require, short
 
 KINDS = b"DLT"
@@ -60,15 +61,22 @@ class Pack:
         key, count, table_bytes, payload_bytes, content_bytes, zero = (fixed.fixed(4) for _ in range(6))
         nonce, digest = fixed.raw(16), fixed.raw(16)
         require(kind in (b"G", b"M", b"S") and codec <= 1 and flags <= 1 and not zero, "an unknown record")
-        require(cipher == 0 and key == 0 and nonce == bytes(16), "an unknown cipher")
-        require(payload_bytes <= MAX_GROUP + 4096 and content_bytes <= MAX_GROUP and table_bytes <= 2359260, "above the limits")
+        keys = self.store.keys if kind == b"G" else None
+        require(cipher == (1 if keys else 0), "not covered as the groups of this store are")
+        require(key.to_bytes(4, "little") == keys.name[:4] if keys else key == 0 and nonce == bytes(16), "another key")
+        more = 16 if keys else 0
+        require(payload_bytes <= MAX_GROUP + 4096 + more and content_bytes <= MAX_GROUP and table_bytes <= 2359260 + more, "above the limits")
         at = offset + 64 + table_bytes
         head, payload = data[offset:at], data[at + 16:at + 16 + payload_bytes]
         require(at + 16 + payload_bytes <= len(data), "cut short")
         where = self.store.id + self.number.to_bytes(8, "little") + offset.to_bytes(8, "little")
         require(data[at:at + 16] == short(where + head), "a head that does not match its digest")
         require(digest == short(payload), "a payload that does not match its digest")
-        table = Bytes(head[64:])
+        table = head[64:]
+        if keys:
+            own = keys.record(nonce, self.number)
+            table, payload = unseal(own, 1, where + head[:64], table), unseal(own, 2, where + head[:16], payload)
+        table = Bytes(table)
         if kind == b"G":
             self.groups.append(self.group(offset, codec, payload, content_bytes, table, count, flags))
         else:
@@ -94,13 +102,17 @@ class Pack:
 class Store:
     """Finds objects by kind and id; what it returns was hashed."""
 
-    def __init__(self, folder, journals=False):
+    def __init__(self, folder, journals=False, key_file=None):
         self.folder, self.places, self.cache = folder, {}, collections.OrderedDict()
         with open(os.path.join(folder, "header"), "rb") as file:
-            header = parse_document(file.read(), "bk-store", once=("id", "algorithm", "domain", "chunk-min", "chunk-average", "chunk-max"))
-        require(header["algorithm"] == b"sha256" and number(header["domain"]) == 0, "an unknown algorithm or key domain")
+            header = parse_document(file.read(), "bk-store", once=("id", "algorithm", "domain", "key", "chunk-min", "chunk-average", "chunk-max"))
+        domain = number(header["domain"])
+        require(header["algorithm"] == b"sha256" and domain <= 1, "an unknown algorithm or key domain")
         require(re.fullmatch(rb"[0-9a-f]{32}", header["id"]), "a bad id")
         self.id = bytes.fromhex(header["id"].decode())
+        require((domain == 1) == ("key" in header) == bool(key_file), "a key belongs to domain 1, and only there")
+        self.keys = Keys(key_file, self.id) if domain else None
+        require(not domain or self.keys.name.hex() == header["key"].decode(), "it is another key")
         for name, sealed in self.files(journals):
             for group in Pack(name, self, sealed).groups:
                 self.learn(group)
@@ -130,9 +142,15 @@ class Store:
             at += length
 
     def identity(self, kind, content):
-        return hashlib.sha256(KINDS[kind:kind + 1] + content).digest()
+        """As the tables name it."""
+        plain = hashlib.sha256(KINDS[kind:kind + 1] + content).digest()
+        return mac(self.keys.identity, plain) if self.keys else plain
 
     def read(self, kind, name):
+        """The object that a node or record names."""
+        return self.read_stored(kind, mac(self.keys.identity, name) if self.keys else name)
+
+    def read_stored(self, kind, name):
         kind = KINDS.index(kind)
         for group, at, length in self.places.get((kind, name), ()):
             place = (group.pack.number, group.offset)
@@ -149,4 +167,5 @@ class Store:
     def object(self, name):
         """An object of the store that is not a pack: a snapshot's record, a mark."""
         with open(os.path.join(self.folder, name), "rb") as file:
-            return file.read()
+            data = file.read()
+        return self.keys.uncover(name, data) if self.keys else data

@@ -29,6 +29,13 @@ reader --journals "$T/store" restore web1 3 "$T/out3"
 same "$T/archive.tar" "$T/out3"
 reader --journals "$T/store" verify
 
+"$tools/../bin/bkdb" key new "$T/key" >/dev/null
+"$tools/store_folder" "$T/keyed" "$T/tree" "$T/tree" 1 "$T/key" >/dev/null
+reader --journals --key "$T/key" "$T/keyed" restore web1 1 "$T/out4"
+same "$T/tree" "$T/out4"
+reader --journals --key "$T/key" "$T/keyed" verify
+! reader --journals "$T/keyed" list 2>/dev/null || die "read without its key"
+
 flip() { python3 -c 'import sys
 f = open(sys.argv[1], "r+b"); f.seek(int(sys.argv[2])); b = f.read(1); f.seek(-1, 1); f.write(bytes([b[0] ^ 1]))' "$@"; }
 pack=$(find "$T/store/packs" -name '*.pack' | head -n 1)

@@ -1,4 +1,5 @@
 // The worked examples of the format pages, read from the pages themselves.
+#include "common/crypt/key_file.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
@@ -50,9 +51,34 @@ TEST(StoreFormat, ThePackOnItsPageParses) {
   const std::string content = record.substr(sizes.head_bytes());
   EXPECT_EQ(shorten(Sha256::of(content)), head.payload_digest);
   std::vector<std::string> chunks;
-  for_each_chunk(head, content,
-                 [&](std::size_t, const ChunkRef&, std::string_view chunk) { chunks.emplace_back(chunk); });
+  for_each_chunk(head, pack.store, content, [&](std::size_t, const StoredChunk&, std::string_view chunk) {
+    chunks.emplace_back(chunk);
+  });
   EXPECT_EQ(chunks, (std::vector<std::string>{"hello, world\n", "hello\n"}));
+}
+
+TEST(StoreFormat, TheEncryptedRecordOnItsPageParses) {
+  const SecretKey key = parse_key(block("store.md", "bk-key"));
+  EXPECT_EQ(write_key(key), block("store.md", "bk-key"));
+  const std::string text = block("store.md", "bk-store", 2);
+  StoreHeader header = parse_header(text);
+  EXPECT_EQ(write_header(header), text);
+  EXPECT_EQ(header.key_name, key_name(key));
+  header.id.domain = std::make_shared<const Domain>(
+      key, std::string_view(reinterpret_cast<const char*>(header.id.data()), header.id.size()));
+
+  const std::string record = bytes_of(block("store.md", "hex", 2));
+  const RecordPlace place{{header.id, 0x0123456789abcdefU}, kPackHeaderBytes};
+  const RecordSizes sizes = parse_record_sizes(record);
+  ASSERT_EQ(sizes.all_bytes(), record.size());
+  const RecordHead head = parse_record_head(record.substr(0, sizes.head_bytes()), place);
+  EXPECT_EQ(write_record_head(head, place), record.substr(0, sizes.head_bytes()));
+  const std::string page = read_file(std::string(BK_SOURCE_DIR) + "/docs/formats/store.md");
+  EXPECT_NE(page.find("is stored as " + head.chunks.at(0).id.digest.hex() + ":"), std::string::npos);
+  std::string payload = record.substr(sizes.head_bytes());
+  uncover_payload(head, place, payload);
+  EXPECT_EQ(payload, "hello, world\nhello\n");
+  for_each_chunk(head, header.id, payload, [](std::size_t, const StoredChunk&, std::string_view) {});
 }
 
 TEST(StoreFormat, ThePageOfADirectoryOnItsPageParses) {

@@ -14,7 +14,7 @@ namespace {
 
 using namespace test;  // NOLINT: builders
 
-constexpr PackRef kRef{{1, 2, 3}, 0x0123456789abcdefU};
+const PackRef kRef{{{1, 2, 3}}, 0x0123456789abcdefU};
 
 class StringReader final : public ObjectReader {
  public:
@@ -144,7 +144,7 @@ TEST(Parity, OfAnotherPackOrStoreIsNotBelieved) {
   other.number ^= 1U;
   EXPECT_THROW((void)parse_parity_table(table, other), Error);
   other = kRef;
-  other.store[15] = 1;
+  other.store.bytes[15] = 1;
   EXPECT_THROW((void)parse_parity_table(table, other), Error);
 }
 

@@ -14,7 +14,7 @@
 namespace bk::store {
 namespace {
 
-constexpr StoreId kStore{1, 2, 3};
+const StoreId kStore{{1, 2, 3}};
 
 Key random_key(std::uint64_t seed) {
   Key key;
@@ -199,7 +199,7 @@ TEST_F(RunTest, DamageIsNoticedWhenItIsOpenedOrChecked) {
   EXPECT_THROW(store::Run(path, kStore, RunKind::Located), Error);
   replace_durably(path, whole);
   EXPECT_THROW(store::Run(path, kStore, RunKind::Keys), Error);
-  EXPECT_THROW(store::Run(path, StoreId{9}, RunKind::Located), Error);
+  EXPECT_THROW(store::Run(path, StoreId{{9}}, RunKind::Located), Error);
 }
 
 }  // namespace
