@@ -23,6 +23,8 @@ const char* name_of(store::HealEvent::What what) {
       return "parity made";
     case What::FileCopied:
       return "copied";
+    case What::FileMade:
+      return "made anew";
     case What::PackDamaged:
     case What::FileDamaged:
       return "still damaged";
@@ -36,7 +38,8 @@ bool is_routine(const store::HealEvent& event) {
 
 // What neither parity nor a copy brought back: whom it hits.  Their next backups bring what the client has.
 void name_sufferers(Session& session, const Log& log) {
-  const std::vector<store::SnapshotRecord> snapshots = session.store().snapshots();
+  const std::vector<store::SnapshotRecord> snapshots =
+      session.store().snapshots({}, [](const std::string&) {});
   std::vector<const store::SnapshotRecord*> all;
   for (const store::SnapshotRecord& snapshot : snapshots) all.push_back(&snapshot);
   std::set<std::string> ids;
@@ -57,6 +60,14 @@ void name_sufferers(Session& session, const Log& log) {
       ids.size(), paths));
 }
 
+void print_header_healed(const Session& session) {
+  const std::string path = session.store_directory() + "/header";
+  if (session.json())
+    print(fmt::format("{{\"what\":\"copied\",\"file\":\"{}\",\"detail\":\"\"}}\n", percent_encode(path)));
+  else
+    print(fmt::format("copied: {}: it was damaged or missing\n", quoted(path)));
+}
+
 }  // namespace
 
 int run_heal(Session& session, const Words& words) {
@@ -65,8 +76,13 @@ int run_heal(Session& session, const Words& words) {
   const SystemClock clock;
   const Log log(session.place().home, "bkdb", clock);
   ProgressLine progress("heal");
+  const std::string copy = session.options().get("from").value_or("");
+  if (!copy.empty() && store::Store::heal_header(session.store_directory(), copy)) {
+    print_header_healed(session);
+    log.notice("heal: the store's header was damaged; it was taken from " + quoted(copy));
+  }
   const store::HealTotals totals = session.store().heal(
-      session.options().get("from").value_or(""),
+      copy,
       [&](const store::HealEvent& event) {
         progress.clear();
         const std::string line =
@@ -81,11 +97,13 @@ int run_heal(Session& session, const Words& words) {
       [&](std::uint64_t done, std::uint64_t all) { progress.show(done, all); });
   progress.clear();
   const std::string summary = fmt::format(
-      "{} packs, {} bytes read: {} repaired from parity, {} copied, {} still damaged, {} parities made",
-      totals.packs, totals.bytes, totals.repaired, totals.copied, totals.damaged, totals.parity);
+      "{} packs, {} bytes read: {} repaired from parity, {} copied, {} still damaged, {} parities made; "
+      "{} other files healed, {} still damaged",
+      totals.packs, totals.bytes, totals.repaired, totals.copied, totals.damaged, totals.parity,
+      totals.files_healed, totals.files_damaged);
   if (!session.json()) print(summary + "\n");
   if (totals.damaged > 0) name_sufferers(session, log);
-  return totals.damaged == 0 ? kExitDone : kExitCorrupt;
+  return totals.damaged + totals.files_damaged == 0 ? kExitDone : kExitCorrupt;
 }
 
 }  // namespace bk::bkdb

@@ -81,6 +81,8 @@ store::PackTotals check_store(Session& session, const store::PackPlan& plan, Ver
       },
       [&](std::uint64_t done, std::uint64_t all) { progress.show(done, all); });
   progress.clear();
+  if (totals.without_parity > 0 && !session.json())
+    print(fmt::format("store: {} packs are without parity; `bkdb heal` makes it\n", totals.without_parity));
   session.store().check_records(
       [&](const std::string& text) { tell_structure(session, verdict, text, false); });
   return totals;

@@ -3,7 +3,9 @@
 #include "server/bkdb/commands.h"
 #include "server/bkdb/old_folder.h"
 
+#include <algorithm>
 #include <array>
+#include <string_view>
 #include <utility>
 
 namespace bk::bkdb {
@@ -42,6 +44,13 @@ std::optional<OldFolder> old_folder_of(const Session& session, const Options& op
   }
 }
 
+// What decides what goes must see everything.
+bool shows_only(std::string_view name) {
+  constexpr std::array<std::string_view, 7> kShow = {"ls",    "files",  "cat",   "find",
+                                                     "stats", "export", "verify"};
+  return std::find(kShow.begin(), kShow.end(), name) != kShow.end();
+}
+
 }  // namespace
 
 int run(const Options& options, const char* argv0) {
@@ -58,7 +67,9 @@ int run(const Options& options, const char* argv0) {
     const Words words(options.words().begin() + 1, options.words().end());
     if (const std::optional<OldFolder> old = old_folder_of(session, options, name))
       return run_old(*old, session, name, words);
-    return command(session, words);
+    if (shows_only(name)) session.leave_out_damaged();
+    const int status = command(session, words);
+    return status == kExitDone && session.damaged_records() > 0 ? kExitCorrupt : status;
   }
   std::string names;
   for (const auto& [known, command] : kCommands) names += (names.empty() ? "" : ", ") + std::string(known);

@@ -121,7 +121,14 @@ store::Store& Session::store_to_fill() {
 }
 
 const std::vector<Source>& Session::sources() {
-  if (!sources_) sources_ = group_sources(store().snapshots(place_.filter.client), place_.filter);
+  if (sources_) return *sources_;
+  const auto leave_out = [&](const std::string& problem) {
+    ++damaged_records_;
+    warn("left out: " + problem);
+  };
+  std::function<void(const std::string&)> damaged;
+  if (tolerant_) damaged = leave_out;
+  sources_ = group_sources(store().snapshots(place_.filter.client, damaged), place_.filter);
   return *sources_;
 }
 

@@ -146,7 +146,10 @@ void PackAudit::check(std::uint64_t number) {
 void PackAudit::check_parity(const PackRef& pack) {
   const std::string name = Layout::parity_object(pack.number);
   const std::unique_ptr<ObjectReader> parity = layout_.storage->open(name);
-  if (!parity) return;
+  if (!parity) {
+    if (layout_.parity_percent > 0) ++totals_.without_parity;
+    return;
+  }
   const std::string path = quoted(layout_.storage->shown(name));
   try {
     const std::uint64_t damaged = count_damaged_parity(*parity, pack);

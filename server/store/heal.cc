@@ -63,6 +63,15 @@ void store_parity(const Layout& layout, ObjectReader& pack, const PackRef& ref) 
   crash_point("store.parity-stored");
 }
 
+void replace_object(const Layout& layout, const std::string& name, const std::string& bytes) {
+  Making file(layout);
+  write_all(file.fd.get(), bytes);
+  sync_file(file.fd.get());
+  crash_point("store.heal-written");
+  layout.storage->replace(name, file.path);
+  crash_point("store.heal-replaced");
+}
+
 void PackHealer::tell(HealEvent::What what, const PackRef& ref, const std::string& detail) {
   using What = HealEvent::What;
   if (what == What::PackRepaired) ++totals_.repaired;

@@ -20,6 +20,9 @@ namespace bk::store {
 // Makes the parity of a finished pack and puts it beside it, durably; with 0 per cent nothing.
 void store_parity(const Layout& layout, ObjectReader& pack, const PackRef& ref);
 
+// Puts a whole new object in the place of what stands there; durable.
+void replace_object(const Layout& layout, const std::string& name, const std::string& bytes);
+
 class PackHealer {
  public:
   // `copy` may be null.

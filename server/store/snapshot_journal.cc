@@ -136,6 +136,16 @@ SnapshotJournal::End SnapshotJournal::end() const {
   return out;
 }
 
+std::optional<JournalLine> SnapshotJournal::line_after(const End& end) const {
+  if (size().lines <= end.count) return std::nullopt;
+  try {
+    return parse(rows(end.count + 1, 1), end.count + 1, end.hash);
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    return std::nullopt;
+  }
+}
+
 JournalLine SnapshotJournal::following(const End& end, std::string kind, std::string object,
                                        std::string source) {
   JournalLine line{end.count + 1, std::move(kind), std::move(object), std::move(source), {}};

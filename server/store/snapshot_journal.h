@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +37,8 @@ class SnapshotJournal {
     std::string hash;         // of the last; the first hash when there is none
   };
   [[nodiscard]] End end() const;
+  // The line behind `end` when it stands here whole and continues the chain, whatever else is damaged.
+  [[nodiscard]] std::optional<JournalLine> line_after(const End& end) const;
 
   // The line that would follow `end`: its number, kind, object and source, and the hash that it gets.
   [[nodiscard]] static JournalLine following(const End& end, std::string kind, std::string object,

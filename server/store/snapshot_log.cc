@@ -120,11 +120,22 @@ std::optional<SnapshotRecord> SnapshotLog::load_unless_removed(const JournalLine
   }
 }
 
-std::vector<SnapshotRecord> SnapshotLog::all() const {
+std::vector<SnapshotRecord> SnapshotLog::all(const Damaged& damaged) const {
+  const auto tolerant = [&](const std::function<void()>& step) {
+    try {
+      step();
+    } catch (const Error& error) {
+      if (!damaged || error.kind() != Kind::Corrupt) throw;
+      damaged(error.what());
+    }
+  };
   std::vector<SnapshotRecord> out;
-  for (const JournalLine& line : live_lines()) {
-    if (std::optional<SnapshotRecord> record = load_unless_removed(line)) out.push_back(*std::move(record));
-  }
+  std::vector<JournalLine> lines;
+  tolerant([&] { lines = live_lines(); });
+  for (const JournalLine& line : lines)
+    tolerant([&] {
+      if (std::optional<SnapshotRecord> record = load_unless_removed(line)) out.push_back(*std::move(record));
+    });
   return out;
 }
 
@@ -155,26 +166,51 @@ void SnapshotLog::reject(const std::string& name, const std::string& text) {
   storage_->remove(name);
 }
 
+std::optional<JournalLine> SnapshotLog::stated_line(Storage& storage, const SnapshotJournal::End& end) const {
+  for (const std::string& kind : kObjectKinds) {
+    const std::optional<std::string> text = storage.get(object_name(end.count + 1, kind), kMaxSnapshotBytes);
+    if (!text) continue;
+    try {
+      const Adopted next = read_object(store_.domain.get(), kind, *text);
+      if (next.client == client_ && next.previous == shown_previous(end))
+        return SnapshotJournal::following(end, kind == "gone" ? "snapshot" : kind, next.snapshot,
+                                          next.source);
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Protocol) throw;
+    }
+  }
+  return std::nullopt;
+}
+
 // The object one past the journal's end, whatever its kind.
 bool SnapshotLog::adopt_next() {
   const SnapshotJournal::End end = journal().end();
+  if (const std::optional<JournalLine> line = stated_line(*storage_, end)) {
+    append_line(end, line->kind, line->object, line->source);
+    return true;
+  }
   for (const std::string& kind : kObjectKinds) {
     const std::string name = object_name(end.count + 1, kind);
     const std::optional<std::string> text = storage_->get(name, kMaxSnapshotBytes);
     if (!text) continue;
-    try {
-      const Adopted next = read_object(store_.domain.get(), kind, *text);
-      if (next.client == client_ && next.previous == shown_previous(end)) {
-        append_line(end, kind == "gone" ? "snapshot" : kind, next.snapshot, next.source);
-        return true;
-      }
-    } catch (const Error& error) {
-      if (error.kind() != Kind::Protocol) throw;
-    }
+    // Behind another client's journal, or a damaged one, good objects do not fit either.
+    (void)journal().lines();
     reject(name, *text);
     return false;
   }
   return false;
+}
+
+bool SnapshotLog::has_objects_behind(std::uint64_t number) const {
+  bool found = false;
+  for_each_object(*storage_, objects_, [&](const ListedObject& object) {
+    const std::string name = object.name.substr(objects_.size());
+    const bool numbered = name.size() > 20 && name[20] == '.' && name.find_first_not_of("0123456789") == 20 &&
+                          !name.ends_with(".rejected");
+    found = numbered && name.substr(0, 20) > twenty_digits(number);
+    return !found;
+  });
+  return found;
 }
 
 void SnapshotLog::repair_locked() {
@@ -224,6 +260,9 @@ SnapshotRecord SnapshotLog::append(SnapshotRecord record) {
   const FileLock lock = FileLock::exclusive(folder_ + "/lock");
   repair_locked();
   const SnapshotJournal::End end = journal().end();
+  if (end.count == 0 && has_objects_behind(0))
+    throw Error(Kind::Corrupt, quoted(folder_ + "/journal") +
+                                   " is lost, and there are snapshots; `bkdb heal` makes it anew");
   const std::string source = source_of(record.module, record.method, record.name);
   const Predecessor before = predecessor(source);
   record.sequence = before.sequence + 1;

@@ -28,9 +28,11 @@ namespace bk::store {
 
 class SnapshotLog {
  public:
+  using Damaged = std::function<void(const std::string& problem)>;
   SnapshotLog(const Layout& layout, const StoreId& store, std::string client);
   // All snapshots that were not removed, in journal order.  Throws Corrupt naming the file.
-  [[nodiscard]] std::vector<SnapshotRecord> all() const;
+  // With `damaged`: goes on without what cannot be read, and tells it there.
+  [[nodiscard]] std::vector<SnapshotRecord> all(const Damaged& damaged = {}) const;
   [[nodiscard]] std::optional<SnapshotRecord> newest(const std::string& module, const std::string& method,
                                                      const std::string& name) const;
   // Sets sequence, began, previous and id; durable on return (object, then line).  Throws Io, Corrupt.
@@ -53,6 +55,14 @@ class SnapshotLog {
   void repair();
   // Every line's hash, every object's digest; one line of text per problem.
   void check(const std::function<void(const std::string&)>& report) const;
+  // Makes the journal whole from its own lines, the objects and the other copy (a storage and the folder
+  // where its journal lies; null: there is none), and the objects from the other copy; marks without one are
+  // made anew from the journal.  Whole new files take the place of damaged ones.
+  struct Copy {
+    Storage* storage = nullptr;
+    std::string folder;
+  };
+  void heal(const Layout& layout, const Copy& copy, const HealReport& report);
 
  private:
   [[nodiscard]] SnapshotJournal journal() const;
@@ -72,6 +82,13 @@ class SnapshotLog {
   };
   [[nodiscard]] Predecessor predecessor(const std::string& source) const;
   void repair_locked();
+  // The line that an object behind `end` says of itself, when it continues the chain.
+  [[nodiscard]] std::optional<JournalLine> stated_line(Storage& storage,
+                                                       const SnapshotJournal::End& end) const;
+  void heal_journal(const Copy& copy, const HealReport& report);
+  void heal_object(const Layout& layout, const JournalLine& line, const std::string& before,
+                   const std::vector<JournalLine>& all, const Copy& copy, const HealReport& report);
+  [[nodiscard]] bool has_objects_behind(std::uint64_t number) const;
   [[nodiscard]] bool adopt_next();
   void reject(const std::string& name, const std::string& text);
   void append_line(const SnapshotJournal::End& end, const std::string& kind, const std::string& object,

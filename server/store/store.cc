@@ -10,12 +10,14 @@
 #include "common/text/escape.h"
 #include "server/store/check.h"
 #include "server/store/checkpoint_folder.h"
+#include "server/store/covered_storage.h"
 #include "server/store/heal.h"
 #include "server/store/reserve.h"
 #include "server/store/store_impl.h"
 #include "server/store/writer.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <set>
 #include <tuple>
@@ -62,7 +64,13 @@ void create_store(const Layout& layout, const StoreSettings& settings) {
 }
 
 StoreHeader read_header(const Layout& layout) {
-  const std::optional<std::string> text = layout.storage->get(Layout::kHeaderObject, 65536);
+  std::optional<std::string> text;
+  try {
+    text = layout.storage->get(Layout::kHeaderObject, 65536);
+  } catch (const Error& error) {
+    if (error.sys_errno() != EFBIG) throw;
+    throw Error(Kind::Corrupt, quoted(layout.storage->shown(Layout::kHeaderObject)) + " is no header");
+  }
   if (!text)
     throw Error(Kind::Config, quoted(layout.store) + " is not a Backline store: it has no file \"header\"");
   try {
@@ -138,7 +146,14 @@ StoreImpl::StoreImpl(Layout layout, StoreHeader header, bool read_only)
   }
   for (const std::string& folder : {layout_.journals(), layout_.snapshots()}) ensure_directory(folder);
   index_.open();
-  for (const std::string& client : list_clients(layout_)) SnapshotLog(layout_, header_.id, client).repair();
+  for (const std::string& client : list_clients(layout_)) {
+    try {
+      SnapshotLog(layout_, header_.id, client).repair();
+    } catch (const Error& error) {
+      // One client's journal must not close the store to all others; whoever needs it is told.
+      if (error.kind() != Kind::Corrupt) throw;
+    }
+  }
 }
 
 StoreImpl::~StoreImpl() = default;
@@ -243,10 +258,11 @@ bool StoreImpl::owns_group(const std::string& client, const StoredPlace& place) 
   }
 }
 
-std::vector<SnapshotRecord> StoreImpl::snapshots(const std::string& client) {
+std::vector<SnapshotRecord> StoreImpl::snapshots(const std::string& client,
+                                                 const std::function<void(const std::string&)>& damaged) {
   std::vector<SnapshotRecord> out;
   for (const std::string& name : client.empty() ? list_clients(layout_) : std::vector<std::string>{client}) {
-    std::vector<SnapshotRecord> part = SnapshotLog(layout_, header_.id, name).all();
+    std::vector<SnapshotRecord> part = SnapshotLog(layout_, header_.id, name).all(damaged);
     std::move(part.begin(), part.end(), std::back_inserter(out));
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return order_of(a) < order_of(b); });
@@ -289,6 +305,61 @@ void StoreImpl::rebuild_index(const std::function<void(std::uint64_t, std::uint6
   index_.rebuild(progress);
 }
 
+namespace {
+
+// Whose a pack or journal says it is; nothing when its beginning is damaged.
+std::optional<StoreId> owner_of(ObjectReader& pack, std::uint64_t number) {
+  std::string head(kPackHeaderBytes, '\0');
+  if (pack.read(0, head.data(), head.size()) != head.size()) return std::nullopt;
+  StoreId owner{};
+  std::memcpy(owner.data(), head.data() + 8, owner.size());
+  try {
+    check_pack_header(head, {owner, number});
+    return owner;
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    return std::nullopt;
+  }
+}
+
+// Nothing contradicts it: the first pack or journal that still tells is of this store.
+bool fits_packs(const Layout& layout, const StoreId& store) {
+  std::optional<StoreId> owner;
+  for_each_object(*layout.storage, Layout::kPackObjects, [&](const ListedObject& object) {
+    const auto number = pack_number(base_name(object.name));
+    const auto pack = number ? layout.storage->open(object.name) : nullptr;
+    if (pack) owner = owner_of(*pack, *number);
+    return !owner;
+  });
+  if (!owner && is_directory(layout.journals()))
+    for (const std::uint64_t number : list_packs(layout.journals()))
+      if (const auto journal = owner ? nullptr : open_reader(layout.journal(number)))
+        owner = owner_of(*journal, number);
+  return !owner || *owner == store;
+}
+
+}  // namespace
+
+bool Store::heal_header(const std::string& directory, const std::string& copy) {
+  const Layout layout = layout_of(std::make_shared<FolderStorage>(clean_absolute(directory)), directory, "");
+  const Layout there = layout_of(std::make_shared<FolderStorage>(clean_absolute(copy)), copy, "");
+  const StoreId theirs = read_header(there).id;
+  try {
+    const StoreId ours = read_header(layout).id;
+    if (ours == theirs || fits_packs(layout, ours)) return false;
+  } catch (const Error& error) {
+    const bool missing = !layout.storage->exists(Layout::kHeaderObject);
+    if (error.kind() != Kind::Corrupt && !missing) throw;  // a newer version's
+  }
+  if (!fits_packs(layout, theirs))
+    throw Error(Kind::Config, quoted(copy) + " is another store, not a copy of this one");
+  const std::optional<std::string> text = there.storage->get(Layout::kHeaderObject, 65536);
+  if (!text) return false;
+  ensure_directory(layout.journals());
+  replace_object(layout, Layout::kHeaderObject, *text);
+  return true;
+}
+
 HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
                            const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   std::unique_ptr<FolderStorage> other;
@@ -315,7 +386,18 @@ HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
     if (progress) progress(healer.totals().bytes, all_bytes);
   }
   index_.damage().note(packs, healer.places());
-  return healer.totals();
+  HealTotals totals = healer.totals();
+  const HealReport count = [&](const HealEvent& event) {
+    ++(event.what == HealEvent::What::FileDamaged ? totals.files_damaged : totals.files_healed);
+    report(event);
+  };
+  std::shared_ptr<Storage> there;
+  if (other) there = covered(std::shared_ptr<Storage>(other.get(), [](Storage*) {}), header_.id.domain);
+  for (const std::string& client : list_clients(layout_))
+    SnapshotLog(layout_, header_.id, client)
+        .heal(layout_, {there.get(), copy.empty() ? "" : clean_absolute(copy) + "/snapshots/" + client},
+              count);
+  return totals;
 }
 
 PackTotals StoreImpl::check_packs(const PackPlan& plan, const std::function<void(const PackProblem&)>& report,

@@ -122,6 +122,7 @@ struct PackProblem {
 struct PackTotals {
   std::uint64_t packs = 0, bytes = 0, left_out = 0;  // left_out: not chosen by the plan
   std::uint64_t damaged = 0, unreadable = 0;         // packs
+  std::uint64_t without_parity = 0;                  // of those read, where the store makes parity
 };
 
 // What heal() did, or could not do, about one file.
@@ -132,6 +133,7 @@ struct HealEvent {
     PackDamaged,   // neither could; its good groups are still read
     ParityMade,    // there was none, or a damaged one
     FileCopied,    // a snapshot's object or the like, from the other copy
+    FileMade,      // made anew from what else the store holds
     FileDamaged,
   };
   What what;
@@ -142,6 +144,7 @@ using HealReport = std::function<void(const HealEvent&)>;
 struct HealTotals {
   std::uint64_t packs = 0, bytes = 0;  // looked at
   std::uint64_t repaired = 0, copied = 0, damaged = 0, parity = 0;
+  std::uint64_t files_healed = 0, files_damaged = 0;  // snapshot objects, marks, journals
 };
 
 struct CleanOptions {
@@ -206,7 +209,10 @@ class Store {
 
   // All snapshots, or those of one client, sorted by client, source, sequence.  Throws Corrupt naming the
   // file that cannot be read.
-  [[nodiscard]] virtual std::vector<SnapshotRecord> snapshots(const std::string& client = {}) = 0;
+  // With `damaged`: goes on without it, and tells it there.
+  [[nodiscard]] virtual std::vector<SnapshotRecord> snapshots(
+      const std::string& client = {},
+      const std::function<void(const std::string& problem)>& damaged = {}) = 0;
   [[nodiscard]] virtual std::optional<SnapshotRecord> newest(const std::string& client,
                                                              const std::string& module,
                                                              const std::string& method,
@@ -257,6 +263,10 @@ class Store {
   // Snapshots of which something is damaged: the next backup of their source looks at everything again.
   virtual void note_suffering(const std::vector<std::string>& snapshot_ids) = 0;
   [[nodiscard]] virtual bool suffers(const std::string& snapshot_id) = 0;
+  // Puts the header of another copy in the place of one that is missing, damaged or another store's; true
+  // when it did.  What lies in the packs decides whose it is.  Throws Config when the copy's does not fit
+  // either.
+  [[nodiscard]] static bool heal_header(const std::string& directory, const std::string& copy);
   // Makes damaged files whole: from parity, else from another copy of this store (a folder; empty: there is
   // none), and makes parity where it is missing.  Every file fits its digests before it takes the old one's
   // place.  Backups may be at work meanwhile.  Throws Config when the copy is of another store.

@@ -34,7 +34,8 @@ class StoreImpl final : public Store {
     return reader_.encoded(place.pack, place.offset, check);
   }
   bool owns_group(const std::string& client, const StoredPlace& place) override;
-  std::vector<SnapshotRecord> snapshots(const std::string& client) override;
+  std::vector<SnapshotRecord> snapshots(const std::string& client,
+                                        const std::function<void(const std::string&)>& damaged) override;
   std::optional<SnapshotRecord> newest(const std::string& client, const std::string& module,
                                        const std::string& method, const std::string& name) override;
   void mark_snapshots(const std::string& client, const MarkTemplate& what,

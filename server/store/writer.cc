@@ -26,7 +26,7 @@ ClientPossession::Walk walk_snapshots(StoreImpl& store, const std::string& clien
       }
     };
     std::vector<SnapshotRecord> snapshots;
-    tolerant([&] { snapshots = store.snapshots(client); });
+    tolerant([&] { snapshots = store.snapshots(client, {}); });
     const auto walk = [&](const Entry& root) {
       tolerant([&] {
         for_each_reachable(store, root, visited, [&](ObjectKind, const ChunkId& id) { sink(id); });
