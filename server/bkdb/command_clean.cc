@@ -54,6 +54,11 @@ int run_clean(Session& session, const Words& words) {
     if (!percent) throw Error(Kind::Usage, "--rewrite " + quoted(*text) + " is no number from 0 to 100");
     options.rewrite_percent = *percent;
   }
+  if (const std::optional<std::string> text = session.options().get("compress")) {
+    const auto level = parse_int<int>(*text, 1, 19);
+    if (!level) throw Error(Kind::Usage, "--compress " + quoted(*text) + " is no level from 1 to 19");
+    options.compress_level = *level;
+  }
   const store::CleanTotals totals = session.store().clean(options);
   show(session, totals);
   if (totals.packs_damaged > 0)

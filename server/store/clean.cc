@@ -171,6 +171,7 @@ CleanTotals Cleaner::run() {
     }
   }
   forget_removed();
+  if (options_.compress_level > 0) compress_anew();
   return totals_;
 }
 

@@ -44,6 +44,7 @@ class Cleaner {
   void drop_and_choose(SortedRecords& places, std::set<std::uint64_t>& rewrite);
   void choose_small(std::set<std::uint64_t>& rewrite);
   void rewrite(SortedRecords& places, const std::set<std::uint64_t>& chosen);
+  void compress_anew();
   void remove_packs(const std::vector<std::uint64_t>& numbers);
   void forget_removed();
 

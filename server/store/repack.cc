@@ -66,7 +66,9 @@ void Repacker::copy_group(ObjectReader& pack, const ScannedRecord& record, const
   uncover_payload(record.head, {record.pack, record.offset}, group.bytes);
   const std::string content = decoder_.decode(group.codec, group.bytes, group.content_bytes);
   check_chunks(record.head, store_.id(), content, chunks);
-  if (count == chunks.size() && content.size() >= kTargetGroupContent / 2) return append(group, chunks);
+  const bool data = chunks.front().kind == ObjectKind::Data;
+  const std::uint32_t enough = (data ? group_content_ : kTargetGroupContent) / 2;
+  if (count == chunks.size() && content.size() >= enough) return append(group, chunks);
   std::size_t at = 0;
   for (std::size_t i = 0; i < chunks.size(); at += chunks[i++].bytes)
     if (stays[i]) collect(chunks[i], std::string_view(content).substr(at, chunks[i].bytes));
@@ -79,7 +81,7 @@ void Repacker::collect(const StoredChunk& chunk, std::string_view content) {
     flush(batch);
   batch.content += content;
   batch.chunks.push_back(chunk);
-  if (batch.content.size() >= kTargetGroupContent) flush(batch);
+  if (batch.content.size() >= (&batch == &data_ ? group_content_ : kTargetGroupContent)) flush(batch);
 }
 
 void Repacker::flush(Batch& batch) {

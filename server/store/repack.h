@@ -18,9 +18,14 @@ namespace bk::store {
 // Chunks of one pack that are not needed: offset of the group, position in it.
 using Unneeded = std::set<std::pair<std::uint32_t, std::uint16_t>>;
 
+inline constexpr std::uint32_t kTightGroupContent = 4U << 20U;
+
 class Repacker {
  public:
   explicit Repacker(StoreImpl& store) : store_(store), appender_(store) {}
+  // All content is put together anew in groups of kTightGroupContent, compressed at this level of zstd.
+  Repacker(StoreImpl& store, int level)
+      : store_(store), appender_(store), encoder_(level), group_content_(kTightGroupContent) {}
   // False when the pack is damaged, or gone: nothing was copied that counts.
   [[nodiscard]] bool copy(std::uint64_t number, const Unneeded& unneeded);
   // Makes the copies durable; then the packs that were copied can go: they are its answer.
@@ -46,6 +51,7 @@ class Repacker {
   StoreImpl& store_;
   Appender appender_;
   GroupEncoder encoder_;
+  std::uint32_t group_content_ = kTargetGroupContent;  // of data; metadata is read here and there
   GroupDecoder decoder_;
   Batch data_, metadata_;
   std::set<StoredId> collected_;  // in a batch

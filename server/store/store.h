@@ -151,6 +151,7 @@ struct CleanOptions {
   bool pretend = false;                 // only count
   std::optional<std::uint64_t> expect;  // so many chunks have to go, else Refused
   unsigned rewrite_percent = 25;  // packs of which at least so much is not needed are rewritten; 0: any of it
+  int compress_level = 0;         // of zstd: packs that were not compressed anew yet are; 0: none
 };
 struct CleanTotals {
   std::uint64_t chunks = 0, unneeded = 0;  // known to the index; of them not needed

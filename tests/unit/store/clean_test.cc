@@ -264,5 +264,60 @@ TEST_F(CleanTest, RandomBackupsRemovalsAndCleansLoseNothingAndLeaveNothing) {
   EXPECT_EQ(problems(*open()), std::vector<std::string>{});
 }
 
+SnapshotRecord commit_chunked(Store& store, const Files& files) {
+  auto writer = store.writer("web1", "wiki", "rsync", "/srv");
+  SnapshotRecord record = snapshot_of(*writer, {});
+  DirectoryWriter directory(*writer);
+  for (const auto& [name, content] : files) {
+    Entry entry = file_entry(*writer, name, "");
+    StreamWriter stream(*writer, store.chunker());
+    stream.feed(content);
+    entry.size = content.size();
+    entry.content = stream.finish();
+    directory.add(entry);
+  }
+  record.root.node = directory.finish().node;
+  return writer->commit(std::move(record));
+}
+
+void seal_all(Store& store) {
+  auto& impl = dynamic_cast<StoreImpl&>(store);
+  for (const std::uint64_t number : list_packs(impl.layout().journals()))
+    (void)Journal::seal(impl.layout(), {impl.id(), number},
+                        [&](std::uint64_t sealed) { impl.index().retire(sealed); });
+}
+
+// Lines that repeat far apart, like sources.
+std::string text_like(std::size_t size, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::string out;
+  while (out.size() < size)
+    out += "  if (value_" + std::to_string(random() % 997) + " != other_" + std::to_string(random() % 3001) +
+           ") return;\n";
+  return out;
+}
+
+TEST_F(CleanTest, PacksAreCompressedAnewOnceAndReadAsBefore) {
+  auto store = open();
+  Files files{{"tiny", "content"}, {"noise", noise(1U << 20U, 5)}};
+  for (std::uint64_t i = 0; i < 16; ++i)
+    files["f" + std::to_string(100 + i)] = text_like(1U << 20U, i % 15 + 1);
+  const SnapshotRecord record = commit_chunked(*store, files);
+  seal_all(*store);
+  const std::uint64_t before = stored();
+  CleanOptions options;
+  options.compress_level = 6;
+  const CleanTotals totals = store->clean(options);
+  EXPECT_GT(totals.packs_rewritten, 0U);
+  EXPECT_EQ(totals.packs_damaged, 0U);
+  EXPECT_EQ(read_back(*store, record), files);
+  EXPECT_EQ(problems(*store), std::vector<std::string>{});
+  EXPECT_LE(unneeded(*store), 1U);  // the empty folder that snapshot_of() makes
+  seal_all(*store);
+  EXPECT_LT(stored(), before);
+  EXPECT_EQ(store->clean(options).packs_rewritten, 0U);
+  EXPECT_EQ(read_back(*open(), record), files);
+}
+
 }  // namespace
 }  // namespace bk::store
