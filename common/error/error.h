@@ -68,6 +68,7 @@ Result check_sys(Result result, Describe&& describe) {
 inline constexpr int kExitDone = 0;
 inline constexpr int kExitDenied = 1;   // bk_access check
 inline constexpr int kExitPartial = 3;  // finished, some entries skipped or flagged
+inline constexpr int kExitOverdue = 4;  // --status: a source has not succeeded for too long
 inline constexpr int kExitUsage = 64;
 inline constexpr int kExitCorrupt = 65;
 inline constexpr int kExitNotFound = 69;

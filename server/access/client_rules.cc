@@ -72,15 +72,14 @@ class Parser {
   }
 
   BacklineConf take() {
-    check_client();
-    check_keep();
+    check_section();
     // After everything was checked, so that a typo is reported before a missing feature.
     if (!not_yet_.empty()) refuse_line(kFile, not_yet_line_, not_yet_);
     return std::move(conf_);
   }
 
  private:
-  enum class Where { Nowhere, Client, Keep };
+  enum class Where { Nowhere, Client, Keep, Expect };
 
   [[noreturn]] void refuse(const std::string& reason) const { refuse_line(kFile, number_, reason); }
 
@@ -93,8 +92,7 @@ class Parser {
   void section(std::string_view text) {
     if (!text.ends_with(']')) refuse("a section needs the form [NAME]");
     const std::string name(strip(text.substr(1, text.size() - 2)));
-    check_client();
-    check_keep();
+    check_section();
     keys_.clear();
     if (!sections_.insert(name).second) refuse("[" + name + "] comes twice");
     if (sections_.size() > kMaxConfSections)
@@ -109,10 +107,25 @@ class Parser {
       client_line_ = number_;
       where_ = Where::Client;
     } else if (name == "keep" || name.starts_with("keep ")) {
-      keep_section(name == "keep" ? "" : strip(std::string_view(name).substr(5)), name == "keep");
+      conf_.keep.rules.push_back({scope_of(name, "keep"), {}});
+      where_ = Where::Keep;
+      section_line_ = number_;
+    } else if (name == "expect" || name.starts_with("expect ")) {
+      conf_.expected.push_back({scope_of(name, "expect"), {}});
+      where_ = Where::Expect;
+      section_line_ = number_;
     } else {
-      refuse("unknown section " + quoted(name) + "; there are [client NAME] and [keep …]");
+      refuse("unknown section " + quoted(name) + "; there are [client NAME], [keep …] and [expect …]");
     }
+  }
+
+  // What stands behind `word` in the name of a section.
+  SourceScope scope_of(std::string_view name, std::string_view word) const {
+    const std::string_view text = strip(name.substr(word.size()));
+    if (text.empty() && name != word) refuse("[" + std::string(word) + " ] names no client");
+    SourceScope scope;
+    if (const std::string problem = parse_scope(text, scope); !problem.empty()) refuse(problem);
+    return scope;
   }
 
   void value(const std::string& key, const std::string& text) {
@@ -120,23 +133,21 @@ class Parser {
     if (!keys_.insert(key).second) refuse(quoted(key) + " comes twice in one section");
     if (text.empty()) refuse(quoted(key) + " has no value");
     if (where_ == Where::Client) return client_value(key, text);
+    if (where_ == Where::Expect) return expect_value(key, text);
     keep_value(key, text);
   }
 
-  void keep_section(std::string_view scope, bool everywhere) {
-    if (scope.empty() && !everywhere) refuse("[keep ] names no client");
-    KeepRule rule;
-    if (const std::string problem = parse_keep_scope(scope, rule); !problem.empty()) refuse(problem);
-    conf_.keep.rules.push_back(std::move(rule));
-    where_ = Where::Keep;
-    keep_line_ = number_;
+  void expect_value(const std::string& key, const std::string& text) {
+    if (key != "every") refuse("unknown key " + quoted(key) + " in an [expect] section; there is every");
+    if (const std::string problem = parse_expect_value(text, conf_.expected.back()); !problem.empty())
+      refuse(problem);
   }
 
   void keep_value(const std::string& key, const std::string& text) {
     KeepRule& rule = conf_.keep.rules.back();
     std::string problem;
     if (key == "at_most") {
-      if (!rule.client.empty()) refuse("at_most stands in [keep] only: it limits a whole run");
+      if (!rule.scope.client.empty()) refuse("at_most stands in [keep] only: it limits a whole run");
       problem = parse_keep_limit(text, conf_.keep.at_most);
     } else if (is_keep_key(key)) {
       problem = parse_keep_value(key, text, rule.policy);
@@ -146,17 +157,23 @@ class Parser {
     if (!problem.empty()) refuse(problem);
   }
 
+  // At the end of a section.
+  void check_section() {
+    check_client();
+    if (where_ == Where::Keep) check_keep();
+    if (where_ == Where::Expect && !keys_.contains("every"))
+      refuse_line(kFile, section_line_, "an [expect] section without every = PERIOD (or never)");
+  }
+
   // A section that keeps nothing is a slip of the pen; [keep] may hold at_most alone.
   void check_keep() {
-    if (keep_line_ == 0) return;
     KeepRule& rule = conf_.keep.rules.back();
     if (rule.policy == KeepPolicy{}) {
       if (!keys_.contains("at_most"))
-        refuse_line(kFile, keep_line_,
+        refuse_line(kFile, section_line_,
                     "a [keep] section without a rule: say last, daily, …, within, or all = yes");
       conf_.keep.rules.pop_back();
     }
-    keep_line_ = 0;
   }
 
   void client_value(const std::string& key, const std::string& text) {
@@ -256,7 +273,7 @@ class Parser {
   Where where_ = Where::Nowhere;
   BacklineConf conf_;
   ClientRules* client_ = nullptr;  // of the section that is open
-  int client_line_ = 0, keep_line_ = 0;
+  int client_line_ = 0, section_line_ = 0;
   std::set<std::string> sections_, keys_;
   std::string not_yet_;
   int not_yet_line_ = 0;

@@ -4,6 +4,7 @@
 // The administrator pushes it to gitosis-admin.git; only an accepted version is ever read here.
 #pragma once
 
+#include "server/access/expect.h"
 #include "server/access/keep.h"
 
 #include <chrono>
@@ -33,6 +34,7 @@ struct ClientRules {
 struct BacklineConf {
   std::map<std::string, ClientRules> clients;
   KeepConf keep = {};
+  std::vector<ExpectRule> expected = {};
   [[nodiscard]] const ClientRules* find(const std::string& client) const;
   // The user of the client's own name, or one that [client NAME] users lists.
   [[nodiscard]] bool may_ask(std::string_view user, const std::string& client) const;

@@ -1,6 +1,5 @@
 #include "server/access/keep.h"
 
-#include "common/path/names.h"
 #include "common/text/escape.h"
 #include "common/text/number.h"
 
@@ -20,50 +19,12 @@ constexpr std::array<std::pair<std::string_view, int KeepPolicy::*>, 6> kCounts{
     {"yearly", &KeepPolicy::yearly},
 }};
 
-std::string take_part(std::string_view& rest) {
-  const std::size_t end = std::min(rest.find(':'), rest.size());
-  const std::string_view part = rest.substr(0, end);
-  rest.remove_prefix(std::min(end + 1, rest.size()));
-  return std::string(part);
-}
-
-// How near a rule is to a source; negative when it is for others.
-int nearness(const KeepRule& rule, std::string_view client, std::string_view module, std::string_view path) {
-  if (rule.client.empty()) return 0;
-  if (rule.client != client) return -1;
-  if (rule.module.empty()) return 1;
-  if (rule.module != module) return -1;
-  if (rule.path.empty()) return 2;
-  return rule.path == path ? 3 : -1;
-}
-
 }  // namespace
 
 const KeepPolicy* KeepConf::find(std::string_view client, std::string_view module,
                                  std::string_view path) const {
-  const KeepRule* best = nullptr;
-  int nearest = -1;
-  for (const KeepRule& rule : rules) {
-    const int near = nearness(rule, client, module, path);
-    if (near > nearest) best = &rule;
-    nearest = std::max(nearest, near);
-  }
-  return best == nullptr ? nullptr : &best->policy;
-}
-
-std::string parse_keep_scope(std::string_view scope, KeepRule& rule) {
-  if (scope.empty()) return {};
-  const bool has_path = std::count(scope.begin(), scope.end(), ':') >= 2;
-  const bool has_module = scope.find(':') != std::string_view::npos;
-  std::string_view rest = scope;
-  rule.client = take_part(rest);
-  if (!is_safe_name(rule.client)) return quoted(rule.client) + " is no client name";
-  if (!has_module) return {};
-  rule.module = take_part(rest);
-  if (!is_safe_name(rule.module)) return quoted(rule.module) + " is no module name";
-  if (has_path && !is_clean_absolute(rest)) return quoted(rest) + " is no clean absolute path";
-  rule.path = rest;
-  return {};
+  const KeepRule* rule = nearest_rule(rules, client, module, path);
+  return rule == nullptr ? nullptr : &rule->policy;
 }
 
 bool is_keep_key(std::string_view key) {

@@ -1,6 +1,7 @@
 // The [keep …] sections of backline.conf: how long snapshots stay.  `bkdb keep` carries them out.  Pure.
 #pragma once
 
+#include "server/access/scope.h"
 #include "server/retain/policy.h"
 
 #include <cstdint>
@@ -11,9 +12,8 @@
 
 namespace bk::server {
 
-// Empty parts mean any; a path only stands behind a module.
 struct KeepRule {
-  std::string client, module, path;
+  SourceScope scope;
   KeepPolicy policy;
 };
 
@@ -32,9 +32,6 @@ struct KeepConf {
                                        std::string_view path) const;
 };
 
-// "CLIENT", "CLIENT:MODULE" or "CLIENT:MODULE:PATH", or empty for [keep].  The reason when it is none of
-// these, else empty, and the parts are set.
-[[nodiscard]] std::string parse_keep_scope(std::string_view scope, KeepRule& rule);
 [[nodiscard]] bool is_keep_key(std::string_view key);
 // last, hourly, daily, weekly, monthly, yearly: how many, 0..10000; within: "<number>d|w|m|y"; all: "yes".
 // The reason when the value is wrong, else empty, and the policy has it.

@@ -58,8 +58,9 @@ Events::Events()
 void Events::watch_folders(const std::string& todo) {
   const auto watch = [this](const std::string& folder) {
     if (!watched_.insert(folder).second) return;
-    check_sys(::inotify_add_watch(changes_.get(), folder.c_str(), IN_MOVED_TO | IN_CREATE | IN_ONLYDIR),
-              [&] { return "watching " + quoted(folder); });
+    check_sys(
+        ::inotify_add_watch(changes_.get(), folder.c_str(), IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ONLYDIR),
+        [&] { return "watching " + quoted(folder); });
   };
   watch(todo);
   for (const std::string& client : list_directory(todo)) {

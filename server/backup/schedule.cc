@@ -65,10 +65,10 @@ std::optional<std::size_t> choose_next(const std::vector<TodoList::Named>& items
 }
 
 std::optional<Timestamp> next_due(const std::vector<TodoList::Named>& items, const Selection& selection,
-                                  Timestamp now) {
+                                  Timestamp now, const std::set<std::string>& paused) {
   std::optional<Timestamp> out;
   for (const TodoList::Named& item : items) {
-    if (!selection.covers(item) || item.state != 'C') continue;
+    if (!selection.covers(item) || item.state != 'C' || paused.contains(item.client)) continue;
     const Timestamp due = std::max(item.item.not_before.value_or(now), now);
     if (!out || due < *out) out = due;
   }

@@ -43,8 +43,9 @@ struct Busy {
 // What `tried` holds for an item: its client and newest request.
 [[nodiscard]] std::string try_key(const TodoList::Named& item);
 
-// When the next waiting request becomes due; nothing when none waits.
+// When the next waiting request becomes due, of clients that are not paused; nothing when none waits.
 [[nodiscard]] std::optional<Timestamp> next_due(const std::vector<TodoList::Named>& items,
-                                                const Selection& selection, Timestamp now);
+                                                const Selection& selection, Timestamp now,
+                                                const std::set<std::string>& paused = {});
 
 }  // namespace bk::server

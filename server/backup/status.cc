@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <tuple>
@@ -34,6 +35,10 @@ nlohmann::json json_of(const Progress& p) {
   return out;
 }
 
+nlohmann::json json_of(std::optional<Timestamp> time) {
+  return time ? nlohmann::json(to_text(*time)) : nlohmann::json();
+}
+
 nlohmann::json json_of(const SourceStatus& s, Timestamp now) {
   nlohmann::json out;
   out["client"] = s.client;
@@ -44,55 +49,139 @@ nlohmann::json json_of(const SourceStatus& s, Timestamp now) {
   out["snapshots"] = s.snapshots;
   out["state"] = s.state;
   out["attempts"] = s.attempts;
-  out["last_success"] = s.last_success ? nlohmann::json(to_text(*s.last_success)) : nlohmann::json();
+  out["last_success"] = json_of(s.last_success);
   out["age_seconds"] =
       s.last_success ? nlohmann::json(now.seconds - s.last_success->seconds) : nlohmann::json();
+  out["period_seconds"] = s.period ? nlohmann::json(s.period->count()) : nlohmann::json();
+  out["period_learned"] = s.learned;
+  out["next"] = json_of(s.next);
+  out["overdue"] = s.overdue;
+  out["paused"] = json_of(s.paused);
   out["files"] = s.files;
   out["bytes"] = s.bytes;
   out["skipped"] = s.skipped;
-  out["next_try"] = s.next_try ? nlohmann::json(to_text(*s.next_try)) : nlohmann::json();
+  out["next_try"] = json_of(s.next_try);
   out["last_error"] = percent_encode(s.last_error);
   out["progress"] = s.progress ? json_of(*s.progress) : nlohmann::json();
   return out;
 }
 
-}  // namespace
+// What the newest snapshots say of a source's rhythm.
+std::optional<std::chrono::seconds> learn_period(std::vector<Timestamp> began) {
+  std::sort(began.rbegin(), began.rend());
+  began.resize(std::min<std::size_t>(began.size(), 9));
+  if (began.size() < 4) return std::nullopt;
+  std::vector<std::int64_t> gaps;
+  for (std::size_t i = 1; i < began.size(); ++i) gaps.push_back(began[i - 1].seconds - began[i].seconds);
+  const auto middle = gaps.begin() + static_cast<std::ptrdiff_t>(gaps.size() / 2);
+  std::nth_element(gaps.begin(), middle, gaps.end());
+  return std::chrono::seconds(std::max<std::int64_t>(*middle, 60));
+}
 
-std::vector<SourceStatus> collect_status(const std::vector<CatalogSnapshot>& snapshots,
-                                         const std::vector<TodoList::Named>& items, Timestamp now) {
-  std::map<Key, SourceStatus> sources;
-  const auto at = [&](const std::string& client, const std::string& name, const std::string& module,
-                      const std::string& method) -> SourceStatus& {
-    SourceStatus& s = sources[{client, name, module, method}];
+class Collector {
+ public:
+  Collector(const StatusFacts& facts, Timestamp now) : facts_(facts), now_(now) {}
+
+  std::vector<SourceStatus> run() {
+    for (const CatalogSnapshot& row : facts_.snapshots) add(row);
+    for (const TodoList::Named& item : facts_.finished) add_finished(item);
+    for (const TodoList::Named& item : facts_.pending) add_pending(item);
+    std::vector<SourceStatus> out;
+    for (auto& [key, seen] : sources_) {
+      judge(seen);
+      out.push_back(std::move(seen.status));
+    }
+    return out;
+  }
+
+ private:
+  struct Seen {
+    SourceStatus status;
+    std::vector<Timestamp> began;
+    std::optional<Timestamp> asked;  // the request that still waits
+  };
+
+  Seen& at(const std::string& client, const std::string& name, const std::string& module,
+           const std::string& method) {
+    Seen& seen = sources_[{client, name, module, method}];
+    SourceStatus& s = seen.status;
+    if (!s.state.empty()) return seen;
     s.client = client;
     s.name = name;
     s.module = module;
     s.method = method;
-    if (s.state.empty()) s.state = "idle";
-    return s;
-  };
-  for (const CatalogSnapshot& row : snapshots) {
-    SourceStatus& s = at(row.client, row.name, row.module, row.method);
+    s.state = "idle";
+    return seen;
+  }
+
+  void add(const CatalogSnapshot& row) {
+    Seen& seen = at(row.client, row.name, row.module, row.method);
+    SourceStatus& s = seen.status;
+    seen.began.push_back(row.began);
     ++s.snapshots;
-    if (s.last_success && *s.last_success > row.began) continue;
+    if (s.last_success && *s.last_success > row.began) return;
     s.last_success = row.began;
     s.files = row.files;
     s.bytes = row.bytes;
     s.skipped = row.skipped;
   }
-  for (const TodoList::Named& item : items) {
+
+  // Only what went wrong counts: a success is a snapshot, or was removed.
+  void add_finished(const TodoList::Named& item) {
+    const std::optional<Finished>& end = item.item.finished;
+    if (!end || end->outcome == proto::Outcome::Ok || end->outcome == proto::Outcome::Partial) return;
     const proto::Request& r = item.item.request;
-    SourceStatus& s = at(item.client, r.name, r.module, r.method);
-    if (s.state == "working") continue;
-    s.state = state_of(item, now);
+    SourceStatus& s = at(item.client, r.name, r.module, r.method).status;
+    if (s.last_success && *s.last_success > end->time) return;
+    s.state = proto::to_word(end->outcome);
+    s.last_error = end->reason;
+  }
+
+  void add_pending(const TodoList::Named& item) {
+    const proto::Request& r = item.item.request;
+    Seen& seen = at(item.client, r.name, r.module, r.method);
+    SourceStatus& s = seen.status;
+    if (!seen.asked || item.item.taken < *seen.asked) seen.asked = item.item.taken;
+    if (s.state == "working") return;
+    s.state = state_of(item, now_);
     if (s.state == "working") s.stem = item.stem;
     s.attempts = item.item.attempts;
     s.next_try = item.item.not_before;
-    s.last_error = item.item.last_error;
+    if (!item.item.last_error.empty()) s.last_error = item.item.last_error;
   }
-  std::vector<SourceStatus> out;
-  for (auto& [key, source] : sources) out.push_back(std::move(source));
-  return out;
+
+  void judge(Seen& seen) const {
+    SourceStatus& s = seen.status;
+    if (facts_.paused) s.paused = facts_.paused(s.client);
+    const auto told = facts_.expected ? facts_.expected(s.client, s.module, s.name) : std::nullopt;
+    s.period = told ? told->every : learn_period(seen.began);
+    s.learned = !told && s.period;
+    if (s.period && s.last_success) s.next = s.last_success->plus(*s.period);
+    if (facts_.overdue_after == 0 || (told && !told->every)) return;
+    if (!s.last_success) {
+      const auto patience = s.period.value_or(std::chrono::hours(24)) * facts_.overdue_after;
+      s.overdue = !seen.asked || seen.asked->plus(patience) < now_;
+    } else if (s.period) {
+      s.overdue = s.last_success->plus(*s.period * facts_.overdue_after) < now_;
+    }
+  }
+
+  const StatusFacts& facts_;
+  const Timestamp now_;
+  std::map<Key, Seen> sources_;
+};
+
+std::string show_period(const SourceStatus& s, Timestamp now) {
+  if (!s.period) return {};
+  return fmt::format("  expected every {}{}{}\n", show_age({0, 0}, {s.period->count(), 0}),
+                     s.learned ? ", by what it did so far" : "",
+                     s.next ? (*s.next > now ? ", next by " : ", was due ") + second_text(*s.next) : "");
+}
+
+}  // namespace
+
+std::vector<SourceStatus> collect_status(const StatusFacts& facts, Timestamp now) {
+  return Collector(facts, now).run();
 }
 
 std::string show_age(Timestamp then, Timestamp now) {
@@ -103,18 +192,24 @@ std::string show_age(Timestamp then, Timestamp now) {
   return fmt::format("{} d", seconds / 86400);
 }
 
-std::string show_status(const std::vector<SourceStatus>& sources, Timestamp now) {
+std::string show_status(const std::vector<SourceStatus>& sources, std::optional<Timestamp> all_paused,
+                        Timestamp now) {
   std::string out;
-  std::size_t queued = 0;
+  std::size_t open = 0, overdue = 0;
   for (const SourceStatus& s : sources) {
-    if (s.state != "idle") ++queued;
-    out += fmt::format("{} {} {} {}\n", s.client, s.module, s.method, bk::quoted(s.name));
+    if (s.state == "queued" || s.state == "working" || s.state == "waiting") ++open;
+    if (s.overdue) ++overdue;
+    out += fmt::format("{} {} {} {}{}\n", s.client, s.module, s.method, bk::quoted(s.name),
+                       s.overdue ? ": OVERDUE" : "");
     out += s.last_success ? fmt::format("  last success {} ({} ago), {} snapshots, {} files, {} bytes",
                                         second_text(*s.last_success), show_age(*s.last_success, now),
                                         s.snapshots, s.files, s.bytes)
                           : std::string("  no success yet");
     if (s.skipped > 0) out += fmt::format(", {} skipped", s.skipped);
-    out += "\n";
+    out += "\n" + show_period(s, now);
+    if (s.paused)
+      out +=
+          fmt::format("  paused since {}; do_backup --resume {} ends it\n", second_text(*s.paused), s.client);
     if (s.state == "idle") continue;
     out += "  " + s.state;
     if (s.progress) out += ": " + show_progress(*s.progress);
@@ -123,12 +218,17 @@ std::string show_status(const std::vector<SourceStatus>& sources, Timestamp now)
     if (!s.last_error.empty()) out += ": " + s.last_error;
     out += "\n";
   }
-  return out + fmt::format("{} sources, {} with open requests\n", sources.size(), queued);
+  if (all_paused)
+    out +=
+        fmt::format("everything is paused since {}; do_backup --resume ends it\n", second_text(*all_paused));
+  return out + fmt::format("{} sources, {} with open requests, {} overdue\n", sources.size(), open, overdue);
 }
 
-std::string show_status_json(const std::vector<SourceStatus>& sources, Timestamp now) {
+std::string show_status_json(const std::vector<SourceStatus>& sources, std::optional<Timestamp> all_paused,
+                             Timestamp now) {
   nlohmann::json out;
   out["time"] = to_text(now);
+  out["paused"] = json_of(all_paused);
   out["sources"] = nlohmann::json::array();
   for (const SourceStatus& s : sources) out["sources"].push_back(json_of(s, now));
   return out.dump(2) + "\n";

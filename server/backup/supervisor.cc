@@ -12,6 +12,7 @@
 #include "server/backup/events.h"
 #include "server/backup/progress.h"
 #include "server/backup/verdict.h"
+#include "server/todo/pause.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -44,7 +45,8 @@ struct Running {
   steady_clock::time_point started, alive;
   std::string half_line;  // of what it says, not yet whole
   std::optional<Progress> progress;
-  std::string asked_why;  // not empty: its time was up, and it was told at `asked`
+  std::string asked_why;  // not empty: it was told at `asked` to end: its time was up
+  bool paused = false;    // … or this
   steady_clock::time_point asked{};
 };
 
@@ -60,6 +62,7 @@ class Supervisor {
       or_complain("TODO/" + client, [&] { todo_.recover(client); });
     or_complain("TODO", [&] { todo_.expire(clock_.now().plus(-config_.keep_finished)); });
     rescan();
+    tell_pauses();
     ask();
     while (!stopping_) {
       start_what_is_due();
@@ -171,6 +174,7 @@ class Supervisor {
       note(kExitCorrupt);
     }
     read_rules();
+    read_pauses();
     if (options_.watch) events_.watch_folders(config_.home + "/TODO");
     stale_ = false;
     scanned_ = steady_clock::now();
@@ -184,8 +188,34 @@ class Supervisor {
     }
   }
 
+  void read_pauses() {
+    or_complain("pauses", [&] {
+      all_paused_ = pauses_.since().has_value();
+      paused_.clear();
+      for (const std::string& client : todo_.clients()) {
+        if (pauses_.since(client)) paused_.insert(client);
+      }
+      pauses_read_ = steady_clock::now();
+    });
+  }
+  [[nodiscard]] bool is_paused(const std::string& client) const {
+    return all_paused_ || paused_.contains(client);
+  }
+
+  // Who calls by hand shall not wonder why nothing happens.
+  void tell_pauses() {
+    if (!screen_.on() && options_.selection.client.empty()) return;
+    if (all_paused_) say("everything is paused; do_backup --resume ends it");
+    for (const std::string& client : paused_) {
+      if (options_.selection.client.empty() || options_.selection.client == client)
+        say(client + " is paused; do_backup --resume " + client + " ends it");
+    }
+    if (!options_.selection.client.empty() && is_paused(options_.selection.client)) note(kExitTryLater);
+  }
+
   [[nodiscard]] Slots slots() const {
-    return {config_.limits.concurrency, [this](const std::string& client) {
+    return {config_.limits.concurrency, [this](const std::string& client) -> std::size_t {
+              if (is_paused(client)) return 0;
               const ClientRules* rules = rules_.find(client);
               return rules != nullptr && rules->concurrency ? static_cast<std::size_t>(*rules->concurrency)
                                                             : kDefaultOfClient;
@@ -232,9 +262,9 @@ class Supervisor {
 
   [[nodiscard]] milliseconds how_long() const {
     milliseconds limit = running_.empty() ? milliseconds(60000) : milliseconds(1000);
-    if (options_.watch && running_.empty()) {
+    if (options_.watch && running_.empty() && !all_paused_) {
       const Timestamp now = clock_.now();
-      if (const std::optional<Timestamp> due = next_due(items_, options_.selection, now))
+      if (const std::optional<Timestamp> due = next_due(items_, options_.selection, now, paused_))
         limit = std::clamp(milliseconds((due->seconds - now.seconds) * 1000), milliseconds(500), limit);
     }
     return limit;
@@ -256,6 +286,7 @@ class Supervisor {
       it = look_after(*it, now) ? running_.erase(it) : std::next(it);
     }
     draw(now);
+    if (!running_.empty() && now - pauses_read_ >= seconds(1)) read_pauses();
     if (woken.requests) stale_ = true;
     if (options_.watch) keep_watching(now);
   }
@@ -290,7 +321,9 @@ class Supervisor {
     if (status && *status > 128 && why.empty())
       why = "the worker was killed by signal " + std::to_string(*status - 128);
     if (status) crash_with_child(*status);
-    if (why.empty()) {
+    if (r.paused && (late || *status > 128)) {
+      note(kExitTryLater);  // its P file is resumed when the pause ends
+    } else if (why.empty()) {
       note(*status);
     } else if (todo_.working(r.item.client, r.item.stem)) {
       run_helper({"--failed", why, "--", r.item.client, r.item.stem}, kSettleLimit,
@@ -302,7 +335,10 @@ class Supervisor {
 
   void ask_to_end(Running& r, steady_clock::time_point now) {
     if (!r.asked_why.empty()) return;
-    if (now - r.started > config_.limits.pull_timeout + kGrace) {
+    if (is_paused(r.item.client)) {
+      r.asked_why = "paused by an administrator";
+      r.paused = true;
+    } else if (now - r.started > config_.limits.pull_timeout + kGrace) {
       r.asked_why = "the pull lasted longer than limits.pull_timeout";
     } else if (now - r.alive > config_.limits.idle_timeout + kGrace) {
       r.asked_why = "the pull made no progress for limits.idle_timeout";
@@ -310,7 +346,7 @@ class Supervisor {
       return;
     }
     r.asked = now;
-    (void)::kill(r.child.pid(), SIGUSR1);
+    (void)::kill(r.child.pid(), r.paused ? SIGTERM : SIGUSR1);
   }
 
   void stop_workers() {
@@ -332,12 +368,15 @@ class Supervisor {
   TodoList todo_;
   Events events_;
   BacklineConf rules_;
+  Pauses pauses_{config_.home + "/TODO"};
+  bool all_paused_ = false;
+  std::set<std::string> paused_;
   std::vector<TodoList::Named> items_;
   std::list<Running> running_;
   Screen screen_{STDERR_FILENO};
   steady_clock::time_point drawn_{};
   std::set<std::string> tried_;
-  steady_clock::time_point last_ingest_, scanned_, tried_since_ = steady_clock::now();
+  steady_clock::time_point last_ingest_, scanned_, pauses_read_, tried_since_ = steady_clock::now();
   bool stopping_ = false;
   bool stale_ = false;  // items_ are not what the disk holds any more
   int worst_ = kExitDone;

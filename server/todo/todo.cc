@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <unordered_set>
 
 namespace bk::server {
@@ -240,6 +241,31 @@ std::vector<TodoList::Named> TodoList::pending(std::vector<std::string>& problem
   }
   std::stable_sort(out.begin(), out.end(),
                    [](const Named& a, const Named& b) { return a.item.taken < b.item.taken; });
+  return out;
+}
+
+std::vector<TodoList::Named> TodoList::newest_finished(std::vector<std::string>& problems) const {
+  std::vector<Named> out;
+  for (const std::string& client : clients()) {
+    std::map<std::string, std::pair<Timestamp, std::string>> newest;  // by stem: when it ended, its file
+    for (const std::string& file : list_directory(folder(client))) {
+      const std::optional<proto::StateName> name = proto::parse_state_name(file);
+      if (!name || name->state != "F") continue;
+      const std::optional<struct stat> info = look_at(path(client, file));
+      if (!info) continue;
+      const Timestamp ended{info->st_mtim.tv_sec, static_cast<std::uint32_t>(info->st_mtim.tv_nsec)};
+      auto& [time, best] = newest[name->stem];
+      if (best.empty() || ended > time) std::tie(time, best) = std::pair(ended, file);
+    }
+    for (const auto& [stem, found] : newest) {
+      try {
+        const auto text = try_read_file(path(client, found.second), kMaxTodoBytes);
+        if (text) out.push_back({client, stem, 'F', parse_todo(*text)});
+      } catch (const Error& error) {
+        problems.push_back("TODO/" + client + "/" + found.second + ": " + error.what());
+      }
+    }
+  }
   return out;
 }
 

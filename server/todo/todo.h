@@ -66,6 +66,10 @@ class TodoList {
   // through `problems`, one line each; so is a client whose folder cannot be read, and the others go on.
   [[nodiscard]] std::vector<Named> pending(std::vector<std::string>& problems);
 
+  // Of every stem the F file that ended last (state 'F'), as far as they are kept; a file that cannot be read
+  // is reported through `problems`.
+  [[nodiscard]] std::vector<Named> newest_finished(std::vector<std::string>& problems) const;
+
   // Ends what a crash interrupted: a put_back() or finish() that was half done is completed, temporary files
   // go.  Only while nobody works on this client's P files.
   void recover(const std::string& client);

@@ -48,7 +48,7 @@ TEST(BacklineConf, MistakesAreNamedByLine) {
   EXPECT_EQ(refusal("[client web1]\nadress = x\n"),
             "backline.conf:2: unknown key \"adress\"; did you mean \"address\"?");
   EXPECT_EQ(refusal("[clients]\n"),
-            "backline.conf:1: unknown section \"clients\"; there are [client NAME] and [keep …]");
+            "backline.conf:1: unknown section \"clients\"; there are [client NAME], [keep …] and [expect …]");
   EXPECT_EQ(refusal("[client ../x]\n"), "backline.conf:1: \"../x\" is no client name");
   EXPECT_EQ(refusal("[client a]\n[client a]\n"), "backline.conf:2: [client a] comes twice");
   EXPECT_EQ(refusal("[client a]\nusers = x\nusers = y\n"),
@@ -156,6 +156,23 @@ TEST(BacklineConf, TheExampleOfTheFormatPageIsRead) {
   EXPECT_EQ(keep.rules.size(), 3U);
   EXPECT_EQ(keep.find("web1", "directories", "/srv/scratch")->within, (Span{7, 'd'}));
   EXPECT_EQ(keep.at_most.percent, 10);
+}
+
+TEST(BacklineConf, TheNearestExpectationCounts) {
+  const auto rules = parse_backline_conf(
+                         "[expect]\nevery = 1d\n[expect a:wiki]\nevery = 30m\n"
+                         "[expect a:wiki:/srv/old]\nevery = never\n")
+                         .expected;
+  EXPECT_EQ(nearest_rule(rules, "b", "x", "/y")->every, std::chrono::hours(24));
+  EXPECT_EQ(nearest_rule(rules, "a", "wiki", "/srv")->every, std::chrono::minutes(30));
+  EXPECT_EQ(nearest_rule(rules, "a", "wiki", "/srv/old")->every, std::nullopt);
+}
+
+TEST(BacklineConf, AnExpectationThatMeansNothingIsRefused) {
+  EXPECT_NE(refusal("[expect a]\n").find("without every"), std::string::npos);
+  EXPECT_NE(refusal("[expect a]\nevery = 3s\n").find("is neither a period"), std::string::npos);
+  EXPECT_NE(refusal("[expect a]\nwithin = 3d\n").find("there is every"), std::string::npos);
+  EXPECT_NE(refusal("[expect a:]\nevery = 1d\n").find("is no module name"), std::string::npos);
 }
 
 }  // namespace

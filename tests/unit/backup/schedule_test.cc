@@ -57,6 +57,14 @@ TEST(Schedule, WaitingTimesHoldUnlessOneClientIsAskedFor) {
   EXPECT_EQ(next_due(items, {}, kNow)->seconds, kNow.seconds + 30);
 }
 
+TEST(Schedule, APausedClientBeginsNothingAndWakesNobody) {
+  const std::vector items{named("a", "m:1", 1, 'P'), named("b", "m:1", 2)};
+  const Slots paused{4, [](const std::string& client) { return client == "a" ? 0U : 2U; }};
+  EXPECT_EQ(choose_next(items, {}, {}, paused, {}, kNow), 1U);
+  EXPECT_EQ(choose_next(items, {}, {}, paused, parse_selection("a"), kNow), std::nullopt);
+  EXPECT_EQ(next_due(items, {}, kNow, {"b"}), std::nullopt);
+}
+
 TEST(Schedule, AWaitThatAClockWroteWhichWasAheadDoesNotHold) {
   std::vector items{named("a", "m:1", 1)};
   items[0].item.not_before = Timestamp{kNow.seconds + 400 * 24 * 3600, 0};

@@ -1,5 +1,6 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "server/todo/pause.h"
 #include "server/todo/todo.h"
 #include "tests/unit/todo/todo_builders.h"
 
@@ -204,6 +205,42 @@ TEST(TodoList, TenThousandRequestsAreAddedInBatchesWithinSeconds) {
   RecordProperty("seconds", std::to_string(took.count()));
   EXPECT_LT(took.count(), 30.0);
   EXPECT_EQ(w.todo.pending(w.problems).size(), 10000U);
+}
+
+TEST(TodoList, OfEachSourceTheLastEndCountsAndADamagedFileIsReported) {
+  World w;
+  for (const unsigned n : {1U, 2U}) {
+    (void)w.add(n);
+    ASSERT_TRUE(w.todo.claim("web1", w.stem));
+    Finished end = w.ok();
+    if (n == 2) end.reason = "the later one";
+    w.todo.finish("web1", w.stem, w.only(), end);
+  }
+  const auto ended = w.todo.newest_finished(w.problems);
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_EQ(ended[0].item.finished->reason, "the later one");
+  EXPECT_TRUE(w.problems.empty());
+  replace_durably(w.dir.file("TODO/web1/F" + w.stem + "." + id_of(3)), "no todo");
+  EXPECT_TRUE(w.todo.newest_finished(w.problems).empty());
+  EXPECT_EQ(w.problems.size(), 1U);
+}
+
+TEST(Pauses, OneClientOrEverythingUntilItIsEnded) {
+  World w;
+  const Pauses pauses(w.dir.file("TODO"));
+  EXPECT_FALSE(pauses.resume());
+  EXPECT_TRUE(pauses.pause("web1"));
+  EXPECT_FALSE(pauses.pause("web1"));
+  EXPECT_TRUE(pauses.since("web1"));
+  EXPECT_FALSE(pauses.since());
+  EXPECT_FALSE(pauses.since("web2"));
+  EXPECT_TRUE(pauses.pause());
+  EXPECT_TRUE(pauses.resume("web1"));
+  EXPECT_FALSE(pauses.since("web1"));
+  EXPECT_TRUE(pauses.since());
+  EXPECT_THROW((void)pauses.pause("../web1"), Error);
+  EXPECT_EQ(w.add(1), Added::New) << "a pause takes requests";
+  EXPECT_EQ(w.todo.pending(w.problems).size(), 1U);
 }
 
 }  // namespace
