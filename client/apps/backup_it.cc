@@ -1,5 +1,6 @@
 // backup_it MODULE [SERVER]: queue backup requests for one module.
 #include "client/apps/ask.h"
+#include "client/apps/queue_status.h"
 #include "client/apps/send.h"
 #include "common/error/error.h"
 #include "common/options/options.h"

@@ -145,18 +145,4 @@ int send_to(const SendContext& context, const ServerConfig& server, bool now) {
   return Sender(context, server, now).run();
 }
 
-std::string status_table(const std::string& home, const Queue& queue) {
-  std::string out;
-  const Queue::Listing all = queue.list();
-  for (const Queue::Entry& entry : all.entries) {
-    out += fmt::format("{} {}  {}", entry.state, to_text(entry.item.request.requested).substr(0, 19) + "Z",
-                       describe(entry.item));
-    if (const auto pull = pull_of(home, entry.item)) out += "; being pulled: " + show_pull_status(*pull);
-    out += '\n';
-  }
-  for (const std::string& text : all.damaged) out += "! " + text + "\n";
-  if (out.empty()) out = queue.server() + ": nothing queued\n";
-  return out;
-}
-
 }  // namespace bk::client

@@ -27,7 +27,4 @@ struct SendContext {
 // then.
 [[nodiscard]] int send_to(const SendContext& context, const ServerConfig& server, bool now);
 
-// The queue of one server, and how far pulls are, as a table for people.
-[[nodiscard]] std::string status_table(const std::string& home, const Queue& queue);
-
 }  // namespace bk::client

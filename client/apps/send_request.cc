@@ -1,4 +1,5 @@
 // send_request [SERVER...]: prepare, push, fetch receipts.
+#include "client/apps/queue_status.h"
 #include "client/apps/send.h"
 #include "common/error/error.h"
 #include "common/options/options.h"
@@ -13,6 +14,13 @@ using namespace bk::client;
 
 void print(std::FILE* to, const std::string& text) { std::fputs((text + "\n").c_str(), to); }
 
+void show(const std::vector<Queue>& queues, const std::string& home, bool as_json, Timestamp now) {
+  std::string out;
+  if (as_json) out = status_json(home, queues, now);
+  for (const Queue& queue : queues) out += as_json ? "" : status_table(home, queue);
+  std::fputs(out.c_str(), stdout);
+}
+
 int run(const Options& options, const std::string& home) {
   const SystemClock clock;
   SystemRandom random;
@@ -22,10 +30,14 @@ int run(const Options& options, const std::string& home) {
   if (servers.empty()) {
     for (const auto& [name, server] : config.servers) servers.push_back(&server);
   }
+  if (options.has("json") && !options.has("status")) throw Error(Kind::Usage, "--json belongs to --status");
+  if (options.has("status") && options.has("now"))
+    throw Error(Kind::Usage, "--status only looks: it does not go with --now");
   if (options.has("status")) {
+    std::vector<Queue> queues;
     for (const ServerConfig* server : servers)
-      std::fputs(status_table(home, Queue(home, server->name, server->client, clock, random)).c_str(),
-                 stdout);
+      queues.emplace_back(home, server->name, server->client, clock, random);
+    show(queues, home, options.has("json"), clock.now());
     return kExitDone;
   }
   const Log log(home, "send_request", clock);
@@ -54,7 +66,8 @@ int run(const Options& options, const std::string& home) {
 int main(int argc, char** argv) {
   bk::Options options("send_request", "prepare queued backups, send the requests, read the receipts");
   options.usage("send_request [options] [SERVER...]");
-  options.flag("status", "only show the queue");
+  options.flag("status", "only show the queue, and how far pulls are");
+  options.flag("json", "with --status: as JSON, with the last success of each source");
   options.flag("now", "do not wait for the time of the next attempt");
   bk::add_home(options).positionals(0, 64);
   return bk::run_program(options, argc, argv, [&] { return run(options, bk::find_home(options, argv[0])); });

@@ -89,3 +89,15 @@ say "what came is whole"
 compare "$T/src/one" "$(export_source "$S1" "$T/src/one" "$T/export1")"
 exits 0 "$C1/scripts/send_request" --now
 nothing_left "$C1" "$S1" client1
+
+say "the client's side as JSON"
+exits 64 "$C1/scripts/send_request" --json; one_line
+exits 0 "$C1/scripts/send_request" --status --json
+python3 - "$T/out" "$T/src/one" <<'PY' || die "send_request --json"
+import base64, json, sys
+s = json.load(open(sys.argv[1]))
+path = sys.argv[2].encode()
+decode = lambda text: base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+assert [decode(x["path_b64"]) for x in s["sources"]] == [path] and s["sources"][0]["last_success"], s
+assert s["requests"][0]["state"] == "F" and s["requests"][0]["outcome"]["outcome"] == "ok", s
+PY
