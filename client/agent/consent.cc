@@ -1,5 +1,6 @@
 #include "client/agent/consent.h"
 
+#include "client/agent/guarded.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
@@ -24,12 +25,28 @@ std::string literal_pattern(std::string_view below) {
   return out;
 }
 
-TreeRoot root_at(const std::string& path, const std::vector<std::string>& deny) {
+// What follows `top` in a path that lies in it; empty for `top` itself.
+std::string_view below(std::string_view path, std::string_view top) {
+  return path.substr(path == top ? path.size() : top == "/" ? 1 : top.size() + 1);
+}
+
+TreeRoot root_at(const std::string& path, const Consent& consent) {
   TreeRoot out;
   out.path = path;
-  for (const std::string& denied : deny) {
-    if (denied == path || !lies_in(denied, path)) continue;
-    out.deny.push_back(literal_pattern(std::string_view(denied).substr(path == "/" ? 1 : path.size() + 1)));
+  out.guard_keys = true;
+  const auto deny = [&](std::string_view denied) {
+    if (denied != path && lies_in(denied, path)) out.deny.push_back(literal_pattern(below(denied, path)));
+  };
+  for (const std::string& denied : consent.deny) deny(denied);
+  for (const std::string_view tree : kKernelTrees) {
+    if (std::find(consent.allow.begin(), consent.allow.end(), tree) == consent.allow.end()) deny(tree);
+  }
+  for (const std::string& named : consent.allow) {
+    if (lies_in(path, named)) {
+      out.named = {""};
+      break;
+    }
+    if (lies_in(named, path)) out.named.emplace_back(below(named, path));
   }
   return out;
 }
@@ -49,7 +66,7 @@ void add_queued(Consent& consent, const ClientConfig& config, const Queued& item
   } else if (item.request.method == "sftp") {
     if (!is_denied(consent, place)) consent.archives.push_back(place);
   } else if (item.request.method == "rsync") {
-    TreeRoot root = root_at(place, consent.deny);
+    TreeRoot root = root_at(place, consent);
     const auto module = config.modules.find(item.request.module);
     if (module != config.modules.end()) {
       root.exclude = module->second.exclude;
@@ -95,9 +112,10 @@ Consent make_consent(const ClientConfig& config, const std::string& server,
   const auto at = config.consents.find(server);
   const ConsentConfig extra = at != config.consents.end() ? at->second : ConsentConfig{};
   out.deny = extra.deny;
+  out.allow = extra.allow;
   out.unconfined = extra.unconfined;
   for (const Queued& item : queued) add_queued(out, config, item);
-  for (const std::string& path : extra.roots) add_root(out, root_at(path, out.deny));
+  for (const std::string& path : extra.roots) add_root(out, root_at(path, out));
   out.repository_folders = extra.repositories;
   for (const std::string& path : extra.spool) {
     if (!is_denied(out, path)) out.archives.push_back(path);
@@ -133,6 +151,12 @@ std::string describe(const Consent& consent) {
     if (root.exclude_caches) out += "  leaves out what lies beside a CACHEDIR.TAG\n";
     if (root.max_file_bytes != UINT64_MAX)
       out += "  lists as skipped files above " + std::to_string(root.max_file_bytes) + " bytes\n";
+    if (root.guard_keys) {
+      out += "  lists as skipped private keys (id_ed25519, ssh_host_rsa_key, private-keys-v1.d …)";
+      for (const std::string& path : root.named)
+        out += (&path == &root.named.front() ? " but in " : ", ") + quoted(join_path(root.path, path));
+      out += "\n";
+    }
     for (const std::string& pattern : root.deny) out += "  lists as skipped " + quoted(pattern) + "\n";
   }
   for (const std::string& path : consent.repositories) {

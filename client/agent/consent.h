@@ -19,6 +19,7 @@ struct Consent {
   std::vector<std::string> repository_folders;  // … and every repository at or below these
   std::vector<std::string> archives;            // method sftp: these files or folders
   std::vector<std::string> deny;
+  std::vector<std::string> allow;  // what is guarded (guarded.h) and named all the same
   bool unconfined = false;
   std::string home;       // of this client
   std::string temporary;  // a folder for what does not fit into memory

@@ -77,6 +77,8 @@ void fill_context(Line& line, const TreeRoot& root, WalkContext& context) {
   }
   context.exclude = Patterns(root.exclude);
   context.deny = Patterns(root.deny);
+  context.guard_keys = root.guard_keys;
+  context.named = root.named;
   context.exclude_if_present = root.exclude_if_present;
   context.exclude_caches = root.exclude_caches;
   context.one_file_system = root.one_file_system;

@@ -17,6 +17,8 @@ struct TreeRoot {
   std::string path;                  // absolute and clean (clean_absolute); no component may be a symlink
   std::vector<std::string> exclude;  // patterns; what they match is left out without a word
   std::vector<std::string> deny;     // patterns; what they match is left out and listed as skipped
+  bool guard_keys = false;           // private keys are denied, too (guarded.h) …
+  std::vector<std::string> named;  // … but at or below these paths (below the root; "" is the root itself)
   std::vector<std::string> exclude_if_present;  // names; a directory that has one keeps only that entry
   bool exclude_caches = false;                  // the same for CACHEDIR.TAG, when it has its signature
   bool one_file_system = false;               // a directory where another file system is mounted stays empty

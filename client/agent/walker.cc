@@ -1,6 +1,7 @@
 #include "client/agent/walker.h"
 
 #include "client/agent/beneath.h"
+#include "client/agent/guarded.h"
 #include "common/digest/sha256.h"
 #include "common/error/error.h"
 
@@ -46,7 +47,7 @@ std::string join_below(std::string_view directory, std::string_view name) {
 // One directory.
 
 int DirectoryScan::start() {
-  const bool patterns = !context_.exclude.empty() || !context_.deny.empty();
+  const bool patterns = !context_.exclude.empty() || !context_.deny.empty() || context_.guard_keys;
   const bool markers = context_.exclude_caches || !context_.exclude_if_present.empty();
   if (!patterns && !markers) return names_.read(fd_, context_.names);
   bool marked = false;
@@ -66,15 +67,24 @@ bool DirectoryScan::is_marker(const NameList::Name& name) const {
 }
 
 bool DirectoryScan::hidden(const NameList::Name& name) {
+  const bool guarded = context_.guard_keys && is_private_key(name.view());
+  if (!guarded && context_.exclude.empty() && context_.deny.empty()) return false;
   match_path_.assign(path_);
   if (!path_.empty()) match_path_.push_back('/');
   match_path_.append(name.view());
   const bool is_directory = name.type == DT_DIR;
-  if (context_.deny.match(match_path_, is_directory)) {
+  if (context_.deny.match(match_path_, is_directory) || (guarded && !is_named(match_path_))) {
     if (first_) context_.report(pull::SkipReason::Denied, 0, match_path_);
     return true;
   }
   return context_.exclude.match(match_path_, is_directory);
+}
+
+bool DirectoryScan::is_named(std::string_view path) const {
+  return std::any_of(context_.named.begin(), context_.named.end(), [&](std::string_view named) {
+    if (named.empty() || path == named) return true;
+    return path.size() > named.size() && path.starts_with(named) && path[named.size()] == '/';
+  });
 }
 
 bool DirectoryScan::next(Entry& entry) {

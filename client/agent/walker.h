@@ -32,6 +32,8 @@ struct WalkCounters {
 struct WalkContext {
   Fd root;
   Patterns exclude, deny;
+  bool guard_keys = false;
+  std::vector<std::string> named;  // not guarded: these paths and what lies below
   std::vector<std::string> exclude_if_present;
   bool one_file_system = false, exclude_caches = false;
   std::uint64_t max_file_bytes = UINT64_MAX;
@@ -64,6 +66,7 @@ class DirectoryScan {
 
  private:
   [[nodiscard]] bool hidden(const NameList::Name& name);
+  [[nodiscard]] bool is_named(std::string_view path) const;
   [[nodiscard]] bool is_marker(const NameList::Name& name) const;
   [[nodiscard]] bool look_at(const NameList::Name& name, Entry& entry);
   WalkContext& context_;

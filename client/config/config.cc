@@ -45,6 +45,8 @@ constexpr ConfigKey kSchema[] = {
     {"consent.SERVER.spool", ConfigType::TextList, "",
      "more folders or files that SERVER may read (method sftp)"},
     {"consent.SERVER.deny", ConfigType::TextList, "", "paths that SERVER may never read, whatever is queued"},
+    {"consent.SERVER.allow", ConfigType::TextList, "",
+     "paths at or below which SERVER may read private keys, too; `/proc`, `/sys`: these trees"},
     {"consent.SERVER.unconfined", ConfigType::Flag, "false",
      "serve git and sftp without Landlock where the kernel has none"},
 };
@@ -152,6 +154,7 @@ ConsentConfig consent_of(const Config& file, const std::string& server) {
   out.repositories = paths_of(file, {"consent", server, "repositories"});
   out.spool = paths_of(file, {"consent", server, "spool"});
   out.deny = paths_of(file, {"consent", server, "deny"});
+  out.allow = paths_of(file, {"consent", server, "allow"});
   out.unconfined = file.flag({"consent", server, "unconfined"});
   return out;
 }

@@ -38,8 +38,9 @@ struct ModuleConfig {
 // What one server may read here beyond what is queued to it.
 struct ConsentConfig {
   std::vector<std::string> roots, repositories, spool;
-  std::vector<std::string> deny;  // never, whatever else says yes
-  bool unconfined = false;        // git and sftp without Landlock, on kernels that have none
+  std::vector<std::string> deny;   // never, whatever else says yes
+  std::vector<std::string> allow;  // private keys, /proc, /sys: only where this says yes
+  bool unconfined = false;         // git and sftp without Landlock, on kernels that have none
 };
 
 struct ClientConfig {

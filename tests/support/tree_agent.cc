@@ -1,5 +1,6 @@
 // The serving side of the tree protocol as a process of its own, for tests: serves the given roots on stdin
-// and stdout.   tree_agent [--exclude PATTERN | --deny PATTERN | --one-fs | --exclude-caches |
+// and stdout.   tree_agent [--exclude PATTERN | --deny PATTERN | --guard-keys | --named PATH | --one-fs |
+// --exclude-caches |
 // --exclude-if-present NAME | --max-file-size N | --as-nobody | --keepalive-ms N |
 // --silence-ms N]
 // ROOT...
@@ -19,6 +20,10 @@ int main(int argc, char** argv) {
     const std::string argument = argv[i];
     if (argument == "--exclude") {
       rules.exclude.emplace_back(argv[++i]);
+    } else if (argument == "--guard-keys") {
+      rules.guard_keys = true;
+    } else if (argument == "--named") {
+      rules.named.emplace_back(argv[++i]);
     } else if (argument == "--deny") {
       rules.deny.emplace_back(argv[++i]);
     } else if (argument == "--exclude-if-present") {

@@ -2,6 +2,7 @@
 #include "client/agent/command.h"
 #include "client/agent/confine.h"
 #include "client/agent/consent.h"
+#include "client/agent/guarded.h"
 #include "client/queue/queue.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
@@ -104,6 +105,34 @@ TEST(Consent, TheFileAddsAndDenyTakesAway) {
   EXPECT_FALSE(may_read_repository(c, "/git/p"));
   EXPECT_FALSE(may_read_repository(c, "/git/p/r.git"));
   EXPECT_FALSE(may_read_repository(c, "/gitx"));
+}
+
+TEST(Consent, PrivateKeysAndTheKernelsTreesNeedTheirNames) {
+  const auto tree = [](const std::string& more, const std::string& place) {
+    const Consent c = make_consent(config_with(more), "main", {queued("rsync", place, client::Step::Taken)});
+    return c.roots.at(0);
+  };
+  EXPECT_TRUE(tree("", "/srv").guard_keys);
+  EXPECT_EQ(tree("", "/").deny, (std::vector<std::string>{"/proc", "/sys"}));
+  EXPECT_TRUE(tree("", "/srv").deny.empty());
+  EXPECT_TRUE(tree("", "/proc/sys").deny.empty()) << "a root of its own is named";
+  EXPECT_EQ(tree("[consent.main]\nallow=['/proc']\n", "/").deny, std::vector<std::string>{"/sys"});
+  EXPECT_EQ(tree("[consent.main]\nallow=['/srv/a/.ssh','/etc']\n", "/srv").named,
+            std::vector<std::string>{"a/.ssh"});
+  EXPECT_EQ(tree("[consent.main]\nallow=['/srv']\n", "/srv").named, std::vector<std::string>{""});
+  EXPECT_EQ(tree("[consent.main]\nallow=['/srv']\n", "/srv/a/b").named, std::vector<std::string>{""});
+  EXPECT_TRUE(tree("[consent.main]\nallow=['/srv/a']\n", "/srv/ab").named.empty());
+  EXPECT_EQ(tree("[consent.main]\nallow=['/srv']\ndeny=['/srv/x']\n", "/srv").deny,
+            std::vector<std::string>{"/x"})
+      << "deny is stronger";
+}
+
+TEST(Guarded, KeysAreKnownByTheirNamesAndTheirPublicHalvesAreNone) {
+  for (const char* key : {"id_rsa", "id_ed25519", "id_ecdsa_sk", "identity", "ssh_host_rsa_key",
+                          "ssh_host_ed25519_key", "private-keys-v1.d", "secring.gpg"})
+    EXPECT_TRUE(is_private_key(key)) << key;
+  for (const char* other : {"id_rsa.pub", "id_cards", "ssh_host_rsa_key.pub", "ssh_host_", "id_", "", "key"})
+    EXPECT_FALSE(is_private_key(other)) << other;
 }
 
 // A client with one server, the agent as sshd would start it.

@@ -150,6 +150,22 @@ TEST(TreePull, ExcludedEntriesAreLeftOutAndDeniedOnesAreListed) {
   EXPECT_EQ(world.pull({"--exclude", "*.o", "--exclude", "/cache", "--deny", "keys"}).skipped.size(), 1U);
 }
 
+TEST(TreePull, PrivateKeysAreListedAndOnlyNamedOnesAreRead) {
+  PullWorld world;
+  for (const char* folder : {"/a/.ssh", "/b/.ssh", "/b/.gnupg/private-keys-v1.d"})
+    ensure_directory(world.source() + folder);
+  for (const char* name : {"/a/.ssh/id_ed25519", "/a/.ssh/id_ed25519.pub", "/b/.ssh/id_rsa",
+                           "/b/.gnupg/private-keys-v1.d/k", "/b/known_hosts"})
+    put(world.source() + name, name);
+  const std::vector<std::string> rules{"--guard-keys", "--named", "b/.ssh"};
+  const auto report = world.pull(rules);
+  EXPECT_EQ(report.files, 3U);
+  EXPECT_EQ(report.skipped,
+            (std::vector<std::string>{"denied a/.ssh/id_ed25519", "denied b/.gnupg/private-keys-v1.d"}));
+  EXPECT_EQ(world.pull(rules).skipped.size(), 2U) << "nor are they forgotten when nothing changed";
+  EXPECT_EQ(world.pull({"--guard-keys", "--named", ""}).files, 5U);
+}
+
 TEST(TreePull, MarkedDirectoriesKeepOnlyTheirMarkerAndLargeFilesAreNamed) {
   PullWorld world;
   for (const char* folder : {"/cache/sub", "/liar", "/plain"}) ensure_directory(world.source() + folder);
