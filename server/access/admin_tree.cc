@@ -12,7 +12,8 @@ namespace {
 
 void require_administrator(const Rules& rules) {
   for (const UserKey& key : rules.keys) {
-    if (rules.conf.find_writable(key.user, kAdminName)) return;
+    const std::optional<std::string> person = rules.conf.person(key.user);
+    if (person && rules.conf.find_writable(*person, kAdminName)) return;
   }
   throw Error(Kind::Config, std::string("gitosis.conf: nobody with a key in keydir/ may write ") +
                                 kAdminName + ": that would lock every administrator out");
@@ -39,6 +40,7 @@ Rules check_admin_tree(const AdminTree& tree) {
   Rules rules;
   rules.warnings = tree.warnings;
   rules.conf = GitosisConf::parse(*tree.gitosis_conf, rules.warnings);
+  if (!rules.conf.mistakes().empty()) throw Error(Kind::Config, rules.conf.mistakes().front());
   rules.conf.require_repositories("repositories");
   if (tree.backline_conf) rules.backline = parse_backline_conf(*tree.backline_conf);
   rules.keys = read_keys(tree.keydir, rules.warnings);

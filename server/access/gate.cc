@@ -47,14 +47,24 @@ GitCommand parse_git_command(std::string_view command) {
 
 Passage pass_gate(const GitosisConf& conf, std::string_view user, std::string_view command) {
   GitCommand parsed = parse_git_command(command);
-  std::optional<Granted> granted = conf.find_writable(user, parsed.path);
+  std::optional<std::string> person = conf.person(user);
+  if (!person) refuse("Bad encoded user id");
+  std::optional<Granted> granted = conf.find_writable(*person, parsed.path);
   if (!granted) {
+    if (parsed.write && conf.grammar() == Grammar::Later) refuse("Repository write access denied");
     // A stranger who pushes learns only that he may not read: whether the repository exists is not his.
-    granted = conf.find_access(user, "readonly", parsed.path);
+    granted = conf.find_readable(*person, parsed.path);
     if (!granted) refuse("Repository read access denied");
     if (parsed.write) refuse("Repository write access denied");
   }
-  return {std::move(parsed), std::move(*granted)};
+  if (granted->path.ends_with(".git")) refuse("Arguments to command look dangerous");
+  if (granted->path.find(".git/") != std::string::npos)
+    refuse("Intermediate repository path contains component ends with '.git'");
+  return {std::move(parsed), std::move(*granted), std::move(*person)};
+}
+
+std::string repository_of(const Granted& granted) {
+  return granted.prefix + (granted.prefix.ends_with('/') ? "" : "/") + granted.path + ".git";
 }
 
 }  // namespace bk::server

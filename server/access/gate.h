@@ -26,8 +26,12 @@ struct GitCommand {
 struct Passage {
   GitCommand command;
   Granted granted;
+  std::string person;  // the user, decoded where decodeID says so
 };
 // The whole gate: grammar, then rights.  Throws Refused.
 [[nodiscard]] Passage pass_gate(const GitosisConf& conf, std::string_view user, std::string_view command);
+
+// "<prefix>/<path>.git".
+[[nodiscard]] std::string repository_of(const Granted& granted);
 
 }  // namespace bk::server

@@ -82,9 +82,12 @@ class Parser {
     const std::size_t sign = text.find_first_of("=:");
     if (sign == std::string_view::npos || sign == 0 || is_blank(text.front()))
       refuse(quoted(text.substr(0, 80)) + " is neither a [section] nor KEY = VALUE");
+    // The blanks behind the sign belong to it, so a ';' right behind them begins no comment; ConfigParser
+    // looks at the last byte of the line instead, and so does this.
     std::string_view value = text.substr(sign + 1);
+    value.remove_prefix(std::min(value.find_first_not_of(kBlanks), value.size()));
     const std::size_t comment = value.find(';');
-    if (comment != std::string_view::npos && comment > 0 && is_blank(value[comment - 1]))
+    if (comment != std::string_view::npos && is_blank(comment > 0 ? value[comment - 1] : value.back()))
       value = value.substr(0, comment);
     value = strip(value);
     if (value == "\"\"") value = {};

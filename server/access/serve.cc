@@ -35,9 +35,10 @@ struct Place {
 };
 
 Place place_of(const std::string& home, const Granted& granted) {
-  const std::string folder = granted.prefix.front() == '/' ? granted.prefix : home + "/" + granted.prefix;
+  const std::string folder =
+      clean_absolute(granted.prefix.front() == '/' ? granted.prefix : home + "/" + granted.prefix);
   Place place{folder + "/" + granted.path + ".git", "none", {}, kAdminRef};
-  if (folder != repositories_folder(home)) return place;
+  if (folder != clean_absolute(repositories_folder(home))) return place;
   if (granted.path == kAdminName) {
     place.kind = "admin";
   } else if (is_safe_name(granted.path)) {
@@ -112,7 +113,14 @@ void hold_in_use(const Place& place) {
   (void)fd.release();
 }
 
+// Who pushes, for hooks and the log of pushes.  A decoded name that could not stand in a key's file name is
+// shown encoded: nobody can then be taken for somebody else.
+std::string shown_user(const ServeRequest& request, const Passage& passage) {
+  return is_user_name(passage.person) ? passage.person : request.user;
+}
+
 Command git_command(const ServeRequest& request, const Passage& passage, const Place& place) {
+  const std::string user = shown_user(request, passage);
   Command command;
   command.argv = {"git"};
   for (const auto& [key, value] : git_settings(hooks_folder(request.home, place.kind))) {
@@ -124,8 +132,7 @@ Command git_command(const ServeRequest& request, const Passage& passage, const P
   command.environment = base_environment(request.home);
   // The parentheses keep git from trimming dots at the end of a name.
   for (const std::string& variable :
-       {"BACKLINE_HOME=" + request.home, "BACKLINE_USER=" + request.user,
-        "GIT_COMMITTER_NAME=key (" + request.user + ")",
+       {"BACKLINE_HOME=" + request.home, "BACKLINE_USER=" + user, "GIT_COMMITTER_NAME=key (" + user + ")",
         std::string("GIT_COMMITTER_EMAIL=backline@localhost"), std::string("GIT_CONFIG_NOSYSTEM=1"),
         std::string("GIT_CONFIG_GLOBAL=/dev/null"), std::string("GIT_TERMINAL_PROMPT=0"),
         std::string("GIT_NO_LAZY_FETCH=1")})

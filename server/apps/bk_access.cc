@@ -27,6 +27,7 @@ GitosisConf rules(const Options& options, const std::string& home) {
   if (!file) return load_gitosis_conf(home);
   std::vector<std::string> warnings;
   const GitosisConf conf = GitosisConf::parse(read_file(*file, kMaxConfBytes), warnings);
+  warnings.insert(warnings.end(), conf.mistakes().begin(), conf.mistakes().end());
   for (const std::string& warning : warnings)
     std::fputs(fmt::format("bk_access: warning: {}\n", warning).c_str(), stderr);
   return conf;
@@ -65,9 +66,7 @@ int serve_user(const Options& options, const std::string& home) {
       return kExitDone;
     }
     const Passage passage = pass_gate(rules(options, home), user, original_command());
-    std::fputs(fmt::format("exec {} '{}/{}.git'\n", passage.command.verb, passage.granted.prefix,
-                           passage.granted.path)
-                   .c_str(),
+    std::fputs(fmt::format("exec {} '{}'\n", passage.command.verb, repository_of(passage.granted)).c_str(),
                stdout);
     return kExitDone;
   } catch (const Error& error) {
@@ -77,13 +76,11 @@ int serve_user(const Options& options, const std::string& home) {
   }
 }
 
-std::optional<Granted> ask(const GitosisConf& conf, const std::string& user, const std::string& mode,
-                           const std::string& repository) {
-  if (mode == "writable" || mode == "writeable" || mode == "readonly")
-    return conf.find_access(user, mode, repository);
-  if (mode == "RW" || mode == "RW+") return conf.find_writable(user, repository);
-  if (mode == "R") return conf.find_readable(user, repository);
-  throw Error(Kind::Usage, quoted(mode) + " is no mode; there are readonly, writable, R, RW and RW+");
+bool is_mode(std::string_view mode) {
+  for (const char* known : {"readonly", "writable", "writeable", "R", "RW", "RW+"}) {
+    if (mode == known) return true;
+  }
+  return false;
 }
 
 int check(const Options& options, const std::string& home) {
@@ -91,7 +88,9 @@ int check(const Options& options, const std::string& home) {
   const std::string& user = word(options, 1, kUsage);
   const std::string& mode = word(options, 2, kUsage);
   const std::string& repository = word(options, 3, kUsage);
-  const std::optional<Granted> granted = ask(rules(options, home), user, mode, repository);
+  if (!is_mode(mode))
+    throw Error(Kind::Usage, quoted(mode) + " is no mode; there are readonly, writable, R, RW and RW+");
+  const std::optional<Granted> granted = rules(options, home).find_access(user, mode, repository);
   if (!granted) {
     std::fputs("denied\n", stdout);
     return kExitDenied;

@@ -9,6 +9,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBGIT2 REQUIRED IMPORTED_TARGET libgit2>=1.5.1)
 pkg_check_modules(LIBSSH REQUIRED IMPORTED_TARGET libssh>=0.10.6)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd>=1.5.4)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8>=10.42)
 find_library(LIBRSYNC_LIBRARY rsync REQUIRED)  # no pkg-config file
 find_library(ISAL_LIBRARY isal REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)

@@ -27,6 +27,7 @@ OWNER = {
     "archive": "common/archive",
     "librsync": "common/delta",
     "isa-l": "common/parity",
+    "pcre2.h": "common/regex",
     "curl/": "common/http",
     "boost/program_options": "common/options",
 }
