@@ -32,12 +32,16 @@ const unsigned char* raw(std::string_view bytes) {
 }
 unsigned char* raw(std::string& bytes) { return reinterpret_cast<unsigned char*>(bytes.data()); }
 
+SealNonce nonce_of(std::uint32_t number) {
+  SealNonce out{};
+  for (std::size_t i = 0; i < 4; ++i) out[i] = static_cast<std::uint8_t>(number >> (8 * i));
+  return out;
+}
+
 // A context with key, nonce and bound bytes taken in, for either direction.
-EVP_CIPHER_CTX* begin(const SecretKey& key, std::uint32_t nonce, std::string_view bound, bool encrypt) {
+EVP_CIPHER_CTX* begin(const SecretKey& key, const SealNonce& iv, std::string_view bound, bool encrypt) {
   static EVP_CIPHER* const aes = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
   thread_local const Cipher context(EVP_CIPHER_CTX_new());
-  std::array<unsigned char, 12> iv{};
-  for (std::size_t i = 0; i < 4; ++i) iv[i] = static_cast<unsigned char>(nonce >> (8 * i));
   int ignored = 0;
   BK_CHECK(context &&
            EVP_CipherInit_ex2(context.get(), aes, raw(key.view()), iv.data(), encrypt ? 1 : 0, nullptr) == 1);
@@ -70,6 +74,11 @@ SecretKey derive(const SecretKey& key, std::string_view label) {
 }
 
 std::string seal(const SecretKey& key, std::uint32_t nonce, std::string_view bound, std::string_view plain) {
+  return seal(key, nonce_of(nonce), bound, plain);
+}
+
+std::string seal(const SecretKey& key, const SealNonce& nonce, std::string_view bound,
+                 std::string_view plain) {
   EVP_CIPHER_CTX* const context = begin(key, nonce, bound, true);
   std::string out(plain.size() + kSealBytes, '\0');
   int length = 0;
@@ -82,6 +91,11 @@ std::string seal(const SecretKey& key, std::uint32_t nonce, std::string_view bou
 }
 
 std::optional<std::string> unseal(const SecretKey& key, std::uint32_t nonce, std::string_view bound,
+                                  std::string_view sealed) {
+  return unseal(key, nonce_of(nonce), bound, sealed);
+}
+
+std::optional<std::string> unseal(const SecretKey& key, const SealNonce& nonce, std::string_view bound,
                                   std::string_view sealed) {
   if (sealed.size() < kSealBytes) return std::nullopt;
   EVP_CIPHER_CTX* const context = begin(key, nonce, bound, false);

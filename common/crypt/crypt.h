@@ -42,8 +42,13 @@ inline constexpr std::size_t kSealBytes = 16;  // what sealing adds
 // Ciphertext, then the tag; `bound` is authenticated with it and not in it.
 [[nodiscard]] std::string seal(const SecretKey& key, std::uint32_t nonce, std::string_view bound,
                                std::string_view plain);
+using SealNonce = std::array<std::uint8_t, 12>;  // a number above is its little-endian form
+[[nodiscard]] std::string seal(const SecretKey& key, const SealNonce& nonce, std::string_view bound,
+                               std::string_view plain);
 // Nothing when a bit of it, of `bound`, of the nonce or of the key is another.
 [[nodiscard]] std::optional<std::string> unseal(const SecretKey& key, std::uint32_t nonce,
+                                                std::string_view bound, std::string_view sealed);
+[[nodiscard]] std::optional<std::string> unseal(const SecretKey& key, const SealNonce& nonce,
                                                 std::string_view bound, std::string_view sealed);
 
 }  // namespace bk

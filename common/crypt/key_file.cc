@@ -37,27 +37,25 @@ SecretKey parse_key(std::string_view text) {
   return key;
 }
 
-SecretKey load_key(const std::string& path) {
-  const auto refuse = [&](const std::string& why) {
-    throw Error(Kind::Config, "the key file " + quoted(path) + " " + why);
-  };
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) {
-    if (errno == ENOENT) refuse("is missing: without the store's key nothing can be read; put a copy back");
-    throw sys_error(errno, "reading the key file " + quoted(path));
-  }
-  if ((info.st_mode & 077U) != 0) refuse("is open to others than its owner: chmod 600 it");
-  const std::optional<std::string> text = try_read_file(path, kMaxKeyFileBytes);
-  try {
-    return parse_key(text.value_or(""));
-  } catch (const Error& error) {
-    if (error.kind() != Kind::Protocol) throw;
-    refuse(std::string("is no key: ") + error.what());
-    throw;
-  }
+void refuse_secret_file(const std::string& path, const std::string& why) {
+  throw Error(Kind::Config, "the key file " + quoted(path) + " " + why);
 }
 
-void make_key_file(const std::string& path, const SecretKey& key) {
+std::string read_secret_file(const std::string& path, const std::string& loss) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) {
+    if (errno == ENOENT) refuse_secret_file(path, "is missing: " + loss);
+    throw sys_error(errno, "reading the key file " + quoted(path));
+  }
+  if ((info.st_mode & 077U) != 0) refuse_secret_file(path, "is open to others than its owner: chmod 600 it");
+  return try_read_file(path, kMaxKeyFileBytes).value_or("");
+}
+
+SecretKey load_key(const std::string& path) {
+  return load_secret_file(path, "without the store's key nothing can be read; put a copy back", parse_key);
+}
+
+void make_secret_file(const std::string& path, std::string_view text) {
   Fd fd;
   try {
     fd = open_file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
@@ -65,9 +63,11 @@ void make_key_file(const std::string& path, const SecretKey& key) {
     if (error.sys_errno() != EEXIST) throw;
     throw Error(Kind::Refused, quoted(path) + " exists: a key is never overwritten");
   }
-  write_all(fd.get(), write_key(key));
+  write_all(fd.get(), text);
   sync_file(fd.get());
   sync_directory(parent_of(clean_absolute(path)));
 }
+
+void make_key_file(const std::string& path, const SecretKey& key) { make_secret_file(path, write_key(key)); }
 
 }  // namespace bk

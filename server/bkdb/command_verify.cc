@@ -147,8 +147,10 @@ int run_verify(Session& session, const Words& words) {
   if (session.json())
     print(totals_json(totals, verdict.damaged + verdict.unreadable));
   else
-    print(fmt::format("{}: {} snapshots, {} folders, {} files, {} chunks, {} bytes read\n", counted(verdict),
-                      totals.snapshots, totals.directories, totals.files, totals.chunks, totals.bytes));
+    print(fmt::format("{}: {} snapshots{}, {} folders, {} files, {} chunks, {} bytes read\n",
+                      counted(verdict), totals.snapshots,
+                      totals.sealed > 0 ? fmt::format(" ({} sealed)", totals.sealed) : "", totals.directories,
+                      totals.files, totals.chunks, totals.bytes));
   advise(session, verdict);
   return verdict.status();
 }

@@ -100,6 +100,7 @@ std::string problem_json(const store::SnapshotRecord& snapshot, const std::strin
 
 std::string totals_json(const VerifyTotals& t, std::uint64_t problems) {
   return line({{"snapshots", t.snapshots},
+               {"sealed", t.sealed},
                {"directories", t.directories},
                {"files", t.files},
                {"chunks", t.chunks},

@@ -6,6 +6,7 @@
 #include "common/text/escape.h"
 #include "server/bkdb/data_index.h"
 #include "server/config/config.h"
+#include "server/store/unsealed_store.h"
 
 #include <fmt/format.h>
 
@@ -57,7 +58,8 @@ void declare_options(Options& options) {
       .usage("bkdb [options] heal [--from DIR]")
       .usage("bkdb [options] rm|hold|release [data_idx] [datetime_range]")
       .usage("bkdb [options] keep|clean-pretend|clean|build")
-      .usage("bkdb key new|show FILE");
+      .usage("bkdb key new|show FILE")
+      .usage("bkdb key seal CLIENT-FILE UNSEAL-FILE");
   add_home(options);
   options.value("directory,C", "DIR", "act as if started in this folder")
       .value("client", "NAME", "only this client")
@@ -68,6 +70,7 @@ void declare_options(Options& options) {
       .flag("force", "export: into a folder that is not empty; build: git views that exist, too")
       .flag("no-sync", "export: do not wait until everything is on the disk")
       .value("from", "DIR", "heal: another copy of this store, for what parity cannot bring back")
+      .value("unseal", "FILE", "read what was sealed for this key (bkdb key seal)")
       .flag("structure", "verify: do not read contents")
       .value("sample", "N%", "verify: read only so much of the store, chosen anew every time")
       .value("older", "DAYS", "verify: read only packs that no check has read for so long")
@@ -112,6 +115,8 @@ store::Store& Session::store() {
                                       " yet: nothing was backed up, or -C or --home name another place");
     store_ = read_only_ ? store::Store::open_to_read(store_directory_, {}, settings_)
                         : store::Store::open(store_directory_, false, {}, settings_);
+    if (const std::optional<std::string> file = options_.get("unseal"))
+      store_ = store::unseal_store(std::move(store_), load_unseal_key(*file));
   }
   return *store_;
 }

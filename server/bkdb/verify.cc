@@ -5,6 +5,7 @@
 #include "server/bkdb/content.h"
 #include "server/bkdb/walk.h"
 #include "server/bkdb/window.h"
+#include "server/store/reach.h"
 #include "server/store/tree.h"
 
 #include <unordered_map>
@@ -155,6 +156,54 @@ class ArchiveReader {
   std::unordered_map<std::string, std::string> seen_;  // what is wrong; "" when nothing
 };
 
+// Sealed snapshots, as far as anybody can check them without their key: everything that they lead to is there
+// and hashes to its identity.  What is damaged has no path here.
+class SealedReader {
+ public:
+  SealedReader(store::Store& store, bool content, VerifyTotals& totals, const Problem& problem)
+      : store_(store), content_(content), totals_(totals), problem_(problem), checked_(store.scratch()) {}
+  void check(const store::SnapshotRecord& snapshot) {
+    DiskMap visited(store_.scratch());
+    ++totals_.sealed;
+    const auto tell = [&](const std::string& reason) { problem_(snapshot, "", reason); };
+    try {
+      store::for_each_reachable(store_, snapshot.root, visited, [&](ObjectKind kind, const ChunkId& id) {
+        if (kind == ObjectKind::Data) look(id);
+        const auto bad = bad_.find(id);
+        if (bad != bad_.end()) tell(bad->second);
+      });
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Corrupt) throw;
+      tell(error.what());  // and what is below, nobody knows
+    }
+  }
+
+ private:
+  void look(const ChunkId& id) {
+    if (checked_.size() >= kRemembered) checked_ = DiskMap(store_.scratch());
+    if (!checked_.insert(id.view())) return;
+    try {
+      if (!content_) {
+        if (!store_.present(ObjectKind::Data, {&id, 1})[0])
+          bad_[id] = "chunk " + id.hex() + " is missing, or stands only where the store is damaged";
+        return;
+      }
+      totals_.bytes += store_.read(ObjectKind::Data, id).size();
+      ++totals_.chunks;
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Corrupt) throw;
+      bad_[id] = error.what();
+    }
+  }
+
+  store::Store& store_;
+  bool content_;
+  VerifyTotals& totals_;
+  const Problem& problem_;
+  DiskMap checked_;
+  std::unordered_map<ChunkId, std::string> bad_;
+};
+
 // Second walk: every path of one snapshot that names something damaged.
 class Namer final : public Visitor {
  public:
@@ -196,14 +245,22 @@ class Namer final : public Visitor {
 
 }  // namespace
 
-VerifyTotals verify_snapshots(store::Store& store, const std::vector<const store::SnapshotRecord*>& snapshots,
+VerifyTotals verify_snapshots(store::Store& store, const std::vector<const store::SnapshotRecord*>& chosen,
                               bool content, const Problem& problem,
                               const std::function<void(std::uint64_t)>& progress) {
   VerifyTotals totals;
+  SealedReader sealed(store, content, totals, problem);
+  std::vector<const store::SnapshotRecord*> snapshots;
+  for (const store::SnapshotRecord* snapshot : chosen) {
+    if (snapshot->sealed_root.empty())
+      snapshots.push_back(snapshot);
+    else
+      sealed.check(*snapshot);
+  }
+  totals.snapshots = chosen.size();
   Bad bad;
   Reader reader(store, content, totals, bad, progress);
   for (const store::SnapshotRecord* snapshot : snapshots) {
-    ++totals.snapshots;
     (void)walk(store, snapshot->root, {}, reader);
   }
   reader.flush();

@@ -4,6 +4,8 @@
 // it: directories met before are not walked again, and chunks found good
 // are not read again.
 // Then each archive (method sftp) is hashed as a whole and compared with what its client computed.
+// Of a sealed snapshot whose key is not at hand everything that it leads to is read and hashed, too; what is
+// damaged there has no path.
 // Only when something is damaged, a second walk without content finds every path that names it.  Memory: some
 // tens of megabytes; tables of nodes and chunks spill to the index folder.
 #pragma once
@@ -19,6 +21,7 @@ namespace bk::bkdb {
 
 struct VerifyTotals {
   std::uint64_t snapshots = 0, directories = 0, files = 0, chunks = 0, bytes = 0;
+  std::uint64_t sealed = 0;  // of the snapshots: their folders and files are not known here
 };
 
 // `problem` gets the snapshot, the path within its source ("" for the root) and the reason; the same path is

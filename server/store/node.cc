@@ -22,14 +22,17 @@ std::size_t slot_of(ObjectKind kind) {
 struct RefsOut {
   std::array<std::vector<ChunkId>, 3> ids;
   void add(ObjectKind kind, const ChunkId& id) { ids[slot_of(kind)].push_back(id); }
-  [[nodiscard]] std::string node(NodeType type, const ByteWriter& rest) const {
+  [[nodiscard]] std::string front(unsigned format, NodeType type) const {
     ByteWriter out;
-    out.u8(kNodeFormat).u8(static_cast<unsigned char>(type));
+    out.u8(format).u8(static_cast<unsigned char>(type));
     for (const auto& list : ids) out.varint(list.size());
     for (const auto& list : ids) {
       for (const ChunkId& id : list) out.raw(id.view());
     }
-    return out.raw(rest.bytes()).take();
+    return out.take();
+  }
+  [[nodiscard]] std::string node(NodeType type, const ByteWriter& rest) const {
+    return front(kNodeFormat, type) + rest.bytes();
   }
 };
 
@@ -62,14 +65,16 @@ class RefsIn {
 };
 
 NodeType read_head(ByteReader& in) {
-  if (in.u8() != kNodeFormat) ByteReader::fail("an unknown node format");
+  const std::uint8_t format = in.u8();
+  if (format != kNodeFormat && format != kSealedNodeFormat) ByteReader::fail("an unknown node format");
   const std::uint8_t type = in.u8();
   if (type > 2) ByteReader::fail("an unknown type of node");
   return static_cast<NodeType>(type);
 }
 
 void expect_type(ByteReader& in, NodeType wanted) {
-  if (read_head(in) != wanted) ByteReader::fail("another type of node than expected");
+  if (in.u8() != kNodeFormat) ByteReader::fail("a node that is sealed, or of an unknown format");
+  if (in.u8() != static_cast<unsigned char>(wanted)) ByteReader::fail("another type of node than expected");
 }
 
 void write_name(ByteWriter& out, std::string_view previous, std::string_view name) {
@@ -394,6 +399,19 @@ std::vector<NodeRef> node_refs(std::string_view bytes) {
       out.push_back({kRefKinds[i], ChunkId::from_bytes(list.substr(at, 32))});
   }
   return out;
+}
+
+std::string_view node_front(std::string_view bytes) {
+  ByteReader in(bytes);
+  (void)read_head(in);
+  const RefsIn refs(in);
+  return bytes.substr(0, bytes.size() - in.left());
+}
+
+std::string sealed_node_front(NodeType type, std::span<const NodeRef> refs) {
+  RefsOut out;
+  for (const NodeRef& ref : refs) out.add(ref.kind, ref.id);
+  return out.front(kSealedNodeFormat, type);
 }
 
 std::size_t estimated_bytes(const Entry& entry) {

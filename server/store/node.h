@@ -16,6 +16,7 @@
 namespace bk::store {
 
 inline constexpr unsigned kNodeFormat = 1;
+inline constexpr unsigned kSealedNodeFormat = 2;  // the rest behind the references is sealed (sealed.h)
 inline constexpr unsigned kMaxLevel = 12;  // of inner nodes and of lists: far above anything that fits a disk
 
 enum class NodeType : unsigned char { Page = 0, Inner = 1, List = 2 };
@@ -44,13 +45,20 @@ struct InnerNode {
 // All decoders throw Corrupt for anything an encoder would not have written.
 
 [[nodiscard]] NodeType node_type(std::string_view bytes);  // throws Corrupt
+[[nodiscard]] inline bool is_sealed_node(std::string_view bytes) {
+  return !bytes.empty() && static_cast<unsigned char>(bytes[0]) == kSealedNodeFormat;
+}
 
-// The references of a node or list, without looking at the rest.
+// The references of a node or list, without looking at the rest; of sealed ones, too.
 struct NodeRef {
   ObjectKind kind;
   ChunkId id;
 };
 [[nodiscard]] std::vector<NodeRef> node_refs(std::string_view bytes);
+// Everything up to the end of the references; throws Corrupt.
+[[nodiscard]] std::string_view node_front(std::string_view bytes);
+// The front of a sealed node of this type with these references, in the order of node_refs().
+[[nodiscard]] std::string sealed_node_front(NodeType type, std::span<const NodeRef> refs);
 
 // About how long an entry, child or extent becomes; node boundaries depend on it, so it must never change
 // without a new node format.

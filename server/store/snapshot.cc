@@ -1,5 +1,6 @@
 #include "server/store/snapshot.h"
 
+#include "common/crypt/hpke.h"
 #include "common/error/error.h"
 #include "common/path/names.h"
 #include "common/text/document.h"
@@ -121,6 +122,19 @@ Entry parse_root(const Document& doc) {
   return root;
 }
 
+void parse_seal(const Document& doc, SnapshotRecord& out) {
+  out.seal = doc.find("seal").value_or("");
+  const std::string sealed = doc.find("sealed-root").value_or("");
+  if (out.seal.empty() && sealed.empty()) return;
+  const std::optional<std::string> name = hex_decode(out.seal);
+  if (!name || name->size() != 16) refuse("seal: " + quoted(out.seal.substr(0, 80)) + " names no key");
+  const std::optional<std::string> bytes = hex_decode(sealed);
+  if (!bytes || bytes->size() != 32 + kHpkeBytes) refuse("sealed-root has another length");
+  if (out.root.type != EntryType::Directory) refuse("root-type: a sealed root is a directory (d)");
+  if (!out.archive_sha256.empty()) refuse("archive-sha256 of a sealed source would tell what it is");
+  out.sealed_root = *bytes;
+}
+
 std::string safe(const Document& doc, std::string_view key) {
   std::string value = doc.get(key);
   if (!is_safe_name(value))
@@ -138,6 +152,7 @@ std::string write_snapshot(const SnapshotRecord& record) {
   doc.add_if("by", record.by);
   for (const std::string& request : record.requests) doc.add("request", request);
   doc.add_if("archive-sha256", record.archive_sha256);
+  doc.add_if("seal", record.seal).add_if("sealed-root", hex_encode(record.sealed_root));
   write_root(record.root, doc);
   doc.add("files", record.files).add("directories", record.directories).add("others", record.others);
   doc.add("bytes", record.bytes);
@@ -149,15 +164,18 @@ std::string write_snapshot(const SnapshotRecord& record) {
 
 SnapshotRecord parse_snapshot(std::string_view text) {
   const Document doc = Document::parse(text, "bk-snapshot");
-  doc.allow_only({"client",        "module",         "method",          "name",
-                  "sequence",      "began",          "ended",           "by",
-                  "request",       "archive-sha256", "root-type",       "root-mode",
-                  "root-uid",      "root-gid",       "root-size",       "root-mtime",
-                  "root-ctime",    "root-device",    "root-inode",      "root-links",
-                  "root-xattr",    "root-node",      "root-listing",    "root-subdirectories",
-                  "root-extent",   "root-changed",   "root-unreadable", "files",
-                  "directories",   "others",         "bytes",           "skipped",
-                  "skipped-count", "previous"});
+  doc.allow_only({"client",         "module",       "method",
+                  "name",           "sequence",     "began",
+                  "ended",          "by",           "request",
+                  "archive-sha256", "root-type",    "root-mode",
+                  "root-uid",       "root-gid",     "root-size",
+                  "root-mtime",     "root-ctime",   "root-device",
+                  "root-inode",     "root-links",   "root-xattr",
+                  "root-node",      "root-listing", "root-subdirectories",
+                  "root-extent",    "root-changed", "root-unreadable",
+                  "files",          "directories",  "others",
+                  "bytes",          "skipped",      "skipped-count",
+                  "previous",       "seal",         "sealed-root"});
   SnapshotRecord out;
   out.id = Sha256::of(text).hex();
   out.client = safe(doc, "client");
@@ -173,6 +191,7 @@ SnapshotRecord parse_snapshot(std::string_view text) {
   out.archive_sha256 = doc.find("archive-sha256").value_or("");
   if (!out.archive_sha256.empty()) (void)digest_of("archive-sha256", out.archive_sha256);
   out.root = parse_root(doc);
+  parse_seal(doc, out);
   out.files = doc.get_number("files");
   out.directories = doc.get_number("directories");
   out.others = doc.get_number("others");

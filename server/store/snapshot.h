@@ -27,6 +27,9 @@ struct SnapshotRecord {
   std::vector<std::string> requests;  // request ids that this snapshot answers
   std::string archive_sha256;         // method sftp: the client's digest of the archive, hex; else empty
   Entry root;                         // a directory (tree, git) or a file (archive), with an empty name
+  // Of a sealed source (sealed.h): which key seals, and, in `root`, only the sealed page that holds the root.
+  std::string seal;         // the key's name; else empty, as `sealed_root` is
+  std::string sealed_root;  // the plain id of that page, sealed to the public key; bytes
   // What the backup covered, in the client's own logical numbers.
   std::uint64_t files = 0, directories = 0, others = 0, bytes = 0;
   // Entries that are not there or may mix versions: "<reason> <percent path>", at most 1,000; skipped_count

@@ -46,7 +46,13 @@ struct DirectoryReader::Impl {
     }
   }
 
-  [[nodiscard]] std::string read(const ChunkId& id) { return store.read(ObjectKind::Tree, id); }
+  [[nodiscard]] std::string read(const ChunkId& id) {
+    std::string bytes = store.read(ObjectKind::Tree, id);
+    if (is_sealed_node(bytes))
+      throw Error(Kind::Refused,
+                  "a folder is sealed: it can only be read with its key (`bkdb --unseal FILE`)");
+    return bytes;
+  }
 
   [[noreturn]] static void damaged(const ChunkId& id, const std::string& why) {
     throw Error(Kind::Corrupt, "tree node " + id.hex() + ": " + why);

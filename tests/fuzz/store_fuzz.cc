@@ -53,7 +53,8 @@ void try_record(std::string_view bytes) {
 
 void try_node(std::string_view bytes) {
   only(Kind::Corrupt, [&] {
-    (void)node_refs(bytes);
+    const std::vector<NodeRef> refs = node_refs(bytes);
+    if (is_sealed_node(bytes)) BK_CHECK(sealed_node_front(node_type(bytes), refs) == node_front(bytes));
     switch (node_type(bytes)) {
       case NodeType::Page:
         (void)encode_page(decode_page(bytes));

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """An independent reader of stores, written from docs/formats/{document,store,tree,snapshot}.md alone.
 
-    bk_reader.py [--journals] [--key FILE] STORE list
-    bk_reader.py [--journals] [--key FILE] STORE restore CLIENT LINE DEST      LINE: the snapshot's number in its client's journal
-    bk_reader.py [--journals] [--key FILE] STORE verify
+    bk_reader.py [options] STORE list
+    bk_reader.py [options] STORE restore CLIENT LINE DEST      LINE: the snapshot's number in its client's journal
+    bk_reader.py [options] STORE verify
 
 Uses no index and checks every digest on its way.  --journals: also what is still in the making.  --key FILE: of an
-encrypted store.  Needs the program zstd.
+encrypted store.  --unseal FILE: of sealed sources.  Needs the program zstd.
 Exit status: 0 done, 1 damaged or not there.
 """
 import argparse
@@ -18,11 +18,12 @@ from types import SimpleNamespace
 
 import bk_tree
 from bk_format import Damaged, number, parse_document, require
+from bk_seal import Unsealed
 from bk_store import Store
 
 ONCE = ("client module method name sequence began ended by archive-sha256 root-type root-mode root-uid root-gid root-size root-mtime root-ctime "
         "root-device root-inode root-links root-node root-listing root-subdirectories root-changed root-unreadable files directories others bytes "
-        "skipped-count previous").split()
+        "skipped-count previous seal sealed-root").split()
 REPEATED = "request root-xattr root-extent skipped".split()
 
 
@@ -70,7 +71,10 @@ def root_extent(value):
     return word.decode(), number(size), bytes.fromhex(name.decode())
 
 
-def root_of(record):
+def root_of(record, unsealed):
+    if "seal" in record:
+        require(unsealed and record["seal"].decode() == unsealed.name, "it is sealed with another key")
+        return unsealed.root(record)
     flat = {key: number(record["root-" + key]) for key in ("mode", "uid", "gid", "size", "device", "inode", "links")}
     entry = SimpleNamespace(**flat, type=record["root-type"].decode(), mtime=time_of(record["root-mtime"]), target=None, rdev=(0, 0), node=None,
                             extents=[root_extent(value) for value in record["root-extent"]], unreadable="root-unreadable" in record)
@@ -180,13 +184,15 @@ def run(args):
         found = [record for at, record in snapshots(store, client) if at == int(line)]
         require(found, "there is no such snapshot")
         os.umask(0)
-        Restorer(store).restore(root_of(found[0]), os.fsencode(dest))
+        unsealed = Unsealed(store, args.unseal) if args.unseal else None
+        Restorer(unsealed or store).restore(root_of(found[0], unsealed), os.fsencode(dest))
 
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--journals", action="store_true")
     parser.add_argument("--key", metavar="FILE")
+    parser.add_argument("--unseal", metavar="FILE")
     parser.add_argument("store")
     parser.add_argument("verb", choices=("list", "restore", "verify"))
     parser.add_argument("words", nargs="*")

@@ -36,6 +36,25 @@ same "$T/tree" "$T/out4"
 reader --journals --key "$T/key" "$T/keyed" verify
 ! reader --journals "$T/keyed" list 2>/dev/null || die "read without its key"
 
+"$tools/../bin/bkdb" key seal "$T/seal" "$T/unseal" >/dev/null
+"$tools/store_folder" "$T/sealed" "$T/tree" "$T/tree" 2 "" "$T/seal" >/dev/null
+"$tools/store_folder" "$T/sealed" "$T/archive.tar" "$T/archive.tar" 1 "" "$T/seal" >/dev/null
+reader --journals "$T/sealed" verify
+! reader --journals "$T/sealed" restore web1 2 "$T/out5" 2>/dev/null || die "read what is sealed without its key"
+reader --journals --unseal "$T/unseal" "$T/sealed" restore web1 2 "$T/out5"
+same "$T/tree" "$T/out5"
+reader --journals --unseal "$T/unseal" "$T/sealed" restore web1 3 "$T/out6"
+same "$T/archive.tar" "$T/out6"
+
+mkdir -p "$T/home" && ln -s "$T/sealed" "$T/home/store" && ln -s "$T/sealed.index" "$T/home/index"
+bkdb() { "$tools/../bin/bkdb" --home "$T/home" -C "$T/home" "$@"; }
+bkdb verify | grep -q '^good: 3 snapshots (3 sealed)' || die "bkdb verify without the key"
+! bkdb export "$T/no" 0 2>"$T/why" || die "exported without the key"
+grep -q 'sealed' "$T/why" || die "why it is not exported is not said: $(cat "$T/why")"
+bkdb --unseal "$T/unseal" export "$T/exported" 1 >/dev/null
+same "$T/tree" "$T"/exported/1_*
+bkdb --unseal "$T/unseal" verify | grep -q '^good: 3 snapshots, [1-9]' || die "bkdb verify with the key"
+
 flip() { python3 -c 'import sys
 f = open(sys.argv[1], "r+b"); f.seek(int(sys.argv[2])); b = f.read(1); f.seek(-1, 1); f.write(bytes([b[0] ^ 1]))' "$@"; }
 pack=$(find "$T/store/packs" -name '*.pack' | head -n 1)

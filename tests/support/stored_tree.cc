@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "server/store/sealing_writer.h"
 #include "server/store/tree.h"
 
 #include <dirent.h>
@@ -132,7 +133,10 @@ class Storer {
 }  // namespace
 
 store::SnapshotRecord store_tree(store::Store& store, const std::string& path, StoreTask task) {
-  const auto writer = store.writer(task.client, task.module, task.method, task.name);
+  auto writer = store.writer(task.client, task.module, task.method, task.name);
+  if (!task.seal_file.empty())
+    writer = std::make_unique<store::SealingWriter>(std::move(writer), load_seal_key(task.seal_file),
+                                                    store.scratch());
   store::SnapshotRecord record;
   record.client = task.client;
   record.module = task.module;

@@ -9,8 +9,9 @@ namespace bk::test {
 
 struct StoreTask {
   std::string client = "web1", module = "directories", method = "rsync";
-  std::string name{};  // the source's path
-  Timestamp began{};   // zero: now
+  std::string name{};       // the source's path
+  Timestamp began{};        // zero: now
+  std::string seal_file{};  // a client's sealing key: the source is sealed
 };
 
 // Stores what lies at `path`, every kind of entry with all metadata, and commits.

@@ -1,11 +1,14 @@
 // The worked examples of the format pages, read from the pages themselves.
+#include "common/crypt/hpke.h"
 #include "common/crypt/key_file.h"
+#include "common/crypt/seal_key.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
 #include "server/store/layout.h"
 #include "server/store/node.h"
 #include "server/store/record.h"
+#include "server/store/sealed.h"
 #include "server/store/snapshot.h"
 #include "server/store/snapshot_mark.h"
 
@@ -110,6 +113,36 @@ TEST(StoreFormat, TheArchivesSnapshotOnItsPageParses) {
   EXPECT_EQ(record.root.content.at(0).bytes, record.root.size);
   EXPECT_EQ(record.skipped_count, record.skipped.size());
   EXPECT_EQ(write_snapshot(record), text);
+}
+
+TEST(StoreFormat, TheSealedSourceOnItsPageOpens) {
+  const UnsealKey key = parse_unseal_key(block("sealed.md", "bk-unseal"));
+  EXPECT_EQ(write_unseal_key(key), block("sealed.md", "bk-unseal"));
+  EXPECT_EQ(write_seal_key(key.sealing()), block("sealed.md", "bk-seal"));
+  const std::string text = block("sealed.md", "bk-snapshot");
+  const SnapshotRecord record = parse_snapshot(text);
+  EXPECT_EQ(write_snapshot(record), text);
+  EXPECT_EQ(record.seal, key.sealing().name());
+
+  const std::optional<std::string> root =
+      hpke_open(key.private_key, kSealedRootInfo, seal_binding(record), record.sealed_root);
+  ASSERT_TRUE(root);
+  const std::string node = bytes_of(block("sealed.md", "sealed-node"));
+  EXPECT_EQ(chunk_id(ObjectKind::Tree, node), record.root.node);
+  ObjectSealer sealer(key.identity);
+  const ChunkId plain = ChunkId::from_bytes(*root);
+  const std::string page = sealer.open(ObjectKind::Tree, plain, node);
+  const std::vector<Entry> entries = decode_page(page);
+  ASSERT_EQ(entries.size(), 1U);
+  EXPECT_EQ(entries[0].name, kSealedRootName);
+  EXPECT_EQ(sealer.seal(plain, sealed_node_front(NodeType::Page, node_refs(node)), page), node);
+
+  const std::string chunk = bytes_of(block("sealed.md", "sealed-chunk"));
+  EXPECT_EQ(node_refs(node).at(0).id, chunk_id(ObjectKind::Data, chunk));
+  EXPECT_EQ(sealer.open(ObjectKind::Data, entries[0].content.at(0).id, chunk), "hello, world\n");
+  const std::string words = read_file(std::string(BK_SOURCE_DIR) + "/docs/formats/sealed.md");
+  for (const ChunkId& id : {plain, record.root.node, chunk_id(ObjectKind::Data, chunk)})
+    EXPECT_NE(words.find(id.hex()), std::string::npos);
 }
 
 TEST(StoreFormat, AFileAsRootKeepsItsExtents) {
