@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/text/escape.h"
 #include "server/access/home.h"
+#include "server/access/key_limits.h"
 
 #include <algorithm>
 #include <set>
@@ -10,8 +11,9 @@
 namespace bk::server {
 namespace {
 
-void require_administrator(const Rules& rules) {
+void require_administrator(const Rules& rules, std::string_view moment) {
   for (const UserKey& key : rules.keys) {
+    if (is_expired(key.limits, moment)) continue;
     const std::optional<std::string> person = rules.conf.person(key.user);
     if (person && rules.conf.find_writable(*person, kAdminName)) return;
   }
@@ -35,7 +37,7 @@ void warn_of_clients(Rules& rules) {
 
 }  // namespace
 
-Rules check_admin_tree(const AdminTree& tree) {
+Rules check_admin_tree(const AdminTree& tree, std::string_view moment) {
   if (!tree.gitosis_conf) throw Error(Kind::Config, "gitosis.conf is missing");
   Rules rules;
   rules.warnings = tree.warnings;
@@ -44,7 +46,7 @@ Rules check_admin_tree(const AdminTree& tree) {
   rules.conf.require_repositories("repositories");
   if (tree.backline_conf) rules.backline = parse_backline_conf(*tree.backline_conf);
   rules.keys = read_keys(tree.keydir, rules.warnings);
-  require_administrator(rules);
+  require_administrator(rules, moment);
   warn_of_clients(rules);
   return rules;
 }

@@ -25,8 +25,8 @@ struct Rules {
 };
 
 // Throws Config with file, line and reason: any of the three parts is wrong, there is no gitosis.conf, a
-// repositories folder other than this installation's is asked for, or nobody with a key could push to
-// gitosis-admin any more.
-[[nodiscard]] Rules check_admin_tree(const AdminTree& tree);
+// repositories folder other than this installation's is asked for, or nobody with a key that still works at
+// `moment` ("YYYYMMDDHHMMSS"; empty: no key counts as expired) could push to gitosis-admin any more.
+[[nodiscard]] Rules check_admin_tree(const AdminTree& tree, std::string_view moment = {});
 
 }  // namespace bk::server

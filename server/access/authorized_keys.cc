@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/text/escape.h"
 #include "server/access/gitosis_conf.h"
+#include "server/access/key_limits.h"
 
 #include <algorithm>
 
@@ -57,7 +58,8 @@ std::string render_authorized_keys(std::string_view old, const std::string& prog
   out += '\n';
   for (const UserKey& key : keys) {
     BK_CHECK(is_user_name(key.user));
-    out += "restrict,command=\"" + command + key.user + "\" " + key.key.type + " " + key.key.base64 + "\n";
+    out += "restrict,command=\"" + command + key.user + "\"" + render_key_limits(key.limits) + " " +
+           key.key.type + " " + key.key.base64 + "\n";
   }
   return out;
 }

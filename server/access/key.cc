@@ -1,9 +1,12 @@
 #include "server/access/key.h"
 
+#include "common/digest/sha256.h"
 #include "common/error/error.h"
 #include "common/text/escape.h"
 #include "server/access/gitosis_conf.h"
 #include "server/access/ini.h"
+#include "server/access/key_blob.h"
+#include "server/access/key_limits.h"
 
 #include <algorithm>
 #include <map>
@@ -11,26 +14,7 @@
 namespace bk::server {
 namespace {
 
-struct KeyType {
-  std::string_view name;
-  int fields;  // length-prefixed strings of the blob behind the type
-};
-constexpr KeyType kTypes[] = {{"ssh-ed25519", 1},
-                              {"ssh-rsa", 2},
-                              {"ecdsa-sha2-nistp256", 2},
-                              {"ecdsa-sha2-nistp384", 2},
-                              {"ecdsa-sha2-nistp521", 2},
-                              {"sk-ssh-ed25519@openssh.com", 2},
-                              {"sk-ecdsa-sha2-nistp256@openssh.com", 3}};
-
 [[noreturn]] void refuse(const std::string& reason) { throw Error(Kind::Config, reason); }
-
-const KeyType* find_type(std::string_view name) {
-  for (const KeyType& type : kTypes) {
-    if (type.name == name) return &type;
-  }
-  return nullptr;
-}
 
 // Standard alphabet, canonical; nothing otherwise.
 std::optional<std::string> decode_base64(std::string_view text) {
@@ -43,27 +27,35 @@ std::optional<std::string> decode_base64(std::string_view text) {
   return base64url_decode(url);
 }
 
-// An SSH string (RFC 4251 section 5): big-endian length, bytes.
-std::optional<std::string_view> take_string(std::string_view& rest) {
-  if (rest.size() < 4) return std::nullopt;
-  std::size_t length = 0;
-  for (std::size_t i = 0; i < 4; ++i) length = length << 8U | static_cast<unsigned char>(rest[i]);
-  rest.remove_prefix(4);
-  if (length > rest.size()) return std::nullopt;
-  const std::string_view out = rest.substr(0, length);
-  rest.remove_prefix(length);
-  return out;
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+// Why a first word is no key type, for the mistakes that people make.
+[[noreturn]] void refuse_type(std::string_view word, std::string_view line) {
+  if (line.find("PRIVATE KEY") != std::string_view::npos || line.starts_with("PuTTY-User-Key-File"))
+    refuse("this is a PRIVATE key: it must never leave its owner; make a new pair and send the *.pub file");
+  if (line.starts_with("---- BEGIN SSH2"))
+    refuse("a key in the format of RFC 4716; convert it with ssh-keygen -i -f FILE");
+  if (word.ends_with("-cert-v01@openssh.com"))
+    refuse("a certificate: certificates are not used here; take the plain public key");
+  if (word == "ssh-dss") refuse("DSA keys are no longer taken by sshd; make one with ssh-keygen -t ed25519");
+  refuse(quoted(word.substr(0, 80)) + " is no key type that is accepted here");
 }
 
-void check_blob(const KeyType& type, std::string_view blob) {
-  const std::optional<std::string_view> inner = take_string(blob);
-  if (!inner || *inner != type.name) refuse("the key's data is not of type " + std::string(type.name));
-  for (int i = 0; i < type.fields; ++i) {
-    const std::optional<std::string_view> field = take_string(blob);
-    if (!field || field->empty()) refuse("the key's data is cut short");
-    if (type.name == "ssh-ed25519" && field->size() != 32) refuse("the key's data has the wrong length");
+// Where the options that stand before the type end: at the first blank outside quotation marks.
+std::size_t end_of_options(std::string_view line) {
+  bool quoted_part = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '"') quoted_part = !quoted_part;
+    if (is_blank(line[i]) && !quoted_part) return i;
   }
-  if (!blob.empty()) refuse("the key's data is too long");
+  return line.size();
+}
+
+void check_line(std::string_view line) {
+  if (line.size() > kMaxKeyLine) refuse("a line longer than " + std::to_string(kMaxKeyLine) + " bytes");
+  if (std::any_of(line.begin(), line.end(),
+                  [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; }))
+    refuse("a control byte in the line");
 }
 
 void read_file(const KeyFile& file, const std::string& user, std::vector<UserKey>& out) {
@@ -76,7 +68,8 @@ void read_file(const KeyFile& file, const std::string& user, std::vector<UserKey
     if (text.ends_with('\r')) text.remove_suffix(1);
     if (text.find_first_not_of(" \t") == std::string_view::npos || text.front() == '#') continue;
     try {
-      out.push_back({user, parse_key_line(text)});
+      out.push_back(parse_user_key_line(text));
+      out.back().user = user;
     } catch (const Error& error) {
       refuse_line(shown, line, error.what());
     }
@@ -87,22 +80,55 @@ void read_file(const KeyFile& file, const std::string& user, std::vector<UserKey
 }  // namespace
 
 PublicKey parse_key_line(std::string_view line) {
-  if (line.size() > kMaxKeyLine) refuse("a line longer than " + std::to_string(kMaxKeyLine) + " bytes");
-  if (std::any_of(line.begin(), line.end(),
-                  [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; }))
-    refuse("a control byte in the line");
+  check_line(line);
   const std::vector<std::string> words = split_words(line);
   if (words.empty()) refuse("no key");
-  const KeyType* type = find_type(words[0]);
-  if (type == nullptr)
-    refuse(quoted(words[0].substr(0, 80)) +
-           " is no key type that is accepted here (options before a key are not allowed)");
+  if (!is_key_type(words[0])) refuse_type(words[0], line);
   if (words.size() < 2) refuse("the key's data is missing");
   const std::optional<std::string> blob = decode_base64(words[1]);
   if (!blob) refuse("the key's data is no canonical base64");
-  check_blob(*type, *blob);
+  check_key_blob(words[0], *blob);
   return {words[0], words[1]};
 }
+
+UserKey parse_user_key_line(std::string_view line) {
+  check_line(line);
+  while (!line.empty() && is_blank(line.front())) line.remove_prefix(1);
+  const std::size_t end = end_of_options(line);
+  const std::string_view options = line.substr(0, end);
+  if (options.find('=') == std::string_view::npos || is_key_type(options))
+    return {{}, parse_key_line(line), {}};
+  const KeyLimits limits = parse_key_limits(options);
+  return {{}, parse_key_line(line.substr(end)), limits};
+}
+
+std::string fingerprint_of(const PublicKey& key) {
+  const std::string sum = base64url_encode(Sha256::of(decode_base64(key.base64).value_or("")).view());
+  std::string out = "SHA256:" + sum.substr(0, sum.find('='));
+  for (char& c : out) {
+    if (c == '-') c = '+';
+    if (c == '_') c = '/';
+  }
+  return out;
+}
+
+namespace {
+
+// The same key twice would let sshd choose whose it is, or which limits hold.
+void check_unique(const std::vector<UserKey>& keys) {
+  std::map<PublicKey, const UserKey*> first;
+  for (const UserKey& key : keys) {
+    const auto [at, is_new] = first.emplace(key.key, &key);
+    if (is_new) continue;
+    if (at->second->user != key.user)
+      refuse("keydir: the same key under two users, " + quoted(at->second->user) + " and " +
+             quoted(key.user));
+    if (at->second->limits != key.limits)
+      refuse("keydir/" + key.user + ".pub: the same key twice, with different options");
+  }
+}
+
+}  // namespace
 
 std::vector<UserKey> read_keys(const std::vector<KeyFile>& files, std::vector<std::string>& warnings) {
   std::vector<UserKey> keys;
@@ -119,19 +145,9 @@ std::vector<UserKey> read_keys(const std::vector<KeyFile>& files, std::vector<st
     if (file.bytes.size() > kMaxKeyFile) refuse(shown + ": larger than 1 MiB");
     read_file(file, user, keys);
   }
-  std::map<PublicKey, std::string> owner;
-  for (const UserKey& key : keys) {
-    const auto [at, is_new] = owner.emplace(key.key, key.user);
-    if (!is_new && at->second != key.user)
-      refuse("keydir: the same key under two users, " + quoted(at->second) + " and " + quoted(key.user));
-  }
-  std::sort(keys.begin(), keys.end(), [](const UserKey& a, const UserKey& b) {
-    return std::tie(a.user, a.key) < std::tie(b.user, b.key);
-  });
-  keys.erase(
-      std::unique(keys.begin(), keys.end(),
-                  [](const UserKey& a, const UserKey& b) { return a.user == b.user && a.key == b.key; }),
-      keys.end());
+  check_unique(keys);
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   return keys;
 }
 

@@ -6,7 +6,9 @@
 #include "common/io/lock.h"
 #include "common/io/temporary.h"
 #include "common/text/escape.h"
+#include "common/time/time.h"
 #include "server/access/authorized_keys.h"
+#include "server/access/changes.h"
 #include "server/access/home.h"
 
 #include <fmt/format.h>
@@ -83,6 +85,43 @@ AdminTree read_admin_tree(const git::Repository& repository, const git::Oid& com
   return out;
 }
 
+namespace {
+
+void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+
+// A day ahead, because a time without 'Z' is that of the server's zone.
+std::string moment_of_expiry() {
+  const CivilTime at = to_utc(SystemClock().now().seconds + 86400);
+  return fmt::format("{:04}{:02}{:02}{:02}{:02}{:02}", at.year, at.month, at.day, at.hour, at.minute,
+                     at.second);
+}
+
+void show_changes(const git::Repository& repository, const git::Oid& before, const Rules& after) {
+  Rules old;
+  try {
+    if (!before.is_zero()) old = check_admin_tree(read_admin_tree(repository, before));
+  } catch (const Error& error) {
+    return say(std::string("what changes cannot be shown, the rules before are not readable here: ") +
+               error.what());
+  }
+  const std::vector<std::string> changes = describe_changes(old, after);
+  if (changes.empty()) return say("nothing changes for anybody");
+  for (const std::string& line : changes) say("change: " + line);
+}
+
+void check_tip(const git::Repository& repository, const git::Oid& before, const git::Oid& tip) {
+  Rules rules;
+  try {
+    rules = check_admin_tree(read_admin_tree(repository, tip), moment_of_expiry());
+  } catch (const Error& error) {
+    throw Error(Kind::Refused, std::string("the push was refused, nothing has changed: ") + error.what());
+  }
+  for (const std::string& warning : rules.warnings) say("warning: " + warning);
+  show_changes(repository, before, rules);
+}
+
+}  // namespace
+
 void check_admin_push(const std::string& home, std::istream& lines) {
   git::Repository repository(admin_repository(home));
   // What was pushed lies apart until this hook has accepted it.
@@ -92,18 +131,13 @@ void check_admin_push(const std::string& home, std::istream& lines) {
     std::istringstream words(line);
     std::string old_tip, new_tip, ref;
     words >> old_tip >> new_tip >> ref;
-    const std::optional<git::Oid> tip = git::Oid::from_hex(new_tip);
-    if (!tip || ref.empty()) throw Error(Kind::Protocol, "a hook's line is damaged: " + quoted(line));
+    const std::optional<git::Oid> before = git::Oid::from_hex(old_tip), tip = git::Oid::from_hex(new_tip);
+    if (!before || !tip || ref.empty())
+      throw Error(Kind::Protocol, "a hook's line is damaged: " + quoted(line));
     if (ref != kAdminRef)
       throw Error(Kind::Refused, quoted(ref) + ": only the branch master may be pushed to gitosis-admin");
     if (tip->is_zero()) throw Error(Kind::Refused, "the branch master cannot be deleted");
-    try {
-      const Rules rules = check_admin_tree(read_admin_tree(repository, *tip));
-      for (const std::string& warning : rules.warnings)
-        std::fputs(fmt::format("warning: {}\n", warning).c_str(), stderr);
-    } catch (const Error& error) {
-      throw Error(Kind::Refused, std::string("the push was refused, nothing has changed: ") + error.what());
-    }
+    check_tip(repository, *before, *tip);
   }
 }
 

@@ -14,7 +14,7 @@ namespace bk::server {
 [[nodiscard]] AdminTree read_admin_tree(const git::Repository& repository, const git::Oid& commit);
 
 // The pre-receive hook of gitosis-admin.git: "<old> <new> <ref>" lines on `lines`.  Throws Refused with the
-// reason; warnings go to standard error, which git shows to the pusher.
+// reason; warnings and what changes for whom go to standard error, which git shows to the pusher.
 void check_admin_push(const std::string& home, std::istream& lines);
 
 // Makes the tip of gitosis-admin.git the rules in force: checks it, writes the accepted copies, then

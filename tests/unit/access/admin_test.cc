@@ -91,6 +91,34 @@ TEST_F(Admin, AnAcceptedPushIsInForceWhenItReturns) {
   EXPECT_NE(authorized_keys().find("serve web1\" " + kBob), std::string::npos);
 }
 
+TEST_F(Admin, APushShowsWhatChangesForWhom) {
+  take_clone();
+  const Captured result = push({{"keydir/web1.pub", kBob + "\n"},
+                                {"gitosis.conf", read_file(clone() + "/gitosis.conf") +
+                                                     "[group w]\nmembers = web1\nwritable = web1\n"}});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_NE(result.err.find("change: web1 gains the key ssh-ed25519 SHA256:"), std::string::npos)
+      << result.err;
+  EXPECT_NE(result.err.find("change: web1 gains write web1"), std::string::npos) << result.err;
+}
+
+TEST_F(Admin, TheLaterGrammarIsInForceAfterAPush) {
+  take_clone();
+  ASSERT_EQ(push({{"gitosis.conf", "@admins = ann\nrepo gitosis-admin\n\tRW+ = @admins\n"}}).status, 0);
+  EXPECT_TRUE(load_gitosis_conf(home()).find_writable("ann", "gitosis-admin"));
+  EXPECT_EQ(load_gitosis_conf(home()).grammar(), Grammar::Later);
+  const Captured cyclic = push({{"gitosis.conf", "@a = @b\n@b = @a\nrepo gitosis-admin\n\tRW+ = @a\n"}});
+  EXPECT_NE(cyclic.status, 0);
+  EXPECT_NE(cyclic.err.find("would lock every administrator out"), std::string::npos) << cyclic.err;
+}
+
+TEST_F(Admin, AnAdministratorWhoseOnlyKeyHasExpiredCountsAsLockedOut) {
+  take_clone();
+  const Captured result = push({{"keydir/ann.pub", "expiry-time=\"20200101\" " + kAnn + "\n"}});
+  EXPECT_NE(result.status, 0);
+  EXPECT_NE(result.err.find("would lock every administrator out"), std::string::npos) << result.err;
+}
+
 TEST_F(Admin, ABadPushIsRefusedAsAWholeWithLineAndReason) {
   take_clone();
   const std::string before = authorized_keys();

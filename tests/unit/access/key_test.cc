@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 #include "server/access/authorized_keys.h"
+#include "server/access/key_limits.h"
 
 #include <gtest/gtest.h>
 
@@ -11,9 +12,35 @@ namespace {
 const std::string kAnn = "AAAAC3NzaC1lZDI1NTE5AAAAICU/iDvoPwEbyCB1uMfUF4XcUbpOFuAKekg8qQxd5RAx";
 const std::string kBob = "AAAAC3NzaC1lZDI1NTE5AAAAINsNlfmQAtyvWcHa85DFa31JROgc6hiyvvVtXQNiaFF/";
 
+// Public halves made by ssh-keygen; the security keys are put together from the format.
+constexpr const char* kKeys[] = {
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMLFc1XP0CW131OPnrowqVHN6f2+YJDaoYvuKmk3EMMM",
+    "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQCwetB0T5hfEwsJCGQp3GA9J7csrzo1Srl4au0gGnXt1pDCIsh8o9"
+    "YUxwTvnao/AeeMDFsakw1/QNdwmUS3b5nP2pNThiH/tdUWeZVmIbwYt8U0ghLx+NUXGQ65ztzDd5YXFTILsDMJIwx/"
+    "l2+BUBpYfZdB5+zDFMGCwypstvTluRqQBtr3akSsVckDIOqtg///ccTya4kYhC7PEECHfACLxRLot7v6ZBULJYXbeI"
+    "t+vOUNPBD/B8SOJRAlB3nqJbefwPKLd4x2aOzXrKHUVNnV7tAMoYQOB49a+NYqeR25MGlfElxF9waIvpNiMAiI61Hf"
+    "WyB7ktpA5w5aLC57lx+d",
+    "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBJzpAT09vRrkZ5+IBZ"
+    "p9bbUM3jUUmw3EoHYKM5iPruBKxkZiZ9EVAv8gwzmEmIj/hq8FGIfBRghFZGfPcKf9HHc=",
+    "ecdsa-sha2-nistp384 AAAAE2VjZHNhLXNoYTItbmlzdHAzODQAAAAIbmlzdHAzODQAAABhBMIeE4wpQ22EU+bFQv"
+    "7vWbq2e368cDdvuOBYtwv7+qTc0XDvvvrryq48sm9iX5nY05siCJT9a6DgvGTS22PjTLnBnnvM1azfz8LyPwX76rZH"
+    "WuDZFGZ3pNUroVNSP7JRBw==",
+    "ecdsa-sha2-nistp521 AAAAE2VjZHNhLXNoYTItbmlzdHA1MjEAAAAIbmlzdHA1MjEAAACFBAHVIhacufDKw4i7By"
+    "/KM5rpRJ9cF4WGGddvxxaL3nWpRzYgCP6iG4vcB8KUdS84XZh0joHSy9eYdc7/48aqkr3eNwBmKU72yDVFGP+c+/66"
+    "YUWoVLRCI9QZl2YTx7pHi1rAlkvnGogKwo/vkfTeq43dJD0+hBdfYXZcRzVYhbZMI58ORg==",
+    "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAcHBwcHBwcHBwcHBwc"
+    "HBwcHBwcHBwcHBwcHBwcHBwcHAAAABHNzaDo=",
+    "sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20AAAA"
+    "IbmlzdHAyNTYAAABBBJzpAT09vRrkZ5+IBZp9bbUM3jUUmw3EoHYKM5iPruBKxkZiZ9EVAv8gwzmEmIj/hq8FGIfBR"
+    "ghFZGfPcKf9HHcAAAAEc3NoOg=="};
+constexpr const char* kShortRsa =
+    "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQDqiRMyhmbAobbByTgY3rLoGMihHdpAnN1KXVygaVnczFclEmy3w5"
+    "10mJxFtZkZjwaJcp5XGywa4oO7/f8YMdNUlDwOe2H2TApUmSw4uZPC+Wk+a3hNRuKlN2nh3g7XaNs5N60cqgwRlWfq"
+    "gkf5hx3TfM5S2HPGr8cUt6gxIVpXgw==";
+
 std::string refusal(const std::string& line) {
   try {
-    (void)parse_key_line(line);
+    (void)parse_user_key_line(line);
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), Kind::Config);
     return error.what();
@@ -42,8 +69,9 @@ TEST(Key, ALineIsParsedDownToTypeAndData) {
 }
 
 TEST(Key, LinesThatAreNoPlainKeyAreRefused) {
-  EXPECT_NE(refusal("command=\"id\" ssh-ed25519 " + kAnn).find("no key type"), std::string::npos);
-  EXPECT_NE(refusal("ssh-dss " + kAnn).find("no key type"), std::string::npos);
+  EXPECT_NE(refusal("command=\"id\" ssh-ed25519 " + kAnn).find("is not allowed here"), std::string::npos);
+  EXPECT_NE(refusal("ssh-dss " + kAnn).find("DSA keys are no longer taken"), std::string::npos);
+  EXPECT_NE(refusal("no-pty ssh-ed25519 " + kAnn).find("\"no-pty\" is no key type"), std::string::npos);
   EXPECT_EQ(refusal("ssh-ed25519"), "the key's data is missing");
   EXPECT_EQ(refusal("ssh-ed25519 " + kAnn + "="), "the key's data is no canonical base64");
   EXPECT_EQ(refusal("ssh-ed25519 AAAA-_AA"), "the key's data is no canonical base64");
@@ -53,6 +81,93 @@ TEST(Key, LinesThatAreNoPlainKeyAreRefused) {
   EXPECT_EQ(refusal("ssh-ed25519 " + kAnn + " a\rb"), "a control byte in the line");
   EXPECT_EQ(refusal("ssh-ed25519 " + kAnn + std::string(" a\0b", 4)), "a control byte in the line");
   EXPECT_EQ(refusal(std::string(1U << 20U, 'a')), "a line longer than 16384 bytes");
+}
+
+TEST(Key, EveryTypeThatSshdTakesIsTaken) {
+  for (const char* line : kKeys) {
+    const PublicKey key = parse_key_line(std::string(line) + " somebody");
+    EXPECT_EQ(key.type + " " + key.base64, line);
+  }
+}
+
+TEST(Key, TheFingerprintIsThatOfSshKeygen) {
+  EXPECT_EQ(fingerprint_of(parse_key_line(kKeys[1])), "SHA256:sIcfHrqQnyXeS2adXokYHmea5JB33vXPnJOb/MXrd+k");
+  EXPECT_EQ(fingerprint_of(parse_key_line(kKeys[3])), "SHA256:SF6ggRdRfX7+EdThef799rZaAmIRZPwAzbYybhOy7UM");
+  EXPECT_EQ(fingerprint_of(parse_key_line(kKeys[5])), "SHA256:BpyDHJ8Qm3F/3at6p0jNaRLMB2tszGHwTQIOkdqk9J4");
+}
+
+TEST(Key, AShortRsaKeyIsRefused) {
+  EXPECT_EQ(refusal(kShortRsa),
+            "an RSA key of 1024 bits; at least 2048 are needed (better: ssh-keygen -t ed25519)");
+}
+
+TEST(Key, WhatIsNoPublicKeyIsNamed) {
+  EXPECT_NE(refusal("ssh-ed25519-cert-v01@openssh.com AAAA").find("a certificate"), std::string::npos);
+  EXPECT_NE(refusal("-----BEGIN OPENSSH PRIVATE KEY-----").find("a PRIVATE key"), std::string::npos);
+  EXPECT_NE(refusal("-----BEGIN RSA PRIVATE KEY-----").find("a PRIVATE key"), std::string::npos);
+  EXPECT_NE(refusal("---- BEGIN SSH2 PUBLIC KEY ----").find("ssh-keygen -i"), std::string::npos);
+}
+
+TEST(Key, ADamagedBlobIsRefused) {
+  for (const char* whole : kKeys) {
+    const std::string line = whole;
+    const std::size_t data = line.find(' ') + 1;
+    EXPECT_NE(refusal(line.substr(0, data + (line.size() - data) / 8 * 4)), "accepted") << line;
+    EXPECT_NE(refusal(line.substr(0, data) + "AAAA" + line.substr(data)), "accepted") << line;
+    EXPECT_NE(refusal("ssh-rsa" + line.substr(data - 1) + "AAAA"), "accepted") << line;
+  }
+}
+
+TEST(Key, LimitsBeforeTheKeyAreCarriedOver) {
+  const UserKey key = parse_user_key_line(
+      "from=\"10.0.0.0/8,!10.1.1.1,*.example.org,fd00::/8\",expiry-time=\"20991231\" ssh-ed25519 " + kAnn +
+      " x");
+  EXPECT_EQ(key.limits.from, "10.0.0.0/8,!10.1.1.1,*.example.org,fd00::/8");
+  EXPECT_EQ(key.limits.expiry, "20991231");
+  EXPECT_EQ(key.key.base64, kAnn);
+  EXPECT_EQ(parse_user_key_line("expiry-time=\"20300101000000\" ssh-ed25519 " + kAnn).limits.expiry,
+            "20300101000000");
+  EXPECT_EQ(parse_user_key_line("Expiry-Time=\"209912312359Z\" ssh-ed25519 " + kAnn).limits.expiry,
+            "209912312359Z");
+}
+
+TEST(Key, OtherOptionsAndBadLimitsAreRefused) {
+  const std::string key = " ssh-ed25519 " + kAnn;
+  for (const char* bad : {"environment=\"A=b\"",
+                          "command=\"id\"",
+                          "from=10.0.0.1",
+                          "from=\"\"",
+                          "from=\"!10.0.0.1\"",
+                          "from=\"a b\"",
+                          "from=\"10.0.0.0/33\"",
+                          "from=\"a/8\"",
+                          "from=\"a\",from=\"b\"",
+                          "from=\"a\\\"b\"",
+                          "from=\"a\",",
+                          "from=\"a\" ,expiry-time=\"20300101\"",
+                          "from=\"a\",no-pty",
+                          "from=\"a",
+                          "expiry-time=\"2030\"",
+                          "expiry-time=\"20301301\"",
+                          "expiry-time=\"203001012460\"",
+                          "expiry-time=\"+1d\"",
+                          "permitopen=\"x:1\",from=\"a\"",
+                          "=\"a\"",
+                          "cert-authority,from=\"a\""})
+    EXPECT_NE(refusal(bad + key), "accepted") << bad;
+}
+
+TEST(Key, AnExpiredKeyIsKnown) {
+  EXPECT_TRUE(is_expired({"", "20200101"}, "20200102000000"));
+  EXPECT_FALSE(is_expired({"", "20200101"}, "20200101000000"));
+  EXPECT_TRUE(is_expired({"", "202001011200Z"}, "20200101120001"));
+  EXPECT_FALSE(is_expired({"", ""}, "99990101000000"));
+}
+
+TEST(Key, TheSameKeyTwiceWithDifferentLimitsIsRefused) {
+  EXPECT_EQ(files_refusal({{"ann.pub", "ssh-ed25519 " + kAnn + "\nfrom=\"a\" ssh-ed25519 " + kAnn + "\n"}}),
+            "keydir/ann.pub: the same key twice, with different options");
+  EXPECT_EQ(read({{"ann.pub", "ssh-ed25519 " + kAnn + " x\nssh-ed25519 " + kAnn + " y\n"}}).size(), 1U);
 }
 
 TEST(Key, AFileMayHoldSeveralKeysAndComments) {
@@ -86,20 +201,29 @@ TEST(AuthorizedKeys, ForeignLinesStayInOrderAndGeneratedOnesGo) {
       "# mine\nssh-ed25519 AAAA me\n### autogenerated by gitosis, DO NOT EDIT\n"
       "command=\"/x/gitosis-serve bob\",no-pty ssh-rsa AAAA\n"
       "restrict,command=\"/old/bk_access --home /h serve gone\" ssh-rsa AAAA\nlast one";
-  EXPECT_EQ(render_authorized_keys(old, "/opt/bk_access", "/home/b", {{"ann", {"ssh-ed25519", kAnn}}}),
+  EXPECT_EQ(render_authorized_keys(old, "/opt/bk_access", "/home/b", {{"ann", {"ssh-ed25519", kAnn}, {}}}),
             "# mine\nssh-ed25519 AAAA me\nlast one\n### autogenerated by backline, DO NOT EDIT\n"
             "restrict,command=\"/opt/bk_access --home /home/b serve ann\" ssh-ed25519 " +
                 kAnn + "\n");
 }
 
+TEST(AuthorizedKeys, LimitsStandBehindTheCommand) {
+  const std::vector<UserKey> keys{{"ann", {"ssh-ed25519", kAnn}, {"10.0.0.1", "20300101"}}};
+  EXPECT_NE(render_authorized_keys("", "/o/bk_access", "/h", keys)
+                .find("restrict,command=\"/o/bk_access --home /h serve "
+                      "ann\",from=\"10.0.0.1\",expiry-time=\"20300101\" "
+                      "ssh-ed25519 "),
+            std::string::npos);
+}
+
 TEST(AuthorizedKeys, WritingTwiceChangesNothing) {
-  const std::vector<UserKey> keys{{"ann", {"ssh-ed25519", kAnn}}};
+  const std::vector<UserKey> keys{{"ann", {"ssh-ed25519", kAnn}, {}}};
   const std::string once = render_authorized_keys("x\n", "/o/bk_access", "/h", keys);
   EXPECT_EQ(render_authorized_keys(once, "/o/bk_access", "/h", keys), once);
 }
 
 TEST(AuthorizedKeys, AHomeWithASpaceIsQuotedAndOneWithAQuoteIsRefused) {
-  const std::vector<UserKey> keys{{"ann", {"ssh-ed25519", kAnn}}};
+  const std::vector<UserKey> keys{{"ann", {"ssh-ed25519", kAnn}, {}}};
   EXPECT_NE(render_authorized_keys("", "/o/bk_access", "/a b", keys).find("--home '/a b' serve ann"),
             std::string::npos);
   EXPECT_THROW((void)render_authorized_keys("", "/o/bk_access", "/a'b", keys), Error);
