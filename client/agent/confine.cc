@@ -34,6 +34,8 @@ constexpr std::uint64_t kScopes = 3;                      // abstract sockets, s
 
 constexpr std::uint64_t kReadFile = LANDLOCK_ACCESS_FS_READ_FILE;
 constexpr std::uint64_t kRead = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+constexpr std::uint64_t kWrite = kRead | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
+                                 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | kTruncate;
 constexpr std::uint64_t kRun = kRead | LANDLOCK_ACCESS_FS_EXECUTE;
 
 std::uint64_t fs_rights(int version) {
@@ -104,6 +106,11 @@ void Confinement::allow_reading(const std::string& path) {
 void Confinement::allow_system(const std::string& path) {
   const Fd fd(::open(path.c_str(), O_PATH | O_CLOEXEC));
   if (fd) allow(fd, kRun, path);
+}
+
+void Confinement::allow_writing(const std::string& path) {
+  const Fd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (fd) allow(fd, kWrite, path);
 }
 
 void Confinement::allow_libraries() {

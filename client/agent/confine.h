@@ -25,9 +25,13 @@ class Confinement {
   void allow_reading(const std::string& path);
   // Reading and running; symlinks are followed and a missing path is fine (system folders differ).
   void allow_system(const std::string& path);
+  // Reading, making, writing and removing files and folders below the folder `path`; symlinks on the way to
+  // it are followed.  A folder that cannot be opened is left out.
+  void allow_writing(const std::string& path);
   // The shared libraries of the system, /dev/null.
   void allow_libraries();
-  // For Command::before_exec: confines the calling process for ever.  Async-signal-safe; 0 or -1 with errno.
+  // For Command::before_exec: confines the calling thread, and all it starts, for ever.  Async-signal-safe;
+  // 0 or -1 with errno.
   [[nodiscard]] int enter() const noexcept;
 
  private:

@@ -2,6 +2,7 @@
 
 #include "client/agent/confine.h"
 #include "client/agent/pull_status.h"
+#include "client/agent/tree_confine.h"
 #include "client/agent/tree_server.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
@@ -153,14 +154,16 @@ PullStatus status_of(const ServeResult& so_far) {
 
 int serve_tree_to(const Consent& consent, const Log& log) {
   const bool writable = ::access(consent.temporary.c_str(), W_OK) == 0;
+  const std::string temporary = writable ? consent.temporary : "/var/tmp";
+  if (!confine_tree(consent, temporary))
+    log.line(consent.server + ": this kernel has no Landlock; the tree is served without a second fence");
   std::optional<PullStatusWriter> status;
   ServeHooks hooks;
   hooks.begins = [&](const std::string& root) {
     status.emplace(pull_status_file(consent.home, consent.server, root));
   };
   hooks.at_work = [&](const ServeResult& so_far) { status->tell(status_of(so_far)); };
-  const ServeResult result = serve_tree(consent.roots, STDIN_FILENO, STDOUT_FILENO, {},
-                                        writable ? consent.temporary : "/var/tmp", hooks);
+  const ServeResult result = serve_tree(consent.roots, STDIN_FILENO, STDOUT_FILENO, {}, temporary, hooks);
   status->finish(status_of(result));
   if (result.spill_error != 0)
     log.line(fmt::format("{}: no temporary file for long listings ({}): they were held in memory",
