@@ -190,13 +190,15 @@ RecordHead parse_record_head(std::string_view bytes, const RecordPlace& place) {
   head.payload_bytes = in.u32();
   head.content_bytes = in.u32();
   if (head.content_bytes > kMaxGroupContent) ByteReader::fail("a group's content exceeds its limit");
-  (void)in.u32();  // reserved
+  if (in.u32() != 0) ByteReader::fail("a record uses room that this version keeps free");
   std::memcpy(head.nonce.data(), in.raw(16).data(), 16);
   std::memcpy(head.payload_digest.data(), in.raw(16).data(), 16);
   const Domain* const domain = covering(head, place);
   if (cipher != (domain != nullptr ? 1 : 0))
     ByteReader::fail("a group is not covered as this store's groups are");
   if (key_id != (domain != nullptr ? domain->key_id() : 0)) ByteReader::fail("a record of another key");
+  if (domain == nullptr && head.nonce != decltype(head.nonce){})
+    ByteReader::fail("a record without cipher has a nonce");
   const std::string_view table = in.raw(sizes.table_bytes);
   if (domain == nullptr) {
     parse_table(table, count, head);

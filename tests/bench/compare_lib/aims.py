@@ -27,4 +27,9 @@ AIMS = [
     ("restore", None, "restore", "wall", "restic", 0.5),
     ("restore", None, "restore", "wall", "rsync", 1.0),
 ]
+# (corpus, what, at most): of the better of restic and Borg, parity and index apart.
+SIZES = [
+    ("src", "first", 0.74), ("small", "first", 0.72), ("usr", "first", 1.0), ("big", "first", 1.03),
+    ("big", "growth", 0.06), ("big", "growth", 0.03), ("src", "growth", 0.62), ("small", "growth", 0.3),
+]
 MEASURES = {"wall": "wall", "cpu": "CPU, both sides", "wire": "bytes on the wire"}

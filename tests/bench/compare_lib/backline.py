@@ -61,4 +61,7 @@ class Backline(Peer):
         return target
 
     def stored(self):
-        return {"store": self.server + "/store", "index": self.server + "/index"}
+        """Parity and index apart; the reserve is room that nothing takes."""
+        store = self.server + "/store"
+        return {"store": (store, lambda path: not path.endswith((".parity", "/locks/reserve"))),
+                "parity": (store, lambda path: path.endswith(".parity")), "index": self.server + "/index"}

@@ -41,10 +41,20 @@ class World:
             self.endings.pop()()
 
 
-def disk_bytes(path):
-    """What a folder occupies: allocated blocks, each inode once."""
-    done = subprocess.run(["du", "-s", "--block-size=1", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return int(done.stdout.split()[0]) if done.stdout else 0
+def folder_of(part):
+    return part[0] if isinstance(part, tuple) else part
+
+
+def disk_bytes(part):
+    """What a part of a store occupies: allocated blocks, each inode once.  A part is a folder, or (folder, chosen by path)."""
+    chosen = part[1] if isinstance(part, tuple) else lambda _: True
+    seen = {}
+    for below, folders, names in os.walk(folder_of(part)):
+        for path in [below + "/" + name for name in folders + names]:
+            found = os.lstat(path)
+            if chosen(path):
+                seen[found.st_ino] = found.st_blocks * 512
+    return sum(seen.values())
 
 
 def warm(path):
@@ -108,7 +118,7 @@ class Bench:
         if phase == "restore":
             target = peer.home + "/restored"
             os.mkdir(target)
-            warm(peer.stored()["store"])
+            warm(folder_of(peer.stored()["store"]))
             steps = peer.restore(target)
         else:
             warm(tree)

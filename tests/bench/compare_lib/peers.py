@@ -29,7 +29,7 @@ class Peer:
         return target
 
     def stored(self):
-        """{"store": folder, …}: what it keeps on the store's side."""
+        """{"store": folder, …}: what it keeps on the store's side; a part of a folder is (folder, chosen by path)."""
         return {"store": self.home + "/store"}
 
 

@@ -86,6 +86,27 @@ class Report:
                     name, corpus, aims.MEASURES[measure], peer, limit, short(value), short(line) if line is not None else "",
                     "met" if value <= limit else "**not met**")
 
+    def store_bytes(self, corpus, peer, what):
+        """After the first backup, or what the changed one added; median over the repeats."""
+        sizes = [[r["stored"]["store"] for r in self.select(corpus, peer, phase) if "stored" in r] for phase in ("first", "changed")]
+        if not sizes[0] or (what == "growth" and not sizes[1]):
+            return None
+        first = statistics.median(sizes[0])
+        return first if what == "first" else statistics.median(sizes[1]) - first
+
+    def sizes_table(self):
+        yield "| store | corpus | Backline | restic | Borg | / the better | aim | |"
+        yield "|---|---|---|---|---|---|---|---|"
+        for corpus, what, limit in aims.SIZES:
+            ours, *theirs = [self.store_bytes(corpus, peer, what) for peer in ("backline", "restic", "borg")]
+            known = [size for size in theirs if size]
+            if ours is None or not known:
+                continue
+            value = ours / min(known)
+            yield "| %s | %s | %s | %s | %s | %s | %.2f | %s |" % (
+                what, corpus, megabytes(ours), *(megabytes(size) if size else "-" for size in theirs), short(value), limit,
+                "met" if value <= limit else "**not met**")
+
     def markdown(self):
         yield "# Backline beside its peers"
         yield ""
@@ -98,6 +119,8 @@ class Report:
         if "backline" in self.peers() and len(self.peers()) > 1:
             yield ""
             yield from self.aims_table()
+            yield ""
+            yield from self.sizes_table()
         lines = ["%s, %s: %s" % (r["corpus"], r["peer"], "; ".join(r["differences"])) for r in self.rows if r.get("differences")]
         if lines:
             yield ""
