@@ -40,15 +40,41 @@ bool is_generated(std::string_view line) {
   return program == "gitosis-serve" || program.ends_with("/gitosis-serve");
 }
 
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return line;
+}
+
+// "USER\",options type data" of each generated line: where the program lies does not matter.
+std::set<std::string> doors(std::string_view text) {
+  constexpr std::string_view kServe = " serve ";
+  std::set<std::string> out;
+  while (!text.empty()) {
+    const std::string_view line = take_line(text);
+    const std::size_t at = line.rfind(kServe);
+    if (is_generated(line) && at != std::string_view::npos) out.emplace(line.substr(at + kServe.size()));
+  }
+  return out;
+}
+
 }  // namespace
+
+std::set<std::string> users_who_lose_keys(std::string_view before, std::string_view after) {
+  const std::set<std::string> now = doors(after);
+  std::set<std::string> out;
+  for (const std::string& door : doors(before)) {
+    if (!now.contains(door)) out.insert(door.substr(0, door.find('"')));
+  }
+  return out;
+}
 
 std::string render_authorized_keys(std::string_view old, const std::string& program, const std::string& home,
                                    const std::vector<UserKey>& keys) {
   std::string out;
   while (!old.empty()) {
-    const std::size_t end = std::min(old.find('\n'), old.size());
-    const std::string_view line = old.substr(0, end);
-    old.remove_prefix(std::min(end + 1, old.size()));
+    const std::string_view line = take_line(old);
     if (is_generated(line)) continue;
     out += line;
     out += '\n';

@@ -11,6 +11,7 @@
 #include "common/text/escape.h"
 #include "server/access/home.h"
 #include "server/access/hooks.h"
+#include "server/access/sessions.h"
 #include "server/access/update.h"
 
 #include <fcntl.h>
@@ -137,6 +138,8 @@ Command git_command(const ServeRequest& request, const Passage& passage, const P
         std::string("GIT_CONFIG_GLOBAL=/dev/null"), std::string("GIT_TERMINAL_PROMPT=0"),
         std::string("GIT_NO_LAZY_FETCH=1")})
     command.environment.push_back(variable);
+  if (const char* session = std::getenv("BACKLINE_SESSION"))
+    command.environment.push_back(std::string("BACKLINE_SESSION=") + session);
   command.directory = request.home;
   return command;
 }
@@ -149,9 +152,11 @@ void serve(const ServeRequest& request) {
   const SystemClock clock;
   const Log log(request.home, "bk_access", clock);
   if (const std::string problem = refresh_access(request.home); !problem.empty()) log.notice(problem);
+  begin_session(request.home, request.user);
   Place place;
   Passage passage;
   try {
+    require_newer_connection(request.home, request.user);
     passage = pass_gate(load_gitosis_conf(request.home), request.user, request.command);
     place = place_of(request.home, passage.granted);
   } catch (const Error& error) {

@@ -10,6 +10,7 @@
 #include "common/text/escape.h"
 #include "server/access/client_rules.h"
 #include "server/access/home.h"
+#include "server/access/sessions.h"
 #include "server/access/update.h"
 #include "server/config/config.h"
 
@@ -57,7 +58,9 @@ void serve_restore(const ServeRequest& request) {
   const SystemClock clock;
   const Log log(request.home, "bk_access", clock);
   if (const std::string problem = refresh_access(request.home); !problem.empty()) log.notice(problem);
+  begin_session(request.home, request.user);
   try {
+    require_newer_connection(request.home, request.user);
     require_restore_allowed(request.home, request.user);
   } catch (const Error& error) {
     log.line("user " + request.user + " restore: " + error.what());

@@ -10,6 +10,7 @@
 #include "server/access/authorized_keys.h"
 #include "server/access/changes.h"
 #include "server/access/home.h"
+#include "server/access/sessions.h"
 
 #include <fmt/format.h>
 
@@ -55,14 +56,37 @@ void write_accepted(const std::string& home, const AdminTree& tree) {
   crash_point("access.backline_conf");
 }
 
-void write_authorized_keys(const std::string& home, const Rules& rules) {
+std::string ending_file(const std::string& home) { return accepted_file(home, "ending"); }
+
+std::string keys_path(const std::string& home, const Rules& rules) {
   std::string path = rules.conf.authorized_keys_path();
-  if (path.front() != '/') path = home + "/" + path;
+  return path.front() == '/' ? path : home + "/" + path;
+}
+
+// Whose sessions are to end is on disk before their keys are gone: after a crash nothing else would know.
+void write_authorized_keys(const std::string& home, const Rules& rules, UpdateReport& report) {
+  const std::string path = keys_path(home, rules);
   ensure_directory(parent_of(path), 0700);
   const std::string old = try_read_file(path).value_or("");
   const std::string text = render_authorized_keys(old, program_path(home, "bk_access"), home, rules.keys);
+  std::set<std::string> users = users_who_lose_keys(old, text);
+  for (std::string& user : split_words(try_read_file(ending_file(home)).value_or("")))
+    users.insert(std::move(user));
+  std::string list;
+  for (const std::string& user : users) list += user + "\n";
+  if (!users.empty()) replace_durably(ending_file(home), list);
+  crash_point("access.ending");
   if (text != old) replace_durably(path, text, 0600);
   crash_point("access.authorized_keys");
+  if (users.empty()) return;
+  note_key_changes(home, users);
+  crash_point("access.key_changes");
+  const EndedSessions ended = end_sessions(home, users);
+  if (ended.ended > 0)
+    report.notices.push_back(fmt::format("{} running session(s) of withdrawn keys ended", ended.ended));
+  if (ended.own) report.notices.emplace_back("your own key changed: this session is its last");
+  for (const std::string& problem : ended.problems) report.warnings.push_back(problem);
+  remove_durably(ending_file(home));
 }
 
 std::string tip_file(const std::string& home) { return accepted_file(home, "tip"); }
@@ -141,7 +165,7 @@ void check_admin_push(const std::string& home, std::istream& lines) {
   }
 }
 
-std::vector<std::string> update_access(const std::string& home) {
+UpdateReport update_access(const std::string& home) {
   ensure_directory(admin_repository(home) + "/backline");
   const FileLock lock = FileLock::exclusive(accepted_file(home, "lock"));
   const git::Repository repository(admin_repository(home));
@@ -152,10 +176,11 @@ std::vector<std::string> update_access(const std::string& home) {
   const AdminTree tree = read_admin_tree(repository, *tip);
   const Rules rules = check_admin_tree(tree);
   write_accepted(home, tree);
-  write_authorized_keys(home, rules);
+  UpdateReport report{rules.warnings, {}};
+  write_authorized_keys(home, rules, report);
   replace_durably(tip_file(home), tip->hex() + "\n");
   crash_point("access.tip");
-  return rules.warnings;
+  return report;
 }
 
 std::string refresh_access(const std::string& home) {

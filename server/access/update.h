@@ -18,9 +18,12 @@ namespace bk::server {
 void check_admin_push(const std::string& home, std::istream& lines);
 
 // Makes the tip of gitosis-admin.git the rules in force: checks it, writes the accepted copies, then
-// authorized_keys.  Durable when it returns; repeating it is harmless; a crash in between is ended by the
-// next call.  Returns the warnings.
-std::vector<std::string> update_access(const std::string& home);
+// authorized_keys, and ends the running sessions of users who lost a key or got other limits on one.  Durable
+// when it returns; repeating it is harmless; a crash in between is ended by the next call.
+struct UpdateReport {
+  std::vector<std::string> warnings, notices;
+};
+UpdateReport update_access(const std::string& home);
 
 // update_access() when the last one did not end (a hook may never have run).  Errors leave the old rules in
 // force and are returned as one line; else empty.

@@ -104,8 +104,11 @@ int update(const Options& options, const std::string& home) {
     check_admin_push(home, std::cin);
     return kExitDone;
   }
-  for (const std::string& warning : update_access(home))
+  const UpdateReport report = update_access(home);
+  for (const std::string& warning : report.warnings)
     std::fputs(fmt::format("bk_access: warning: {}\n", warning).c_str(), stderr);
+  for (const std::string& notice : report.notices)
+    std::fputs(fmt::format("bk_access: {}\n", notice).c_str(), stderr);
   return kExitDone;
 }
 
@@ -115,7 +118,7 @@ int run_hook(const std::string& hook, const std::string& home) {
     check_admin_push(home, std::cin);
     return kExitDone;
   }
-  (void)update_access(home);
+  for (const std::string& notice : update_access(home).notices) std::fputs((notice + "\n").c_str(), stderr);
   std::fputs("the pushed rules are in force\n", stderr);
   return kExitDone;
 }

@@ -216,6 +216,26 @@ TEST(AuthorizedKeys, LimitsStandBehindTheCommand) {
             std::string::npos);
 }
 
+TEST(AuthorizedKeys, WhoLosesAKeyOrGetsOtherLimitsIsKnown) {
+  const UserKey ann{"ann", {"ssh-ed25519", kAnn}, {}}, bob{"bob", {"ssh-ed25519", kBob}, {}};
+  UserKey narrow = bob;
+  narrow.limits.from = "10.0.0.1";
+  const auto file = [](const std::vector<UserKey>& keys, const char* program = "/o/bk_access") {
+    return render_authorized_keys("ssh-ed25519 AAAA foreign\n", program, "/h", keys);
+  };
+  const auto losers = [&](const std::string& before, const std::string& after) {
+    std::string out;
+    for (const std::string& user : users_who_lose_keys(before, after)) out += user + " ";
+    return out;
+  };
+  EXPECT_EQ(losers("", file({ann})), "");
+  EXPECT_EQ(losers(file({ann}), file({ann, bob})), "");
+  EXPECT_EQ(losers(file({ann, bob}), file({ann})), "bob ");
+  EXPECT_EQ(losers(file({ann, bob}), file({ann, narrow})), "bob ");
+  EXPECT_EQ(losers(file({ann}), file({{"ann", bob.key, {}}})), "ann ");
+  EXPECT_EQ(losers(file({ann}), file({ann}, "/new/bk_access")), "") << "an upgrade ends no session";
+}
+
 TEST(AuthorizedKeys, WritingTwiceChangesNothing) {
   const std::vector<UserKey> keys{{"ann", {"ssh-ed25519", kAnn}, {}}};
   const std::string once = render_authorized_keys("x\n", "/o/bk_access", "/h", keys);
