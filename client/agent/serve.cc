@@ -1,6 +1,7 @@
 #include "client/agent/serve.h"
 
 #include "client/agent/confine.h"
+#include "client/agent/idle_child.h"
 #include "client/agent/pull_status.h"
 #include "client/agent/tree_confine.h"
 #include "client/agent/tree_server.h"
@@ -8,6 +9,7 @@
 #include "common/io/file.h"
 #include "common/process/process.h"
 #include "common/text/escape.h"
+#include "common/text/number.h"
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -25,6 +27,15 @@ namespace {
 
 constexpr int kMostAlternates = 16;
 
+// Test builds do not wait for minutes.
+std::chrono::milliseconds longest_idle() {
+#ifdef BK_CRASH_POINTS
+  if (const char* text = std::getenv("BACKLINE_AGENT_IDLE_MS"))
+    return std::chrono::milliseconds(parse_int<int>(text).value_or(0));
+#endif
+  return kLongestIdle;
+}
+
 // Starts a program on our own descriptors, confined, and waits for it.
 int run_confined(Command command, const std::optional<Confinement>& confinement) {
   command.stdin_fd = STDIN_FILENO;
@@ -34,7 +45,8 @@ int run_confined(Command command, const std::optional<Confinement>& confinement)
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return -1;
     return confinement ? confinement->enter() : 0;
   };
-  return start(command).wait();
+  Child child = start(command);
+  return wait_while_busy(child, longest_idle());
 }
 
 std::string find_program(std::initializer_list<const char*> candidates, const std::string& what) {

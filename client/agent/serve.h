@@ -8,8 +8,8 @@
 namespace bk::agent {
 
 // Serves one command on the descriptors 0, 1 and 2, and writes a line to the log when it begins and when it
-// ends.  Returns the exit status for the server.  Throws Refused (outside consent, or no Landlock), and what
-// serve_tree throws.  Writes nothing but the log.
+// ends.  Returns the exit status for the server.  Throws Refused (outside consent, or no Landlock), Transient
+// (the line carried nothing any more), and what serve_tree throws.  Writes nothing but the log.
 [[nodiscard]] int serve(const Consent& consent, const AgentCommand& command, const Log& log);
 
 }  // namespace bk::agent

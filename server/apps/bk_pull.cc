@@ -42,7 +42,7 @@ int run(const Options& options, const char* argv0) {
   };
   const server::Worker worker{config, program_directory(), clock, log, alive, STDOUT_FILENO, say};
   if (const auto why = options.get("failed"))
-    return server::give_up(worker, client, options.words()[1], *why);
+    return server::give_up(worker, client, options.words()[1], *why, options.has("time-up"));
   return server::work_off(worker, client, options.words()[1]);
 }
 
@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
   options.usage("bk_pull [options] CLIENT REQUEST")
       .usage("bk_pull [--home DIR] --ingest")
       .value("failed", "WHY", "do not pull: count a failed attempt, for this reason")
+      .flag("time-up", "with --failed: it is no failed attempt, its time was up")
       .flag("ingest", "only take new requests out of the control repositories");
   bk::add_home(options).positionals(0, 2);
   return bk::run_program(options, argc, argv, [&] { return run(options, argv[0]); });

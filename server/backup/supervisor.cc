@@ -47,6 +47,7 @@ struct Running {
   std::optional<Progress> progress;
   std::string asked_why;  // not empty: it was told at `asked` to end: its time was up
   bool paused = false;    // … or this
+  bool time_up = false;   // it was limits.pull_timeout
   steady_clock::time_point asked{};
 };
 
@@ -326,8 +327,9 @@ class Supervisor {
     } else if (why.empty()) {
       note(*status);
     } else if (todo_.working(r.item.client, r.item.stem)) {
-      run_helper({"--failed", why, "--", r.item.client, r.item.stem}, kSettleLimit,
-                 "ending a pull of " + r.item.client);
+      std::vector<std::string> words{"--failed", why, "--", r.item.client, r.item.stem};
+      if (r.time_up && why == r.asked_why) words.insert(words.begin(), "--time-up");
+      run_helper(std::move(words), kSettleLimit, "ending a pull of " + r.item.client);
     }
     stale_ = true;
     return true;
@@ -340,6 +342,7 @@ class Supervisor {
       r.paused = true;
     } else if (now - r.started > config_.limits.pull_timeout + kGrace) {
       r.asked_why = "the pull lasted longer than limits.pull_timeout";
+      r.time_up = true;
     } else if (now - r.alive > config_.limits.idle_timeout + kGrace) {
       r.asked_why = "the pull made no progress for limits.idle_timeout";
     } else {

@@ -18,7 +18,7 @@ std::string one_line(std::string_view text) {
 }  // namespace
 
 Verdict judge_failure(const TodoItem& item, const Error& error, const Limits& limits, Timestamp now,
-                      bool counts) {
+                      Attempt attempt) {
   Verdict out;
   out.item = item;
   out.status = exit_status(error.kind());
@@ -36,9 +36,12 @@ Verdict judge_failure(const TodoItem& item, const Error& error, const Limits& li
     return out;
   }
   const bool suspended = error.kind() == Kind::Cancelled;
-  if (!counts && (suspended || error.kind() == Kind::Transient)) {
-    out.item.last_error = (suspended ? kSuspended : "cut: ") + reason + "; what came is kept";
-    out.item.not_before = now.plus(backoff_after(limits, 1));
+  if (attempt != Attempt::Counts && (suspended || error.kind() == Kind::Transient)) {
+    const bool further = attempt == Attempt::GotFurther;
+    out.notice = suspended && !item.last_error.starts_with(kSuspended);
+    out.item.last_error =
+        (suspended ? kSuspended : "cut: ") + reason + (further ? "; what came is kept" : "");
+    out.item.not_before = now.plus(backoff_after(limits, further ? 1 : limits.attempts));
     out.status = kExitTryLater;
     return out;
   }

@@ -23,11 +23,15 @@ struct Verdict {
 // nobody's fault and is not counted: it waits.  Everything else is tried again after 1, 5, 15, 60 minutes and
 // has failed after limits.attempts.
 //
-// `counts` is false for an attempt that leaves less to do for the next one, or that was ended for the
-// server's own reasons: a cut (Transient) or a suspension (Cancelled) is then no failed attempt, and the next
-// try comes soon.
+// A cut (Transient) or a suspension (Cancelled) need not be one of these: see Attempt.  A first suspension is
+// told to people.
+enum class Attempt {
+  Counts,
+  GotFurther,  // it leaves less to do for the next one, which comes soon; not counted
+  Ended,       // for the server's own reasons, a time limit among them; not counted, the next comes late
+};
 [[nodiscard]] Verdict judge_failure(const TodoItem& item, const Error& error, const Limits& limits,
-                                    Timestamp now, bool counts = true);
+                                    Timestamp now, Attempt attempt = Attempt::Counts);
 
 inline constexpr const char* kWaitingForSpace = "waiting: space: ";
 inline constexpr const char* kSuspended = "suspended: ";

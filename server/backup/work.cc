@@ -97,10 +97,17 @@ class Work {
     return true;
   }
 
+  // It was ended from outside because of limits.pull_timeout.
+  void set_time_up() { time_up_ = true; }
+
   int fail(const Error& error) {
     const bool stopped = error.kind() == Kind::Cancelled && StopSignal::of_server();
-    const bool counts = !progressed_ && !stopped;
-    Verdict verdict = judge_failure(item_, error, worker_.config.limits, worker_.clock.now(), counts);
+    const bool time_up = error.kind() == Kind::Cancelled && (time_up_ || spent() >= limits().pull_timeout);
+    const Attempt attempt = progressed_          ? Attempt::GotFurther
+                            : stopped || time_up ? Attempt::Ended
+                                                 : Attempt::Counts;
+    Verdict verdict = judge_failure(item_, error, limits(), worker_.clock.now(), attempt);
+    if (stopped) verdict.notice = false;
     if (stopped && verdict.item.not_before) verdict.item.not_before = worker_.clock.now();  // the next run's
     std::string text = verdict.end ? std::string(proto::to_word(verdict.end->outcome)) + ": " : "";
     text += verdict.end ? verdict.end->reason : verdict.item.last_error;
@@ -205,11 +212,13 @@ class Work {
       throw;
     }
   }
+  [[nodiscard]] const Limits& limits() const { return worker_.config.limits; }
+  [[nodiscard]] std::chrono::milliseconds spent() const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun_);
+  }
   // Several tries share the time of one.
   [[nodiscard]] std::chrono::milliseconds time_left() const {
-    const auto spent =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun_);
-    return std::max(worker_.config.limits.pull_timeout - spent, std::chrono::milliseconds(1000));
+    return std::max(limits().pull_timeout - spent(), std::chrono::milliseconds(1000));
   }
   [[nodiscard]] store::SnapshotRecord record_of(pull::Pulled& pulled, Timestamp began) const {
     store::SnapshotRecord record;
@@ -253,7 +262,8 @@ class Work {
   TodoList todo_;
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   bool progressed_ = false;  // by the last try
-  int at_once_ = 2;          // cuts that may be followed by another try at once
+  bool time_up_ = false;
+  int at_once_ = 2;  // cuts that may be followed by another try at once
 };
 
 TodoItem claimed_item(const Worker& worker, const std::string& client, const std::string& stem) {
@@ -278,9 +288,11 @@ int work_off(const Worker& worker, const std::string& client, const std::string&
   }
 }
 
-int give_up(const Worker& worker, const std::string& client, const std::string& stem,
-            const std::string& why) {
-  return Work(worker, client, stem, claimed_item(worker, client, stem)).fail(Error(Kind::Transient, why));
+int give_up(const Worker& worker, const std::string& client, const std::string& stem, const std::string& why,
+            bool time_up) {
+  Work work(worker, client, stem, claimed_item(worker, client, stem));
+  if (time_up) work.set_time_up();
+  return work.fail(Error(time_up ? Kind::Cancelled : Kind::Transient, why));
 }
 
 }  // namespace bk::server

@@ -29,7 +29,9 @@ struct Worker {
 // failure); throws only when not even the failure could be written down.
 int work_off(const Worker& worker, const std::string& client, const std::string& stem);
 
-// The same for an attempt that was ended from outside: `why` counts as a failed attempt.
-int give_up(const Worker& worker, const std::string& client, const std::string& stem, const std::string& why);
+// The same for an attempt that was ended from outside: `why` counts as a failed attempt, or, when its time
+// was up, as a suspension.
+int give_up(const Worker& worker, const std::string& client, const std::string& stem, const std::string& why,
+            bool time_up);
 
 }  // namespace bk::server

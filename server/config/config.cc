@@ -30,7 +30,8 @@ constexpr ConfigKey kSchema[] = {
     {"limits.backoff", ConfigType::TextList, "1m, 5m, 15m, 60m",
      "waiting times between attempts; the last one repeats"},
     {"limits.pull_timeout", ConfigType::Duration, "24h",
-     "a pull that lasts longer is suspended: what came is kept, a later run goes on"},
+     "a pull that lasts longer is suspended: what came is kept (of a git fetch nothing), a later run goes "
+     "on"},
     {"limits.idle_timeout", ConfigType::Duration, "5m",
      "a pull without any progress for this long is suspended, or has failed when nothing came"},
     {"limits.checkpoint", ConfigType::Duration, "3m",

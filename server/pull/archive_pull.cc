@@ -18,6 +18,14 @@ namespace {
 // A checkpoint costs one odd chunk and one sync; a cut costs at most this much reading again.
 constexpr std::uint64_t kSegmentBytes = 64ULL << 20U;
 
+using Clock = std::chrono::steady_clock;
+
+void keep_limits(const Surroundings& around, Clock::time_point end) {
+  around.alive();
+  around.poll();
+  if (Clock::now() > end) throw Error(Kind::Cancelled, "the pull took longer than its time limit");
+}
+
 // Feeds what an earlier attempt stored to the digest.  False when the store does not have it any more.
 bool replay(store::Store& store, const std::vector<Extent>& extents, Sha256& digest,
             const std::function<void()>& alive) {
@@ -58,16 +66,17 @@ bool may_be_named(Surroundings& around, const std::vector<Extent>& extents) {
 
 class Receiver {
  public:
-  Receiver(Surroundings& around, ArchiveResume& resume) : around_(around), resume_(resume) {
+  Receiver(Surroundings& around, ArchiveResume& resume)
+      : around_(around), resume_(resume), end_(Clock::now() + around.total) {
     extents_ = resume.load();
-    if (!replay(around.store, extents_, digest_, around.alive) || !may_be_named(around, extents_))
+    if (!replay(around.store, extents_, digest_, [&] { keep_limits(around, end_); }) ||
+        !may_be_named(around, extents_))
       extents_.clear();
     for (const Extent& extent : extents_) received_ += extent.bytes;
     start_segment();
   }
   void take(std::string_view piece) {
-    around_.poll();
-    around_.alive();
+    keep_limits(around_, end_);
     digest_.update(piece);
     received_ += piece.size();
     came_ += piece.size();
@@ -108,6 +117,7 @@ class Receiver {
   std::vector<Extent> extents_;
   std::unique_ptr<store::StreamWriter> stream_;
   Sha256 digest_;
+  Clock::time_point end_;
   std::uint64_t received_ = 0;  // also by earlier attempts
   std::uint64_t came_ = 0;      // now
   std::uint64_t segment_bytes_ = 0;

@@ -161,7 +161,10 @@ Captured GitCommand::run_command(Command command, std::string_view input) const 
   const auto left = std::chrono::duration_cast<milliseconds>(end_ - steady_clock::now());
   const Pulse pulse(alive_);
   Captured result = run_captured(std::move(command), std::max(left, milliseconds(1)), kMaxOutput, input);
-  if (result.timed_out) throw Error(Kind::Transient, "git did not end within the pull's time limit");
+  if (result.timed_out)
+    throw Error(Kind::Cancelled,
+                "git did not end within limits.pull_timeout; nothing is kept of an unfinished fetch, so a "
+                "longer limit is needed");
   if (result.out.size() >= kMaxOutput) throw Error(Kind::Protocol, "the repository has too many refs");
   return result;
 }

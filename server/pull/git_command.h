@@ -18,7 +18,7 @@ class GitCommand {
   // `alive` is called about every second while git works, from another thread.
   GitCommand(std::string mirror, std::chrono::milliseconds deadline, std::function<void()> alive);
 
-  // Any exit status; throws Transient when the deadline passes.
+  // Any exit status; throws Cancelled when the deadline passes.
   [[nodiscard]] Captured run(const std::vector<std::string>& arguments, std::string_view input = {}) const;
   // Standard output; another status than 0 throws Corrupt with what git said: the mirror is not whole.
   std::string check(const std::vector<std::string>& arguments, std::string_view input = {}) const;

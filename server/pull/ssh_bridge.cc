@@ -111,6 +111,7 @@ std::string write_order(const BridgeOrder& order) {
   doc.add("host-key", end.host_key).add("identity", end.identity_file);
   doc.add("connect-ms", static_cast<std::uint64_t>(end.connect_timeout.count()));
   doc.add("idle-ms", static_cast<std::uint64_t>(end.idle_timeout.count()));
+  doc.add("probe-ms", static_cast<std::uint64_t>(end.probe.count()));
   doc.add("bytes-per-second", end.bandwidth.bytes_per_second).add("pace-file", end.bandwidth.file);
   doc.add("command", order.command);
   return doc.write();
@@ -126,6 +127,7 @@ BridgeOrder parse_order(std::string_view text) {
   order.endpoint.identity_file = doc.get("identity");
   order.endpoint.connect_timeout = milliseconds(doc.get_number("connect-ms", INT32_MAX));
   order.endpoint.idle_timeout = milliseconds(doc.get_number("idle-ms", INT32_MAX));
+  order.endpoint.probe = milliseconds(doc.get_number("probe-ms", INT32_MAX));
   order.endpoint.bandwidth.bytes_per_second = doc.get_number("bytes-per-second", UINT64_MAX);
   order.endpoint.bandwidth.file = doc.find("pace-file").value_or("");  // empty: no limit
   order.command = doc.get("command");

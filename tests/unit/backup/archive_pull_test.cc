@@ -4,11 +4,13 @@
 #include "common/io/file.h"
 #include "server/pull/driver.h"
 #include "server/store/tree.h"
+#include "tests/support/long_way.h"
 #include "tests/support/sshd.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
+#include <thread>
 
 namespace bk::pull {
 namespace {
@@ -33,6 +35,9 @@ struct World {
   std::unique_ptr<store::Store> store = store::Store::open(dir.file("store"), true);
   std::size_t alive = 0;
   std::size_t break_after = SIZE_MAX;  // signs of life until the sshd is stopped
+  std::optional<std::uint16_t> port;   // of something in front of it
+  std::chrono::milliseconds idle{60000}, total{60000}, busy{0};
+  bool progressed = false;
 
   Pulled pull(const std::string& claimed) {
     Job job;
@@ -43,20 +48,21 @@ struct World {
     job.request.archive_bytes = claimed.size();
     job.request.archive_sha256 = Sha256::of(claimed).hex();
     const auto writer = store->writer("web1", "wiki", "sftp", "/srv/wiki");
-    Surroundings around{dir.file("home"),
-                        BK_BIN,
-                        sshd.endpoint(),
-                        *store,
-                        *writer,
-                        {},
-                        {1, 0},
-                        std::chrono::seconds(60),
-                        [&] {
+    ssh::Endpoint endpoint = sshd.endpoint();
+    endpoint.address.port = port.value_or(endpoint.address.port);
+    endpoint.idle_timeout = idle;
+    Surroundings around{dir.file("home"), BK_BIN, endpoint, *store, *writer, {}, {1, 0}, total, [&] {
+                          std::this_thread::sleep_for(busy);
                           if (++alive == break_after) sshd.stop();
                         }};
-    Pulled out = pull_archive(job, around);
-    writer->sync();
-    return out;
+    try {
+      Pulled out = pull_archive(job, around);
+      writer->sync();
+      return out;
+    } catch (const Error&) {
+      progressed = around.progressed;
+      throw;
+    }
   }
   std::string content(const Entry& entry) {
     std::string out;
@@ -103,6 +109,42 @@ TEST(ArchivePull, ACutIsResumedBehindWhatWasStored) {
   EXPECT_EQ(w.content(pulled.root), bytes);
   pulled.committed("");
   EXPECT_TRUE(list_directory(w.dir.file("home/tmp/archives")).empty());
+}
+
+Kind kind_of(World& w, const std::string& bytes) {
+  try {
+    (void)w.pull(bytes);
+  } catch (const Error& error) {
+    return error.kind();
+  }
+  ADD_FAILURE() << "it was pulled";
+  return Kind::Io;
+}
+
+TEST(ArchivePull, AFrozenLineIsNoticedAndWhatCameIsKept) {
+  World w;
+  const std::string bytes = random_bytes(20000000);
+  replace_durably(w.place, bytes);
+  const test::LongWay way(w.sshd.port(), {"--stall-after", "8000000"});
+  w.port = way.port();
+  w.idle = std::chrono::milliseconds(500);
+  EXPECT_EQ(kind_of(w, bytes), Kind::Transient);
+  EXPECT_TRUE(w.progressed);
+  w.idle = std::chrono::seconds(60);
+  EXPECT_EQ(w.content(w.pull(bytes).root), bytes);
+}
+
+TEST(ArchivePull, ATimeLimitSuspendsAndEachRunGetsFurther) {
+  World w;
+  const std::string bytes = random_bytes(10000000);
+  replace_durably(w.place, bytes);
+  w.total = std::chrono::milliseconds(400);
+  w.busy = std::chrono::milliseconds(5);
+  EXPECT_EQ(kind_of(w, bytes), Kind::Cancelled);
+  EXPECT_TRUE(w.progressed);
+  w.busy = std::chrono::milliseconds(0);
+  w.total = std::chrono::seconds(60);
+  EXPECT_EQ(w.content(w.pull(bytes).root), bytes);
 }
 
 TEST(ArchivePull, AnArchiveThatIsNotTheOneOfTheRequestIsRefusedAndReadAnewNextTime) {

@@ -11,10 +11,12 @@ TEST(BridgeOrder, ReadsWhatItWrote) {
   order.endpoint.host_key = "ssh-ed25519 AAAA";
   order.endpoint.identity_file = "/h/.ssh/id";
   order.endpoint.idle_timeout = std::chrono::milliseconds(1500);
+  order.endpoint.probe = std::chrono::milliseconds(700);
   order.command = "git-upload-pack '/srv/a\nb'";
   const BridgeOrder read = parse_order(write_order(order));
   EXPECT_EQ(read.endpoint.address.host, "::1");
   EXPECT_EQ(read.endpoint.idle_timeout.count(), 1500);
+  EXPECT_EQ(read.endpoint.probe.count(), 700);
   EXPECT_EQ(read.endpoint.bandwidth.bytes_per_second, 0U);
   EXPECT_EQ(read.command, order.command);
   order.endpoint.bandwidth = {1U << 20U, "/h/tmp/bandwidth/web1"};

@@ -3,10 +3,13 @@
 #include "common/io/file.h"
 #include "server/pull/driver.h"
 #include "server/pull/git_view.h"
+#include "tests/support/long_way.h"
 #include "tests/support/sshd.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
+
+#include <random>
 
 namespace bk::pull {
 namespace {
@@ -30,6 +33,13 @@ std::string git(const std::vector<std::string>& words, int want = 0, const std::
   return done.out;
 }
 
+std::string random_text(std::size_t count) {
+  std::mt19937_64 random(count);
+  std::string out(count, '\0');
+  for (char& c : out) c = static_cast<char>(random());
+  return out;
+}
+
 // A client with one repository behind a private sshd, and a server that pulls it.
 struct World {
   test::Sshd sshd;
@@ -39,7 +49,9 @@ struct World {
   std::string work = dir.file("work");
   std::unique_ptr<store::Store> store = store::Store::open(dir.file("store"), true);
   std::int64_t now = 1700000000;
-  std::chrono::milliseconds idle{10000};
+  std::chrono::milliseconds idle{10000}, total{60000};
+  std::chrono::milliseconds probe{10000};
+  std::optional<std::uint16_t> port;  // of something in front of the sshd
 
   World() {
     git({"init", "-q", "--bare", repo});
@@ -72,11 +84,11 @@ struct World {
     const auto writer = store->writer("web1", "git", "git", repo);
     ssh::Endpoint endpoint = sshd.endpoint();
     endpoint.idle_timeout = idle;
-    Surroundings around{home,       BK_BIN,
-                        endpoint,   *store,
-                        *writer,    store->newest("web1", "git", "git", repo),
-                        {now++, 0}, std::chrono::seconds(60),
-                        [] {}};
+    endpoint.probe = probe;
+    endpoint.address.port = port.value_or(endpoint.address.port);
+    Surroundings around{home,       BK_BIN,  endpoint,
+                        *store,     *writer, store->newest("web1", "git", "git", repo),
+                        {now++, 0}, total,   [] {}};
     Pulled pulled = pull_git(job, around);
     store::SnapshotRecord record;
     record.client = "web1";
@@ -273,6 +285,40 @@ TEST(GitPull, ASilentClientIsLeftAfterTheIdleLimit) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), Kind::Transient) << error.what();
+  }
+}
+
+// Long before the idle limit: the far side's SSH gives no sign of life.
+TEST(GitPull, AFrozenLineIsNoticedAndTheNextPullIsWhole) {
+  World w;
+  w.commit(random_text(2000000));
+  w.push({"main"});
+  const test::LongWay way(w.sshd.port(), {"--stall-after", "1000000"});
+  w.port = way.port();
+  w.idle = std::chrono::minutes(5);
+  w.probe = std::chrono::milliseconds(100);
+  try {
+    (void)w.pull();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::Transient) << error.what();
+    EXPECT_NE(std::string(error.what()).find("no sign of life"), std::string::npos) << error.what();
+  }
+  (void)w.pull();
+  w.expect_whole();
+}
+
+TEST(GitPull, ATimeLimitSuspendsAndIsNoFault) {
+  World w;
+  w.commit("one");
+  w.push({"main"});
+  w.sshd.authorize({"command=\"sleep 600\" " + test::public_key(w.sshd.identity())});
+  w.total = std::chrono::milliseconds(700);
+  try {
+    (void)w.pull();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::Cancelled) << error.what();
   }
 }
 

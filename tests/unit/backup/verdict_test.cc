@@ -42,16 +42,32 @@ TEST(Verdict, TheLastAttemptEndsAsFailedWithItsReason) {
 
 TEST(Verdict, ACutOrASuspensionThatLeavesLessToDoIsNotCounted) {
   for (const Kind kind : {Kind::Transient, Kind::Cancelled}) {
-    const Verdict v = judge_failure(item_after(2), Error(kind, "too long"), limits(), kNow, false);
+    const Verdict v =
+        judge_failure(item_after(2), Error(kind, "too long"), limits(), kNow, Attempt::GotFurther);
     EXPECT_FALSE(v.end);
     EXPECT_EQ(v.item.attempts, 2);
     EXPECT_EQ(v.item.not_before->seconds, kNow.seconds + 60);
     EXPECT_EQ(v.status, kExitTryLater);
     EXPECT_EQ(v.item.last_error, (kind == Kind::Cancelled ? "suspended: too long" : "cut: too long") +
                                      std::string("; what came is kept"));
-    EXPECT_TRUE(judge_failure(item_after(2), Error(kind, "too long"), limits(), kNow, true).end);
+    EXPECT_TRUE(judge_failure(item_after(2), Error(kind, "too long"), limits(), kNow).end);
   }
-  EXPECT_TRUE(judge_failure(item_after(2), Error(Kind::Protocol, "bad"), limits(), kNow, false).end);
+  const Error bad(Kind::Protocol, "bad");
+  EXPECT_TRUE(judge_failure(item_after(2), bad, limits(), kNow, Attempt::GotFurther).end);
+}
+
+TEST(Verdict, ATimeLimitNeverDiscardsARequestAndIsToldOnce) {
+  const Error late(Kind::Cancelled, "git did not end");
+  TodoItem item = item_after(2);
+  for (int run = 0; run < 10; ++run) {
+    const Verdict v = judge_failure(item, late, limits(), kNow, Attempt::Ended);
+    EXPECT_FALSE(v.end);
+    EXPECT_EQ(v.item.attempts, 2);
+    EXPECT_EQ(v.item.last_error, "suspended: git did not end") << "nothing is promised to be kept";
+    EXPECT_EQ(v.item.not_before->seconds, kNow.seconds + 300) << "late: it may come to nothing again";
+    EXPECT_EQ(v.notice, run == 0);
+    item = v.item;
+  }
 }
 
 TEST(Verdict, ARefusalEndsAtOnce) {

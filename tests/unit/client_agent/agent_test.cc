@@ -368,6 +368,30 @@ TEST_F(SftpTest, SftpWritesNothingAndTellsNothingAboutPaths) {
   EXPECT_EQ(read_file(archive), "archive's bytes");
 }
 
+// A server that vanished without a word: the line stands, and carries nothing.
+TEST_F(SftpTest, AProgramWhoseServerVanishedIsEnded) {
+  const std::string archive = home + "/tmp/" + std::string(64, 'a');
+  write("tmp/" + std::string(64, 'a'), "archive's bytes");
+  queue("sftp", archive);
+  const std::string repo = repository("mine.git");
+  queue("git", repo);
+  for (const std::string& command : {std::string("backline sftp"), "git-upload-pack '" + repo + "'"}) {
+    int silent[2];
+    ASSERT_EQ(::pipe2(silent, O_CLOEXEC), 0);
+    const Fd in(silent[0]), never_closed(silent[1]);
+    Command agent{{AgentTest::agent(), "--home", home, "--server", "main"},
+                  base_environment(home),
+                  home,
+                  in.get(),
+                  -1,
+                  -1,
+                  {}};
+    agent.environment.push_back("SSH_ORIGINAL_COMMAND=" + command);
+    agent.environment.emplace_back("BACKLINE_AGENT_IDLE_MS=300");
+    EXPECT_EQ(start(agent).wait_for(std::chrono::seconds(30)), kExitTryLater) << command;
+  }
+}
+
 TEST_F(SftpTest, ASymlinkInTheSpoolLeadsNowhere) {
   if (landlock_version() == 0) GTEST_SKIP() << "this kernel has no Landlock";
   const std::string archive = home + "/tmp/" + std::string(64, 'a');
