@@ -10,6 +10,7 @@
 #include "server/access/home.h"
 #include "server/access/hooks.h"
 #include "server/access/key.h"
+#include "server/access/publish.h"
 #include "server/access/update.h"
 
 namespace bk::server {
@@ -68,6 +69,7 @@ std::string init_access(const std::string& home, std::string_view key_text, std:
   ensure_repository(admin_repository(home), hooks_folder(home, "admin"), kAdminRef);
   if (!git::Repository(admin_repository(home)).ref(kAdminRef)) first_commit(home, user, key);
   (void)update_access(home);
+  (void)publish_all(home);
   return user;
 }
 

@@ -11,14 +11,17 @@
 #include "common/text/escape.h"
 #include "server/access/home.h"
 #include "server/access/hooks.h"
+#include "server/access/publish.h"
 #include "server/access/sessions.h"
 #include "server/access/update.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 
 namespace bk::server {
@@ -33,13 +36,15 @@ struct Place {
   std::string kind;    // of hooks: "admin", "client", "none"
   std::string client;  // kind "client"
   std::string branch = kAdminRef;
+  bool folder_is_ours = true;
 };
 
 Place place_of(const std::string& home, const Granted& granted) {
   const std::string folder =
       clean_absolute(granted.prefix.front() == '/' ? granted.prefix : home + "/" + granted.prefix);
-  Place place{folder + "/" + granted.path + ".git", "none", {}, kAdminRef};
-  if (folder != clean_absolute(repositories_folder(home))) return place;
+  Place place{folder + "/" + granted.path + ".git", "none", {}, kAdminRef, true};
+  place.folder_is_ours = folder == clean_absolute(repositories_folder(home));
+  if (!place.folder_is_ours) return place;
   if (granted.path == kAdminName) {
     place.kind = "admin";
   } else if (is_safe_name(granted.path)) {
@@ -71,18 +76,18 @@ LandlockRules rules_for(const std::string& home, const Place& place) {
   return rules;
 }
 
-void limit(int resource, rlim_t most) {
+bool limit(int resource, rlim_t most) {
   const rlimit limits{most, most};
-  check_sys(::setrlimit(static_cast<__rlimit_resource>(resource), &limits), [] { return "setting a limit"; });
+  return ::setrlimit(static_cast<__rlimit_resource>(resource), &limits) == 0;
 }
 
-void set_limits() {
+// 0, or -1 with errno.  Async-signal-safe.
+int set_limits() {
   (void)::alarm(kLongestSeconds);  // survives exec: a peer that stands still does not keep us for ever
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  limit(RLIMIT_AS, kMostMemory);  // sanitizers reserve terabytes of addresses
+  if (!limit(RLIMIT_AS, kMostMemory)) return -1;  // sanitizers reserve terabytes of addresses
 #endif
-  limit(RLIMIT_CPU, kMostCpuSeconds);
-  limit(RLIMIT_CORE, 0);
+  return limit(RLIMIT_CPU, kMostCpuSeconds) && limit(RLIMIT_CORE, 0) ? 0 : -1;
 }
 
 // A push that was cut or lost its hook, or a tip that a power cut made unreadable: put right before anybody
@@ -144,6 +149,37 @@ Command git_command(const ServeRequest& request, const Passage& passage, const P
   return command;
 }
 
+void make_ready(const ServeRequest& request, const Passage& passage, const Place& place, const Log& log) {
+  ensure_hooks(request.home);
+  const bool is_new = !path_exists(place.repository);
+  ensure_repository(place.repository, hooks_folder(request.home, place.kind), place.branch);
+  if (is_new && place.folder_is_ours) {
+    for (const std::string& problem :
+         publish_one(request.home, load_gitosis_conf(request.home), passage.granted.path))
+      log.notice("publishing " + problem);
+  }
+  if (!place.client.empty()) ensure_directory(request.home + "/TODO/" + place.client);
+  mend(request.home, place, log);
+}
+
+// A push of rules: git and its hooks stay confined to gitosis-admin.git, and what concerns the other
+// repositories is done behind them, by us.
+int run_then_publish(const ServeRequest& request, Command command, const std::optional<Landlock>& confine,
+                     const Log& log) {
+  command.environment.emplace_back("BACKLINE_CONFINED=1");
+  command.stdin_fd = STDIN_FILENO;
+  command.stdout_fd = STDOUT_FILENO;
+  command.stderr_fd = STDERR_FILENO;
+  command.before_exec = [&] {
+    // It must not outlive the session that holds the lock in our name.
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || set_limits() != 0) return -1;
+    return confine ? confine->enforce() : 0;
+  };
+  const int status = start(command).wait();
+  if (const std::string problem = refresh_access(request.home); !problem.empty()) log.notice(problem);
+  return status;
+}
+
 }  // namespace
 
 void serve(const ServeRequest& request) {
@@ -164,19 +200,19 @@ void serve(const ServeRequest& request) {
     throw;
   }
   log.line("user " + request.user + " " + passage.command.verb + " " + place.repository);
-  ensure_hooks(request.home);
-  ensure_repository(place.repository, hooks_folder(request.home, place.kind), place.branch);
-  if (!place.client.empty()) ensure_directory(request.home + "/TODO/" + place.client);
-  mend(request.home, place, log);
+  make_ready(request, passage, place, log);
   hold_in_use(place);
-  const Command command = git_command(request, passage, place);
-  set_limits();
+  Command command = git_command(request, passage, place);
+  std::optional<Landlock> confine;
   if (Landlock::is_available()) {
-    const Landlock confine(rules_for(request.home, place));
-    check_sys(confine.enforce(), [] { return "confining git"; });
+    confine.emplace(rules_for(request.home, place));
   } else {
     log.notice("this kernel has no Landlock: git runs unconfined");
   }
+  if (place.kind == "admin" && passage.command.write)
+    std::exit(run_then_publish(request, std::move(command), confine, log));
+  check_sys(set_limits(), [] { return "setting limits"; });
+  if (confine) check_sys(confine->enforce(), [] { return "confining git"; });
   replace_process(command);
 }
 

@@ -10,6 +10,7 @@
 #include "server/access/authorized_keys.h"
 #include "server/access/changes.h"
 #include "server/access/home.h"
+#include "server/access/publish.h"
 #include "server/access/sessions.h"
 
 #include <fmt/format.h>
@@ -187,9 +188,10 @@ std::string refresh_access(const std::string& home) {
   try {
     if (!path_exists(admin_repository(home) + "/HEAD")) return {};
     const std::optional<git::Oid> tip = git::Repository(admin_repository(home)).ref(kAdminRef);
-    if (!tip || try_read_file(tip_file(home)).value_or("") == tip->hex() + "\n") return {};
-    (void)update_access(home);
-    return {};
+    if (!tip) return {};
+    if (try_read_file(tip_file(home)) != tip->hex() + "\n") (void)update_access(home);
+    const std::vector<std::string> problems = publish_all(home);
+    return problems.empty() ? "" : "publishing: " + problems.front();
   } catch (const Error& error) {
     return std::string("gitosis-admin.git: the older rules stay in force: ") + error.what();
   }

@@ -25,8 +25,8 @@ struct UpdateReport {
 };
 UpdateReport update_access(const std::string& home);
 
-// update_access() when the last one did not end (a hook may never have run).  Errors leave the old rules in
-// force and are returned as one line; else empty.
+// update_access() and publish_all() when the last ones did not end (a hook may never have run).  Errors leave
+// the old rules in force and are returned as one line; else empty.
 [[nodiscard]] std::string refresh_access(const std::string& home);
 
 // The rules in force.  Throws Config before `bk_access init`.

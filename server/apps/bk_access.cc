@@ -5,6 +5,7 @@
 #include "common/text/escape.h"
 #include "server/access/home.h"
 #include "server/access/init.h"
+#include "server/access/publish.h"
 #include "server/access/serve.h"
 #include "server/access/serve_restore.h"
 #include "server/access/update.h"
@@ -99,6 +100,11 @@ int check(const Options& options, const std::string& home) {
   return kExitDone;
 }
 
+void show_problems(const std::vector<std::string>& problems) {
+  for (const std::string& problem : problems)
+    std::fputs(fmt::format("bk_access: warning: publishing: {}\n", problem).c_str(), stderr);
+}
+
 int update(const Options& options, const std::string& home) {
   if (options.has("check")) {
     check_admin_push(home, std::cin);
@@ -109,6 +115,7 @@ int update(const Options& options, const std::string& home) {
     std::fputs(fmt::format("bk_access: warning: {}\n", warning).c_str(), stderr);
   for (const std::string& notice : report.notices)
     std::fputs(fmt::format("bk_access: {}\n", notice).c_str(), stderr);
+  show_problems(publish_all(home));
   return kExitDone;
 }
 
@@ -119,6 +126,8 @@ int run_hook(const std::string& hook, const std::string& home) {
     return kExitDone;
   }
   for (const std::string& notice : update_access(home).notices) std::fputs((notice + "\n").c_str(), stderr);
+  // A hook that serve() has confined cannot reach the other repositories: serve() publishes behind it.
+  if (std::getenv("BACKLINE_CONFINED") == nullptr) show_problems(publish_all(home));
   std::fputs("the pushed rules are in force\n", stderr);
   return kExitDone;
 }

@@ -101,6 +101,21 @@ git push -q "$home/repositories/web1.git" requests --receive-pack='git -c core.h
 git_as web1 ls-remote "$url/web1.git" >/dev/null
 [[ -e $home/TODO/web1/C$(name_of 3 | cut -c3-) ]] || fail "a missed push was not caught up"
 
+# What git-daemon and gitweb are told follows the rules, for repositories that exist and for new ones.
+printf '[gitosis]\ngitweb = yes\n[repo web1]\ndaemon = yes\ndescription = the first\nowner = Ann B\n[repo web2]\ndaemon = yes\n' >>"$dir/admin/gitosis.conf"
+git -C "$dir/admin" commit -qam "publish"
+git_as ann -C "$dir/admin" push -q 2>"$dir/out" || fail "push: $(<"$dir/out")"
+grep -q "change: anybody, through git-daemon, gains read web1" "$dir/out" || fail "the push did not say it: $(<"$dir/out")"
+[[ -e $home/repositories/web1.git/git-daemon-export-ok && $(<"$home/repositories/web1.git/description") == "the first" ]] || fail "web1 is not published"
+[[ $(<"$home/gitosis/projects.list") == $'web1.git Ann+B\nweb2' ]] || fail "projects.list: $(<"$home/gitosis/projects.list")"
+git_as web2 ls-remote "$url/web2.git"
+[[ -e $home/repositories/web2.git/git-daemon-export-ok ]] || fail "a new repository is not published"
+[[ $(<"$home/gitosis/projects.list") == $'web1.git Ann+B\nweb2.git' ]] || fail "projects.list: $(<"$home/gitosis/projects.list")"
+sed -i '/^\[repo web1/,$d' "$dir/admin/gitosis.conf"
+git -C "$dir/admin" commit -qam "publish no more"
+git_as ann -C "$dir/admin" push -q 2>/dev/null
+[[ -z $(find "$home/repositories" -name git-daemon-export-ok) && ! -s $home/gitosis/projects.list ]] || fail "what was withdrawn stays published"
+
 # What a writer of receipts has under way is no dead one's leftover.
 repo=$home/repositories/web1.git
 exec 8>"$repo/backline/lock"
