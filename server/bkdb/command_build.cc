@@ -3,11 +3,13 @@
 #include "common/io/file.h"
 #include "server/bkdb/commands.h"
 #include "server/bkdb/damage.h"
+#include "server/bkdb/progress_line.h"
 #include "server/pull/git_view.h"
 #include "server/views/views.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
+
+#include <set>
 
 namespace bk::bkdb {
 namespace {
@@ -21,28 +23,60 @@ void distrust_mirrors(const std::string& home, const std::vector<store::Snapshot
   }
 }
 
+// Damaged or missing records, and what the old catalog remembers and no journal explains.
+void name_missing(Session& session, const std::vector<server::CatalogSnapshot>& remembered,
+                  const std::vector<store::SnapshotRecord>& records, Findings& findings) {
+  store::Store& store = session.store();
+  store.check_records([&](const std::string& text) { findings.damage(store.directory(), text); });
+  std::set<std::string> there;
+  for (const store::SnapshotRecord& record : records) there.insert(record.id);
+  for (const server::CatalogSnapshot& s : remembered) {
+    if (there.contains(s.id)) continue;
+    try {
+      if (store.was_removed(s.client, s.id)) continue;
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Corrupt && error.kind() != Kind::Protocol) throw;
+      continue;  // that client's journal was named
+    }
+    findings.damage(s.name,
+                    fmt::format("snapshot {} of {} ({}, {}) is in the old catalog, and neither it nor "
+                                "its removal is in the store",
+                                s.id.substr(0, 12), shown_time(s.began, session.zone()), s.client, s.method));
+  }
+}
+
+void rebuild_index(Session& session, bool anew) {
+  ProgressLine progress("index");
+  session.store().rebuild_index([&](std::uint64_t done, std::uint64_t all) { progress.show(done, all); },
+                                anew);
+  progress.clear();
+}
+
 }  // namespace
 
 // Index, catalog and views, from the store alone (I3).  Each step is finished before the next begins, and
 // every one can be repeated.
 int run_build(Session& session, const Words& words) {
   if (!words.empty()) throw Error(Kind::Usage, "build takes no words: it makes everything anew");
-  store::Store& store = session.store();
-  const bool progress = ::isatty(STDERR_FILENO) == 1;
-  store.rebuild_index([&](std::uint64_t done, std::uint64_t all) {
-    if (progress && all > 0) std::fputs(fmt::format("\rindex: {}%", done * 100 / all).c_str(), stderr);
-  });
-  if (progress) std::fputs("\n", stderr);
+  store::Store& store = session.store_to_build();
+  const bool force = session.options().has("force");
+  rebuild_index(session, force);
   crash_point("bkdb.build_index");
   const std::string& home = session.place().home;
+  Findings findings;
+  bool all = true;
+  const auto records = store.snapshots({}, [&](const std::string&) { all = false; });
   server::Catalog catalog(join_path(home, "catalog.db"));
+  name_missing(session, catalog.list(), records, findings);
   server::rebuild_catalog(catalog, store);
   crash_point("bkdb.build_catalog");
-  const std::vector<store::SnapshotRecord> records = store.snapshots();
-  server::rebuild_views(home, records);
+  // The copy of a record that is lost in the store stays: it may be the last one.
+  if (all)
+    server::rebuild_views(home, records);
+  else
+    for (const store::SnapshotRecord& record : records) server::update_view(home, record);
   crash_point("bkdb.build_views");
-  if (session.options().has("force")) distrust_mirrors(home, records);
-  Findings findings;
+  if (force) distrust_mirrors(home, records);
   const std::size_t mirrors = pull::rebuild_git_views(
       home, store, records, [&](const store::SnapshotRecord& record, const std::string& reason) {
         findings.damage(pull::git_view_path(home, record.client, record.name),

@@ -121,6 +121,11 @@ store::Store& Session::store() {
   return *store_;
 }
 
+store::Store& Session::store_to_build() {
+  settings_.index_later = true;
+  return store();
+}
+
 store::Store& Session::store_to_fill() {
   if (!store_) store_ = store::Store::open(store_directory_, true, {}, settings_);
   return *store_;

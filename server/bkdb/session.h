@@ -35,6 +35,8 @@ class Session {
   [[nodiscard]] store::Store& store();
   // The same, made when there is none.
   [[nodiscard]] store::Store& store_to_fill();
+  // The same, its index not made anew when that is missing or damaged.
+  [[nodiscard]] store::Store& store_to_build();
   // The folder that the command is about, as the user spelled it.
   [[nodiscard]] const std::string& folder() const { return folder_; }
   // In place of the store's sources.

@@ -21,8 +21,8 @@ namespace bk::store {
 class Index {
  public:
   Index(const Layout& layout, const StoreId& store);
-  // Opens, or rebuilds what cannot be opened.
-  void open();
+  // Opens, or rebuilds what cannot be opened; `later`: leaves that to the caller.
+  void open(bool later = false);
   // Opens, or throws Config: somebody who may write has to rebuild it.
   void open_to_read();
   // What contains() tells is for writers: a chunk that stands only where the disk is known to be damaged is
@@ -43,7 +43,7 @@ class Index {
   // Takes up what other processes stored since.
   void refresh();
   // Takes up runs that other processes wrote, and lets go of those that were merged away.
-  void reload_runs() { runs_.reload(); }
+  void reload_runs();
   // Reads what is condemned, then the runs: whoever finds nothing condemned any more sees the deleted packs
   // go.
   void load_condemned();
@@ -63,7 +63,10 @@ class Index {
   // Merges runs when nobody else is at it; see RunSet::merge().
   void merge_if_idle(std::uint64_t most = kMergeInCommit);
   using Progress = std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>;
-  void rebuild(const Progress& progress);
+  // Reads all packs.  Goes on with what an interrupted rebuild has finished, unless that is damaged or
+  // `anew`. Until end_rebuild() the next one goes on with this one.
+  void rebuild(const Progress& progress, bool anew = false);
+  void end_rebuild();
   // Neither condemned nor known to be damaged.
   [[nodiscard]] bool may_name(const Key& key, const Location& where) const {
     return !condemned(key, where) && !damage_.covers(where.pack, where.offset);
@@ -73,9 +76,17 @@ class Index {
   [[nodiscard]] const RunSet& runs() const { return runs_; }
 
  private:
-  void rebuild_locked(const Progress& progress);
-  void index_packs(const std::vector<std::uint64_t>& numbers, const Progress& progress);
+  // The caller holds the clean's lock, then the index's.
+  void rebuild_locked(const Progress& progress, bool anew);
+  [[nodiscard]] FileLock lock_out_clean() const;
+  [[nodiscard]] bool may_go_on();
+  void begin_rebuild();
+  void empty();
+  // Returns how many packs no run covered to their end before.
+  std::size_t index_packs(const Progress& progress);
+  [[nodiscard]] FileLock begin_to_cover(std::uint64_t number);
   [[nodiscard]] bool usable() const;
+  [[nodiscard]] bool try_open();
   [[nodiscard]] bool condemned(const Key& key, const Location& where) const {
     return condemned_ && condemned_->applies(key, where.pack);
   }
@@ -88,9 +99,6 @@ class Index {
   DamageList damage_;
 };
 
-// Reads the chunks of one pack; what is damaged is left out.  Returns the file's size.
-std::uint64_t scan_pack(ObjectReader& in, const PackRef& pack,
-                        const std::function<void(const IndexEntry&)>& sink);
 // The numbers of all finished packs, sorted.
 [[nodiscard]] std::vector<std::uint64_t> all_packs(const Layout& layout);
 

@@ -41,6 +41,8 @@ struct Layout {
   }
   [[nodiscard]] std::string index_header() const { return index + "/header"; }
   [[nodiscard]] std::string index_lock() const { return index + "/lock"; }
+  [[nodiscard]] std::string index_building() const { return index + "/building"; }
+  [[nodiscard]] std::string index_emptying() const { return index + "/emptying"; }
 };
 
 // The numbers of all "<16 hex digits>.pack" files of a folder, sorted.  Other names are left alone.

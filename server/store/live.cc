@@ -67,6 +67,12 @@ void LiveJournals::refresh(const Covered& covered) {
   }
 }
 
+bool LiveJournals::forget_lost(const Covered& covered) {
+  return std::erase_if(views_, [&](const auto& view) {
+           return view.second.begin > kPackHeaderBytes && covered(view.first) < view.second.begin;
+         }) > 0;
+}
+
 LiveJournals::Uncovered LiveJournals::uncovered(std::uint64_t number) const {
   const auto known = views_.find(number);
   if (known == views_.end()) return {};

@@ -41,6 +41,8 @@ class LiveJournals {
   };
   [[nodiscard]] Uncovered uncovered(std::uint64_t number) const;
   void clear() { views_.clear(); }
+  // Lets go of journals of whose entries the runs have lost some, to be read again; true when there were any.
+  bool forget_lost(const Covered& covered);
   // The entries are in a run now.
   void covered(std::uint64_t number);
   // Makes everything seen so far durable, since what a snapshot names may stand in another writer's journal.

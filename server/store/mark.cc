@@ -5,6 +5,7 @@
 #include "common/path/names.h"
 #include "common/text/escape.h"
 #include "server/store/checkpoint_folder.h"
+#include "server/store/possession.h"
 #include "server/store/reach.h"
 #include "server/store/writers.h"
 
@@ -38,14 +39,10 @@ void check_clients(const Layout& layout) {
       refuse(quoted(layout.snapshots() + "/" + name) + " is no client's folder");
   }
   // A client whose records are missing as a whole: the index remembers it.
-  const std::string possession = layout.index + "/possession";
-  if (!is_directory(possession)) return;
-  for (const std::string& name : list_directory(possession)) {
-    const bool empty = !is_directory(layout.snapshots() + "/" + name);
-    if (!empty || !is_safe_name(name)) continue;
-    if (path_exists(possession + "/" + name + "/has-snapshots"))
-      refuse("client " + quoted(name) + " had snapshots, and " + quoted(layout.snapshots() + "/" + name) +
-             " is missing");
+  for (const std::string& name : ClientPossession::remembered(layout)) {
+    if (is_directory(layout.snapshots() + "/" + name)) continue;
+    refuse("client " + quoted(name) + " had snapshots, and " + quoted(layout.snapshots() + "/" + name) +
+           " is missing (if that was meant, remove " + quoted(layout.possession(name)) + ")");
   }
 }
 

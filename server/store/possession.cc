@@ -4,6 +4,7 @@
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "common/io/lock.h"
+#include "common/path/names.h"
 #include "common/text/document.h"
 #include "common/text/escape.h"
 
@@ -71,6 +72,21 @@ void ClientPossession::distrust(const Layout& layout, const std::string& client)
   if (!is_directory(folder)) return;
   const FileLock lock = FileLock::exclusive(folder + "/lock");
   remove_durably(folder + "/header");
+}
+
+void ClientPossession::distrust_all(const Layout& layout) {
+  const std::string folder = layout.index + "/possession";
+  if (!is_directory(folder)) return;
+  for (const std::string& name : list_directory(folder)) distrust(layout, name);
+}
+
+std::vector<std::string> ClientPossession::remembered(const Layout& layout) {
+  std::vector<std::string> out;
+  const std::string folder = layout.index + "/possession";
+  if (!is_directory(folder)) return out;
+  for (const std::string& name : list_directory(folder))
+    if (is_safe_name(name) && path_exists(layout.possession(name) + "/has-snapshots")) out.push_back(name);
+  return out;
 }
 
 void ClientPossession::note_snapshot() const {

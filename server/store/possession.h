@@ -30,6 +30,9 @@ class ClientPossession final : public Possession {
   // What is known of a client counts no longer: its next writer walks its snapshots again.  Durable on
   // return.
   static void distrust(const Layout& layout, const std::string& client);
+  static void distrust_all(const Layout& layout);
+  // Clients that had snapshots, as far as this cache remembers, sorted.
+  [[nodiscard]] static std::vector<std::string> remembered(const Layout& layout);
   // Remembers that the client has snapshots, so that they are missed when they are lost as a whole.
   void note_snapshot() const;
 

@@ -94,6 +94,13 @@ std::vector<JournalLine> SnapshotLog::live_lines() const {
   return all;
 }
 
+bool SnapshotLog::was_removed(const std::string& snapshot_id) const {
+  const std::vector<JournalLine> all = journal().lines();
+  return std::any_of(all.begin(), all.end(), [&](const JournalLine& line) {
+    return line.kind == "removal" && line.object == snapshot_id;
+  });
+}
+
 SnapshotRecord SnapshotLog::load(const JournalLine& line) const {
   const std::string name = object_name(line.number);
   const std::string path = storage_->shown(name);

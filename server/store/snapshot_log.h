@@ -46,6 +46,8 @@ class SnapshotLog {
   // All but those whose removal stands within the journal's first `seen` lines.  Throws Corrupt.
   [[nodiscard]] std::vector<SnapshotRecord> leading(std::uint64_t seen) const;
   [[nodiscard]] std::uint64_t line_count() const { return journal().size().lines; }
+  // Whether the journal says that this snapshot was removed.  Throws Corrupt.
+  [[nodiscard]] bool was_removed(const std::string& snapshot_id) const;
   // Whether records of removed snapshots are still there.
   [[nodiscard]] bool has_removed_records() const;
   // Puts a few lines in the place of each removed snapshot's record.

@@ -106,7 +106,10 @@ std::shared_ptr<const Domain> domain_of(const Layout& layout, const StoreHeader&
 std::unique_ptr<Store> open_layout(Layout layout, const StoreSettings& settings, bool read_only) {
   StoreHeader header = read_header(layout);
   header.id.domain = layout.domain = domain_of(layout, header, settings.key_file);
-  return std::make_unique<StoreImpl>(std::move(layout), std::move(header), read_only);
+  const auto how = read_only              ? StoreImpl::Opening::ToRead
+                   : settings.index_later ? StoreImpl::Opening::ToRebuild
+                                          : StoreImpl::Opening::ToWrite;
+  return std::make_unique<StoreImpl>(std::move(layout), std::move(header), how);
 }
 
 auto order_of(const SnapshotRecord& r) { return std::tie(r.client, r.module, r.method, r.name, r.sequence); }
@@ -134,18 +137,18 @@ std::unique_ptr<Store> Store::open_to_read(const std::string& directory, const s
 }
 
 // Who may only read cannot look for packs that no run covers either: that takes a lock.
-StoreImpl::StoreImpl(Layout layout, StoreHeader header, bool read_only)
+StoreImpl::StoreImpl(Layout layout, StoreHeader header, Opening how)
     : layout_(std::move(layout)),
       header_(std::move(header)),
       index_(layout_, header_.id),
       reader_(layout_, header_.id),
-      reconciled_(read_only) {
-  if (read_only) {
+      reconciled_(how == Opening::ToRead) {
+  if (how == Opening::ToRead) {
     index_.open_to_read();
     return;
   }
   for (const std::string& folder : {layout_.journals(), layout_.snapshots()}) ensure_directory(folder);
-  index_.open();
+  index_.open(how == Opening::ToRebuild);
   for (const std::string& client : list_clients(layout_)) {
     try {
       SnapshotLog(layout_, header_.id, client).repair();
@@ -301,8 +304,15 @@ std::optional<CheckpointRecord> StoreImpl::checkpoint(const std::string& client,
   return found;
 }
 
-void StoreImpl::rebuild_index(const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
-  index_.rebuild(progress);
+void StoreImpl::rebuild_index(const std::function<void(std::uint64_t, std::uint64_t)>& progress, bool anew) {
+  index_.rebuild(progress, anew);
+  for (const std::string& client : list_clients(layout_)) ensure_possession(*this, client);
+  index_.end_rebuild();
+}
+
+bool StoreImpl::was_removed(const std::string& client, const std::string& snapshot_id) {
+  require_safe_name("client", client);
+  return SnapshotLog(layout_, header_.id, client).was_removed(snapshot_id);
 }
 
 namespace {
@@ -436,6 +446,10 @@ void StoreImpl::check_records(const std::function<void(const std::string&)>& rep
   for (const auto& run : index_.runs().runs()) {
     if (!run->intact()) report(quoted(run->path()) + ": damaged; `bkdb build` makes the index anew");
   }
+  for (const std::string& client : ClientPossession::remembered(layout_))
+    if (!is_directory(layout_.snapshots() + "/" + client))
+      report("client " + quoted(client) + " had snapshots, and " +
+             quoted(layout_.snapshots() + "/" + client) + " is missing");
   for (const std::string& client : list_clients(layout_))
     SnapshotLog(layout_, header_.id, client).check(report);
   for (const std::string& client : list_clients(layout_)) CheckpointFolder(layout_, client).check(report);

@@ -37,6 +37,8 @@ inline constexpr unsigned kDefaultParityPercent = 3;
 struct StoreSettings {
   unsigned parity_percent = kDefaultParityPercent;  // 0 to 90, of the packs that are finished from now on
   std::uint64_t reserve_bytes = 0;  // kept free on the store's disk, for removing when it is full; 0: none
+  bool index_later =
+      false;  // no index is made on opening: rebuild_index() is called next, and shows how far it is
   std::string key_file{};  // of an encrypted store: needed to open one, and makes a new one encrypted
 };
 
@@ -247,9 +249,13 @@ class Store {
   // parsed, or more would go than expected, Transient while another clean is at work.
   virtual CleanTotals clean(const CleanOptions& options) = 0;
 
-  // Recreates the index from packs and journals alone.
+  // Recreates the index, and what clients possess, from packs, journals and snapshots alone.  Goes on with
+  // what an interrupted one has finished, unless `anew`.  Backups go on meanwhile; a clean does not.
   virtual void rebuild_index(
-      const std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>& progress) = 0;
+      const std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>& progress,
+      bool anew = false) = 0;
+  // Whether the client's journal says that this snapshot was removed.  Throws Corrupt.
+  [[nodiscard]] virtual bool was_removed(const std::string& client, const std::string& snapshot_id) = 0;
   // Checks every snapshot journal's chain and every pack's structure; reports each problem as one line.
   virtual void check_structure(const std::function<void(const std::string& problem)>& report) = 0;
   // Compares packs, their parity and the journals with their own digests.  What is damaged counts as absent

@@ -19,7 +19,8 @@ class WriterImpl;
 
 class StoreImpl final : public Store {
  public:
-  StoreImpl(Layout layout, StoreHeader header, bool read_only = false);
+  enum class Opening { ToWrite, ToRead, ToRebuild };
+  StoreImpl(Layout layout, StoreHeader header, Opening how);
   ~StoreImpl() override;
 
   std::unique_ptr<Writer> writer(const std::string& client, const std::string& module,
@@ -50,7 +51,8 @@ class StoreImpl final : public Store {
   const std::string& directory() const override { return layout_.store; }
   const std::string& scratch() const override { return layout_.index; }
   void tidy() override { index_.merge_if_idle(kMergeAnything); }
-  void rebuild_index(const std::function<void(std::uint64_t, std::uint64_t)>& progress) override;
+  void rebuild_index(const std::function<void(std::uint64_t, std::uint64_t)>& progress, bool anew) override;
+  bool was_removed(const std::string& client, const std::string& snapshot_id) override;
   void check_structure(const std::function<void(const std::string&)>& report) override;
 
   [[nodiscard]] const Layout& layout() const { return layout_; }

@@ -62,6 +62,10 @@ std::vector<std::string_view> split(std::string_view content, std::span<const Ch
 
 void renew_possession(StoreImpl& store, const std::string& client) {
   ClientPossession::distrust(store.layout(), client);
+  ensure_possession(store, client);
+}
+
+void ensure_possession(StoreImpl& store, const std::string& client) {
   const ClientPossession made(store.layout(), store.id(), client, store.index(),
                               walk_snapshots(store, client));
 }

@@ -64,5 +64,7 @@ class WriterImpl final : public Writer, private Possession {
 
 // Makes anew what the client may claim, from its snapshots and checkpoints.
 void renew_possession(StoreImpl& store, const std::string& client);
+// The same when there is none that can be used.
+void ensure_possession(StoreImpl& store, const std::string& client);
 
 }  // namespace bk::store

@@ -159,7 +159,8 @@ void rebuild_catalog(Catalog& catalog, store::Store& store) {
   std::optional<std::vector<CatalogSnapshot>> written;
   for (;;) {
     std::vector<CatalogSnapshot> rows;
-    for (const store::SnapshotRecord& record : store.snapshots()) rows.push_back(catalog_row(record));
+    for (const store::SnapshotRecord& record : store.snapshots({}, [](const std::string&) {}))
+      rows.push_back(catalog_row(record));
     if (written == rows) return;
     catalog.replace_all(rows);
     written = std::move(rows);

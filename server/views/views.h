@@ -38,8 +38,8 @@ void rebuild_views(const std::string& home, const std::vector<store::SnapshotRec
 // A record as a row of the catalog.
 [[nodiscard]] CatalogSnapshot catalog_row(const store::SnapshotRecord& record);
 
-// Fills the catalog from the store alone.  Safe beside running backups: repeats until the store did not
-// change meanwhile, so a row that a backup added during the work is not lost.
+// Fills the catalog from the store alone, as far as its records can be read.  Safe beside running backups:
+// repeats until the store did not change meanwhile, so a row that a backup added during the work is not lost.
 void rebuild_catalog(Catalog& catalog, store::Store& store);
 
 // Opens the catalog, and fills it from the store when it was missing or damaged.

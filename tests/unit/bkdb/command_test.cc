@@ -202,14 +202,52 @@ TEST_F(CommandTest, BuildRecreatesIndexCatalogAndViews) {  // I3
 
 TEST_F(CommandTest, BuildKilledAtAnyStepIsFinishedByTheNext) {
   fill();
-  for (const char* step : {"bkdb.build_index", "catalog.before_commit", "catalog.replace_all",
-                           "bkdb.build_catalog", "views.rebuild", "bkdb.build_views"}) {
+  for (const char* step :
+       {"store.rebuild-begun", "store.rebuild-emptied", "store.rebuild-packs", "store.possession-rebuilt",
+        "bkdb.build_index", "catalog.before_commit", "catalog.replace_all", "bkdb.build_catalog",
+        "views.rebuild", "bkdb.build_views"}) {
     store_.reset();
     remove_tree(home() + "/data");
     EXPECT_EQ(bkdb({"build"}, {std::string("BACKLINE_CRASH_AT=") + step}).status, 137) << step;
     EXPECT_EQ(bkdb({"build"}).status, 0) << step;
     EXPECT_EQ(list_directory(home() + "/data/web1/sftp").size(), 2U) << step;
   }
+}
+
+TEST_F(CommandTest, BuildNamesWhatIsMissingAndMakesTheRest) {
+  fill();
+  ASSERT_EQ(bkdb({"build"}).status, 0);
+  const std::vector<store::SnapshotRecord> all = store_->snapshots();
+  store_.reset();
+  const std::string folder = home() + "/store/snapshots/web1/", journal = read_file(folder + "journal");
+  const std::string object = folder + "00000000000000000002.snapshot", record = read_file(object);
+  // The newest line and its object: nothing in the store tells of it any more, the old catalog does.
+  const std::string lost = "snapshot " + Sha256::of(record).hex().substr(0, 12);
+  const std::size_t head = journal.find('\n') + 1, line = (journal.size() - head) / 2;
+  replace_durably(folder + "journal", journal.substr(0, head + line));
+  remove_durably(object);
+  Captured result = bkdb({"build"});
+  EXPECT_EQ(result.status, 65);
+  EXPECT_NE(result.err.find(lost), std::string::npos) << result.err;
+  EXPECT_EQ(bkdb({"build"}).status, 0) << "said once";
+  // An object whose line is there.
+  replace_durably(folder + "journal", journal);
+  result = bkdb({"build"});
+  EXPECT_EQ(result.status, 65);
+  EXPECT_NE(result.err.find("00000000000000000002.snapshot\" is missing"), std::string::npos) << result.err;
+  EXPECT_EQ(server::Catalog(home() + "/catalog.db").size(), 2U);
+  // The first line.
+  replace_durably(object, record);
+  replace_durably(folder + "journal", journal.substr(0, head) + journal.substr(head + line));
+  EXPECT_EQ(bkdb({"build"}).status, 65);
+  replace_durably(folder + "journal", journal);
+  ASSERT_EQ(bkdb({"build"}).status, 0);
+  EXPECT_EQ(server::Catalog(home() + "/catalog.db").size(), 3U);
+  // All of a client.
+  ASSERT_EQ(::rename(folder.c_str(), (home() + "/aside").c_str()), 0);
+  result = bkdb({"build"});
+  EXPECT_EQ(result.status, 65);
+  EXPECT_NE(result.err.find("client \"web1\" had snapshots"), std::string::npos) << result.err;
 }
 
 TEST_F(CommandTest, LostMirrorIsRebuiltAndStockGitTakesIt) {

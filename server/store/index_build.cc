@@ -1,0 +1,183 @@
+// The part of Index that reads packs.
+#include "common/error/error.h"
+#include "common/io/crash.h"
+#include "common/io/file.h"
+#include "common/text/document.h"
+#include "common/text/escape.h"
+#include "server/store/index.h"
+#include "server/store/possession.h"
+#include "server/store/scan.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace bk::store {
+namespace {
+
+constexpr std::size_t kEntriesPerRun = 1U << 18U;  // 10 MiB of memory
+constexpr std::uint64_t kMaxTextBytes = 65536;
+
+std::string text_of(const char* format, const StoreId& store) {
+  Document doc(format, 1);
+  doc.add("store", hex_encode({reinterpret_cast<const char*>(store.data()), store.size()}));
+  return doc.write();
+}
+std::string header_text(const StoreId& store) { return text_of("bk-index", store); }
+std::string building_text(const StoreId& store) { return text_of("bk-index-building", store); }
+
+void give_chunks(ObjectReader& in, const ScannedRecord& record, GroupDecoder& decoder,
+                 std::vector<IndexEntry>& into) {
+  if (record.head.type != RecordType::Group) return;
+  try {
+    const std::vector<StoredChunk> chunks = chunks_of(in, record, decoder);
+    for (std::size_t i = 0; i < chunks.size(); ++i)
+      into.push_back(
+          {key_of(chunks[i].id), Location{record.pack.number, static_cast<std::uint32_t>(record.offset),
+                                          static_cast<std::uint16_t>(i), chunks[i].kind}});
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;  // what is damaged is left out
+  }
+}
+
+// What was read and stands in no run yet.
+struct Portion {
+  std::vector<IndexEntry> entries;
+  std::vector<Coverage> packs;
+};
+
+// Calls `full` whenever the portion is worth a run, also in mid-pack: one of tiny chunks holds very many.
+void read_pack(ObjectReader& in, const PackRef& pack, std::uint64_t from, Portion& portion,
+               const std::function<void()>& full) {
+  GroupDecoder decoder;
+  PackScan scan(in, pack, std::max<std::uint64_t>(kPackHeaderBytes, from));
+  do {
+    while (const std::optional<ScannedRecord> record = scan.next(false)) {
+      give_chunks(in, *record, decoder, portion.entries);
+      if (portion.entries.size() < kEntriesPerRun) continue;
+      portion.packs.push_back({pack.number, record->end});
+      full();
+    }
+  } while (!scan.reason().empty() && scan.skip_to_next());
+  portion.packs.push_back({pack.number, kWholePack});
+  if (portion.entries.size() >= kEntriesPerRun / 2) full();
+}
+
+}  // namespace
+
+std::vector<std::uint64_t> all_packs(const Layout& layout) {
+  std::vector<std::uint64_t> out;
+  for_each_object(*layout.storage, Layout::kPackObjects, [&](const ListedObject& object) {
+    if (const auto number = pack_number(base_name(object.name))) out.push_back(*number);
+    return true;
+  });
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+bool Index::usable() const {
+  const std::optional<std::string> header = try_read_file(layout_.index_header(), kMaxTextBytes);
+  return header && *header == header_text(store_);
+}
+
+// Each portion becomes a run: what was read is not read again after a kill.
+std::size_t Index::index_packs(const Progress& progress) {
+  std::vector<std::uint64_t> numbers;
+  std::uint64_t all = 0, done = 0;
+  for_each_object(*layout_.storage, Layout::kPackObjects, [&](const ListedObject& object) {
+    const auto number = pack_number(base_name(object.name));
+    if (!number) return true;
+    all += object.bytes;
+    if (runs_.covered(*number) == kWholePack)
+      done += object.bytes;
+    else
+      numbers.push_back(*number);
+    return true;
+  });
+  Portion portion;
+  const auto write = [&] {
+    if (portion.packs.empty()) return;
+    runs_.add_located(std::exchange(portion.entries, {}), std::exchange(portion.packs, {}));
+    runs_.merge();
+    crash_point("store.rebuild-portion");
+  };
+  std::size_t read = 0;
+  for (const std::uint64_t number : numbers) {
+    const std::unique_ptr<ObjectReader> in = layout_.storage->open(Layout::pack_object(number));
+    if (!in) continue;  // cleaned away since, or in a wrong folder: a check names it
+    ++read;
+    read_pack(*in, {store_, number}, runs_.covered(number), portion, write);
+    done += in->size();
+    if (progress) progress(std::min(done, all), all);
+  }
+  write();
+  return read;
+}
+
+bool Index::reconcile() {
+  const FileLock lock = FileLock::exclusive(layout_.index_lock());
+  runs_.reload();
+  return index_packs({}) > 0;
+}
+
+// Always taken before the index's own: a clean takes both in this order.
+FileLock Index::lock_out_clean() const {
+  ensure_directory(layout_.writers());
+  return FileLock::exclusive(layout_.clean_lock());
+}
+
+void Index::rebuild(const Progress& progress, bool anew) {
+  const FileLock no_clean = lock_out_clean();
+  const FileLock lock = FileLock::exclusive(layout_.index_lock());
+  rebuild_locked(progress, anew);
+}
+
+// Whether the runs are what an interrupted rebuild wrote.
+bool Index::may_go_on() {
+  const std::optional<std::string> building = try_read_file(layout_.index_building(), kMaxTextBytes);
+  if (!building || *building != building_text(store_)) return false;
+  try {
+    ensure_directory(layout_.runs());
+    runs_.reload();
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    return false;
+  }
+  return std::all_of(runs_.runs().begin(), runs_.runs().end(), [](const auto& run) { return run->intact(); });
+}
+
+// A writer that stores meanwhile looks, under the same lock, whether the runs still know what it told them.
+void Index::empty() {
+  const FileLock emptying = FileLock::exclusive(layout_.index_emptying());
+  ensure_directory(layout_.runs());
+  for (const std::string& name : list_directory(layout_.runs()))
+    if (name.ends_with(".run")) remove_durably(layout_.runs() + "/" + name);
+  remove_tree(layout_.condemned());
+  runs_ = RunSet(layout_.runs(), store_, RunKind::Located);
+  live_.clear();
+}
+
+// `building` stands only when everything older is gone, so what lies beside it is of this rebuild, or of
+// writers that were at work meanwhile.
+void Index::begin_rebuild() {
+  remove_durably(layout_.index_building());
+  remove_durably(layout_.index_header());
+  crash_point("store.rebuild-begun");
+  empty();
+  ClientPossession::distrust_all(layout_);
+  replace_durably(layout_.index_building(), building_text(store_));
+  crash_point("store.rebuild-emptied");
+}
+
+void Index::rebuild_locked(const Progress& progress, bool anew) {
+  if (anew || !may_go_on()) begin_rebuild();
+  // A writer whose run was emptied away may have given its pack a name since.
+  while (index_packs(progress) > 0) {
+  }
+  crash_point("store.rebuild-packs");
+  replace_durably(layout_.index_header(), header_text(store_));
+  refresh();
+}
+
+void Index::end_rebuild() { remove_durably(layout_.index_building()); }
+
+}  // namespace bk::store
