@@ -87,7 +87,10 @@ class UnsealedStore final : public Store {
   const std::string& scratch() const override { return below_->scratch(); }
   void tidy() override { below_->tidy(); }
   CleanTotals clean(const CleanOptions& options) override { return below_->clean(options); }
-  void rebuild_index(const Progress& progress) override { below_->rebuild_index(progress); }
+  void rebuild_index(const Progress& progress, bool anew) override { below_->rebuild_index(progress, anew); }
+  bool was_removed(const std::string& client, const std::string& snapshot_id) override {
+    return below_->was_removed(client, snapshot_id);
+  }
   void check_structure(const Report& report) override { below_->check_structure(report); }
   PackTotals check_packs(const PackPlan& plan, const std::function<void(const PackProblem&)>& report,
                          const Progress& progress) override {
