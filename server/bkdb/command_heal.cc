@@ -45,7 +45,7 @@ void name_sufferers(Session& session, const Log& log) {
   std::set<std::string> ids;
   std::uint64_t paths = 0;
   (void)verify_snapshots(
-      session.store(), all, false,
+      session.store(), all, {false, nullptr},
       [&](const store::SnapshotRecord& snapshot, const std::string& path, const std::string&) {
         ids.insert(snapshot.id);
         ++paths;

@@ -2,6 +2,7 @@
 #include "common/error/error.h"
 #include "common/text/escape.h"
 #include "server/bkdb/commands.h"
+#include "server/bkdb/good_chunks.h"
 #include "server/bkdb/json.h"
 #include "server/bkdb/progress_line.h"
 #include "server/bkdb/verify.h"
@@ -88,7 +89,8 @@ store::PackTotals check_store(Session& session, const store::PackPlan& plan, Ver
   return totals;
 }
 
-VerifyTotals check_snapshots(Session& session, const Words& words, bool content, Verdict& verdict) {
+VerifyTotals check_snapshots(Session& session, const std::vector<const store::SnapshotRecord*>& records,
+                             const VerifyPlan& plan, Verdict& verdict) {
   std::set<std::string> suffering;
   ProgressLine progress("snapshots");
   const Problem tell = [&](const store::SnapshotRecord& snapshot, const std::string& path,
@@ -101,7 +103,7 @@ VerifyTotals check_snapshots(Session& session, const Words& words, bool content,
                       shown_time(snapshot.began, session.zone()), snapshot.client, snapshot.method,
                       quoted(joined(snapshot.name, path)), reason));
   };
-  VerifyTotals totals = verify_snapshots(session.store(), chosen_records(session, words), content, tell,
+  VerifyTotals totals = verify_snapshots(session.store(), records, plan, tell,
                                          [&](std::uint64_t bytes) { progress.show(bytes, 0); });
   // Their sources' next backups look at everything again, so that what is lost comes anew.
   session.store().note_suffering({suffering.begin(), suffering.end()});
@@ -125,15 +127,26 @@ std::string counted(const Verdict& verdict) {
 }  // namespace
 
 int run_verify(Session& session, const Words& words) {
-  const store::PackPlan plan = plan_of(session.options());
+  store::PackPlan plan = plan_of(session.options());
   const bool part = plan.share < 1 || plan.not_read_for.count() > 0;
   if (part && !words.empty())
     throw Error(Kind::Usage, "--sample and --older choose by packs, which sources share: name no sources");
   Verdict verdict;
+  // Listed first: what comes meanwhile is the next verify's.
+  const auto records = chosen_records(session, words);
+  GoodChunks good(session.store());
+  VerifyPlan what{plan.payloads && !part, nullptr};
+  if (plan.payloads && words.empty()) {
+    plan.good = [&](std::span<const store::ChunkMark> marks) {
+      if (!part) good.add(marks);
+    };
+    if (!part) what.good = &good;
+  }
+  if (!words.empty()) plan.payloads = false;  // only what is chosen is read, and that below
   const store::PackTotals packs = check_store(session, plan, verdict);
   if (part) {
     // Content was read as far as the plan goes; whom damage hits is found without reading more.
-    if (verdict.damaged > 0) (void)check_snapshots(session, words, false, verdict);
+    if (verdict.damaged > 0) (void)check_snapshots(session, records, what, verdict);
     if (session.json())
       print(fmt::format("{{\"packs\":{},\"bytes\":{},\"left_out\":{},\"problems\":{},\"unreadable\":{}}}\n",
                         packs.packs, packs.bytes, packs.left_out, verdict.damaged, verdict.unreadable));
@@ -143,7 +156,7 @@ int run_verify(Session& session, const Words& words) {
     advise(session, verdict);
     return verdict.status();
   }
-  const VerifyTotals totals = check_snapshots(session, words, plan.payloads, verdict);
+  const VerifyTotals totals = check_snapshots(session, records, what, verdict);
   if (session.json())
     print(totals_json(totals, verdict.damaged + verdict.unreadable));
   else

@@ -1,19 +1,23 @@
 #include "server/bkdb/verify.h"
 
-#include "common/digest/sha256.h"
 #include "common/spill/disk_map.h"
-#include "server/bkdb/content.h"
+#include "server/bkdb/verify_archives.h"
 #include "server/bkdb/walk.h"
 #include "server/bkdb/window.h"
 #include "server/store/reach.h"
 #include "server/store/tree.h"
 
+#include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 
 namespace bk::bkdb {
 namespace {
 
 constexpr std::uint64_t kRemembered = 1U << 24U;  // chunks found good; about a gigabyte on the disk
+
+constexpr std::size_t kLookedAtOnce = 8192;
 
 // A chunk as an extent names it: a client may have named a good one with a length that it has not.
 std::string key_of(const ChunkId& id, std::uint64_t bytes) {
@@ -35,12 +39,13 @@ struct Bad {
 class Reader final : public Visitor {
  public:
   using Progress = std::function<void(std::uint64_t)>;
-  Reader(store::Store& store, bool content, VerifyTotals& totals, Bad& bad, const Progress& progress)
+  // What becomes of each chunk that is met.
+  using Sink = std::function<void(const Extent&)>;
+  Reader(store::Store& store, VerifyTotals& totals, Bad& bad, Sink sink)
       : store_(store),
-        content_(content),
         totals_(totals),
         bad_(bad),
-        progress_(progress),
+        sink_(std::move(sink)),
         seen_directories_(store.scratch()),
         seen_chunks_(store.scratch()) {}
 
@@ -71,138 +76,118 @@ class Reader final : public Visitor {
     if (length != entry.size) bad_.any_list = true;
   }
 
-  void flush() {
-    if (!content_) return look();
-    window_.flush(
-        store_,
-        [&](std::uint64_t, const ChunkId&, std::string_view content) {
-          ++totals_.chunks;
-          totals_.bytes += content.size();
-        },
-        [&](std::uint64_t bytes, const ChunkId& id, const Error& error) {
-          bad_.chunks[key_of(id, bytes)] = error.what();
-        });
-    if (progress_) progress_(totals_.bytes);
-  }
-
  private:
   void add(const Extent& extent) {
-    // Bounded: forgetting costs reading again, never a chunk that was not read.
+    // Bounded: forgetting costs looking again, never a chunk that was not looked after.
     if (seen_chunks_.size() >= kRemembered) seen_chunks_ = DiskMap(store_.scratch());
-    if (!seen_chunks_.insert(key_of(extent.id, extent.bytes))) return;
-    if (!content_) {
-      looked_.push_back(extent.id);
-      lengths_.push_back(extent.bytes);
-      if (looked_.size() >= kLookedAtOnce) look();
-      return;
-    }
-    window_.add(extent.id, extent.bytes, extent.bytes);
-    if (window_.full()) flush();
+    if (seen_chunks_.insert(key_of(extent.id, extent.bytes))) sink_(extent);
   }
-  void look() {
-    const std::vector<bool> present = store_.present(ObjectKind::Data, looked_);
-    for (std::size_t i = 0; i < looked_.size(); ++i)
-      if (!present[i])
-        bad_.chunks[key_of(looked_[i], lengths_[i])] =
-            "chunk " + looked_[i].hex() + " is missing, or stands only where the store is damaged";
-    looked_.clear();
-    lengths_.clear();
-  }
-
-  static constexpr std::size_t kLookedAtOnce = 8192;
 
   store::Store& store_;
-  bool content_;
   VerifyTotals& totals_;
   Bad& bad_;
-  const Progress& progress_;
+  Sink sink_;
   DiskMap seen_directories_, seen_chunks_;
-  std::vector<ChunkId> nodes_, looked_;
-  std::vector<std::uint64_t> lengths_;
-  ChunkWindow window_;
+  std::vector<ChunkId> nodes_;
 };
 
-// Archives as the streams that their clients hashed: good chunks in a wrong order are noticed here only.
-// Equal archives of several snapshots are read once.
-class ArchiveReader {
- public:
-  ArchiveReader(store::Store& store, Bad& bad) : store_(store), bad_(bad) {}
-  void check(const store::SnapshotRecord& snapshot) {
-    if (snapshot.archive_sha256.empty() || snapshot.root.type != EntryType::File) return;
-    const auto [known, is_new] = seen_.try_emplace(what_it_lists(snapshot));
-    if (is_new) known->second = wrong_with(snapshot);
-    if (!known->second.empty()) bad_.archives[snapshot.id] = known->second;
-  }
+using Snapshots = std::vector<const store::SnapshotRecord*>;
 
- private:
-  static std::string what_it_lists(const store::SnapshotRecord& snapshot) {
-    std::string out = snapshot.archive_sha256 + " " + std::to_string(snapshot.root.size);
-    for (const Extent& e : snapshot.root.content)
-      out += " " + std::to_string(e.bytes) + " " + e.id.hex() + e.inline_data;
-    return Sha256::of(out).hex();
-  }
-  std::string wrong_with(const store::SnapshotRecord& snapshot) {
-    Sha256 hash;
-    const std::string damage = stream_content(
-        store_, snapshot.root, [&](std::string_view bytes) { hash.update(bytes); }, false);
-    if (!damage.empty()) return damage;
-    const std::string found = hash.finish().hex();
-    if (found == snapshot.archive_sha256) return {};
-    return "the archive's SHA-256 is " + found + ", its client computed " + snapshot.archive_sha256;
-  }
+// Whether every chunk stands somewhere that is not known to be damaged.
+void look(store::Store& store, const Snapshots& snapshots, VerifyTotals& totals, Bad& bad) {
+  std::vector<ChunkId> ids;
+  std::vector<std::uint64_t> lengths;
+  const auto flush = [&] {
+    const std::vector<bool> present = store.present(ObjectKind::Data, ids);
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (!present[i])
+        bad.chunks[key_of(ids[i], lengths[i])] =
+            "chunk " + ids[i].hex() + " is missing, or stands only where the store is damaged";
+    ids.clear();
+    lengths.clear();
+  };
+  Reader reader(store, totals, bad, [&](const Extent& extent) {
+    ids.push_back(extent.id);
+    lengths.push_back(extent.bytes);
+    if (ids.size() >= kLookedAtOnce) flush();
+  });
+  for (const auto* snapshot : snapshots) (void)walk(store, snapshot->root, {}, reader);
+  flush();
+}
 
-  store::Store& store_;
-  Bad& bad_;
-  std::unordered_map<std::string, std::string> seen_;  // what is wrong; "" when nothing
-};
+// Reads every chunk that is wanted.
+void read(store::Store& store, const Snapshots& snapshots, VerifyTotals& totals, Bad& bad,
+          const std::function<bool(const Extent&)>& wanted,
+          const std::function<void(std::uint64_t)>& progress) {
+  ChunkWindow window;
+  const auto flush = [&] {
+    window.flush(
+        store,
+        [&](std::uint64_t, const ChunkId&, std::string_view content) {
+          ++totals.chunks;
+          totals.bytes += content.size();
+        },
+        [&](std::uint64_t bytes, const ChunkId& id, const Error& error) {
+          bad.chunks[key_of(id, bytes)] = error.what();
+        });
+    if (progress) progress(totals.bytes);
+  };
+  Reader reader(store, totals, bad, [&](const Extent& extent) {
+    if (!wanted(extent)) return;
+    window.add(extent.id, extent.bytes, extent.bytes);
+    if (window.full()) flush();
+  });
+  for (const auto* snapshot : snapshots) (void)walk(store, snapshot->root, {}, reader);
+  flush();
+}
 
-// Sealed snapshots, as far as anybody can check them without their key: everything that they lead to is there
-// and hashes to its identity.  What is damaged has no path here.
-class SealedReader {
- public:
-  SealedReader(store::Store& store, bool content, VerifyTotals& totals, const Problem& problem)
-      : store_(store), content_(content), totals_(totals), problem_(problem), checked_(store.scratch()) {}
-  void check(const store::SnapshotRecord& snapshot) {
-    DiskMap visited(store_.scratch());
-    ++totals_.sealed;
-    const auto tell = [&](const std::string& reason) { problem_(snapshot, "", reason); };
+using Missing = std::unordered_set<std::uint64_t>;
+
+void name_sealed(store::Store& store, const Snapshots& snapshots, GoodChunks& named) {
+  DiskMap visited(store.scratch());
+  for (const auto* snapshot : snapshots) {
     try {
-      store::for_each_reachable(store_, snapshot.root, visited, [&](ObjectKind kind, const ChunkId& id) {
-        if (kind == ObjectKind::Data) look(id);
-        const auto bad = bad_.find(id);
-        if (bad != bad_.end()) tell(bad->second);
+      store::for_each_reachable(store, snapshot->root, visited, [&](ObjectKind kind, const ChunkId& id) {
+        const store::ChunkMark mark{store.mark_of(kind, id), 0};
+        if (kind == ObjectKind::Data) named.add({&mark, 1});
       });
     } catch (const Error& error) {
-      if (error.kind() != Kind::Corrupt) throw;
-      tell(error.what());  // and what is below, nobody knows
+      if (error.kind() != Kind::Corrupt) throw;  // SealedReader tells it
     }
   }
+}
 
- private:
-  void look(const ChunkId& id) {
-    if (checked_.size() >= kRemembered) checked_ = DiskMap(store_.scratch());
-    if (!checked_.insert(id.view())) return;
-    try {
-      if (!content_) {
-        if (!store_.present(ObjectKind::Data, {&id, 1})[0])
-          bad_[id] = "chunk " + id.hex() + " is missing, or stands only where the store is damaged";
-        return;
-      }
-      totals_.bytes += store_.read(ObjectKind::Data, id).size();
-      ++totals_.chunks;
-    } catch (const Error& error) {
-      if (error.kind() != Kind::Corrupt) throw;
-      bad_[id] = error.what();
+// Compares every chunk with those that were found good in the packs.  What is not among them (it was copied
+// meanwhile, or is damaged) is read.
+Missing compare(store::Store& store, const Snapshots& snapshots, const Snapshots& sealed, GoodChunks& good,
+                VerifyTotals& totals, Bad& bad, const std::function<void(std::uint64_t)>& progress) {
+  GoodChunks named(store);
+  Missing missing;
+  Reader reader(store, totals, bad, [&](const Extent& extent) {
+    const auto bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(extent.bytes, UINT32_MAX));
+    const store::ChunkMark mark{store.mark_of(ObjectKind::Data, extent.id), bytes};
+    named.add({&mark, 1});
+  });
+  name_sealed(store, sealed, named);
+  for (const auto* snapshot : snapshots) (void)walk(store, snapshot->root, {}, reader);
+  named.without(good, [&](const store::ChunkMark& mark, bool found) {
+    if (found) {
+      ++totals.chunks;
+      totals.bytes += mark.bytes;
+    } else {
+      missing.insert(mark.mark);
     }
-  }
-
-  store::Store& store_;
-  bool content_;
-  VerifyTotals& totals_;
-  const Problem& problem_;
-  DiskMap checked_;
-  std::unordered_map<ChunkId, std::string> bad_;
-};
+  });
+  if (progress) progress(totals.bytes);
+  if (missing.empty()) return missing;
+  VerifyTotals more;
+  read(store, snapshots, more, bad,
+       [&](const Extent& extent) { return missing.contains(store.mark_of(ObjectKind::Data, extent.id)); },
+       {});
+  totals.chunks += more.chunks;
+  totals.bytes += more.bytes;
+  return missing;
+}
 
 // Second walk: every path of one snapshot that names something damaged.
 class Namer final : public Visitor {
@@ -243,31 +228,83 @@ class Namer final : public Visitor {
   const Problem& problem_;
 };
 
+// Sealed snapshots, as far as anybody can check them without their key: everything that they lead to is there
+// and hashes to its identity.  What is damaged has no path here.
+class SealedReader {
+ public:
+  SealedReader(store::Store& store, bool content, const Missing* missing, VerifyTotals& totals,
+               const Problem& problem)
+      : store_(store),
+        content_(content),
+        missing_(missing),
+        totals_(totals),
+        problem_(problem),
+        checked_(store.scratch()) {}
+  void check(const store::SnapshotRecord& snapshot) {
+    DiskMap visited(store_.scratch());
+    ++totals_.sealed;
+    const auto tell = [&](const std::string& reason) { problem_(snapshot, "", reason); };
+    try {
+      store::for_each_reachable(store_, snapshot.root, visited, [&](ObjectKind kind, const ChunkId& id) {
+        if (kind == ObjectKind::Data) look(id);
+        const auto bad = bad_.find(id);
+        if (bad != bad_.end()) tell(bad->second);
+      });
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Corrupt) throw;
+      tell(error.what());  // and what is below, nobody knows
+    }
+  }
+
+ private:
+  void look(const ChunkId& id) {
+    if (checked_.size() >= kRemembered) checked_ = DiskMap(store_.scratch());
+    if (!checked_.insert(id.view())) return;
+    if (missing_ != nullptr && !missing_->contains(store_.mark_of(ObjectKind::Data, id))) return;
+    try {
+      if (!content_) {
+        if (!store_.present(ObjectKind::Data, {&id, 1})[0])
+          bad_[id] = "chunk " + id.hex() + " is missing, or stands only where the store is damaged";
+        return;
+      }
+      totals_.bytes += store_.read(ObjectKind::Data, id).size();
+      ++totals_.chunks;
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Corrupt) throw;
+      bad_[id] = error.what();
+    }
+  }
+
+  store::Store& store_;
+  bool content_;
+  const Missing* missing_;
+  VerifyTotals& totals_;
+  const Problem& problem_;
+  DiskMap checked_;
+  std::unordered_map<ChunkId, std::string> bad_;
+};
+
 }  // namespace
 
-VerifyTotals verify_snapshots(store::Store& store, const std::vector<const store::SnapshotRecord*>& chosen,
-                              bool content, const Problem& problem,
-                              const std::function<void(std::uint64_t)>& progress) {
+VerifyTotals verify_snapshots(store::Store& store, const Snapshots& chosen, const VerifyPlan& plan,
+                              const Problem& problem, const std::function<void(std::uint64_t)>& progress) {
   VerifyTotals totals;
-  SealedReader sealed(store, content, totals, problem);
-  std::vector<const store::SnapshotRecord*> snapshots;
-  for (const store::SnapshotRecord* snapshot : chosen) {
-    if (snapshot->sealed_root.empty())
-      snapshots.push_back(snapshot);
-    else
-      sealed.check(*snapshot);
-  }
-  totals.snapshots = chosen.size();
   Bad bad;
-  Reader reader(store, content, totals, bad, progress);
-  for (const store::SnapshotRecord* snapshot : snapshots) {
-    (void)walk(store, snapshot->root, {}, reader);
-  }
-  reader.flush();
-  ArchiveReader archives(store, bad);
-  for (const store::SnapshotRecord* snapshot : snapshots) {
-    if (content) archives.check(*snapshot);
-  }
+  totals.snapshots = chosen.size();
+  Snapshots snapshots, sealed;
+  for (const store::SnapshotRecord* one : chosen)
+    (one->sealed_root.empty() ? snapshots : sealed).push_back(one);
+  Missing missing;
+  if (plan.good != nullptr)
+    missing = compare(store, snapshots, sealed, *plan.good, totals, bad, progress);
+  else if (plan.content)
+    read(
+        store, snapshots, totals, bad, [](const Extent&) { return true; }, progress);
+  else
+    look(store, snapshots, totals, bad);
+  SealedReader sealed_reader(store, plan.content, plan.good != nullptr ? &missing : nullptr, totals, problem);
+  for (const store::SnapshotRecord* one : sealed) sealed_reader.check(*one);
+  if (plan.content) check_archives(store, snapshots, bad.archives);
   if (!bad.any()) return totals;
   for (const store::SnapshotRecord* snapshot : snapshots) {
     Namer namer(store, bad, *snapshot, problem);

@@ -9,8 +9,28 @@
 #include "server/store/scan.h"
 
 #include <algorithm>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
 
 namespace bk::store {
+namespace {
+
+constexpr unsigned kMostThreads = 4;
+
+// Decodes the group whose payload was just read, and compares every chunk with its identity.
+void check_content(const RecordHead& head, const PackRef& pack, std::uint64_t offset, std::string& payload,
+                   GroupDecoder& decoder, std::string& content,
+                   const std::function<void(const StoredChunk&)>& good) {
+  uncover_payload(head, {pack, offset}, payload);
+  content = decoder.decode(head.codec, payload, head.content_bytes, std::move(content));
+  for_each_chunk(head, pack.store, content,
+                 [&](std::size_t, const StoredChunk& chunk, std::string_view) { good(chunk); });
+}
+
+}  // namespace
+
 void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, bool finished, bool payloads,
                 const PackFindings& findings) {
   const auto report = [&](const std::string& text) { findings.report(quoted(path) + text); };
@@ -27,6 +47,17 @@ void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, 
   std::uint64_t groups = 0;
   Sha256 digests;
   bool sealed = false, intact = true;
+  GroupDecoder decoder;
+  std::string content;
+  const auto decode = [&](const ScannedRecord& record) {
+    try {
+      check_content(record.head, pack, record.offset, scan.payload(), decoder, content, findings.good);
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Corrupt) throw;
+      report(" offset " + std::to_string(record.offset) + ": " + error.what());
+      place(record.offset, record.end);
+    }
+  };
   for (;;) {
     while (const std::optional<ScannedRecord> record = scan.next(payloads)) {
       if (sealed) report(": records follow the seal");
@@ -37,7 +68,10 @@ void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, 
           report(": its records are not those that were sealed");
         continue;
       }
-      if (record->head.type == RecordType::Group) ++groups;
+      if (record->head.type == RecordType::Group) {
+        ++groups;
+        if (payloads && findings.good) decode(*record);
+      }
       digests.update(record->digest);
     }
     if (scan.reason().empty()) break;
@@ -59,12 +93,13 @@ void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, 
 }
 
 PackAudit::PackAudit(const Layout& layout, const StoreId& store, PackPlan plan, Report report,
-                     Progress progress)
+                     Progress progress, const ChunkMarker& marker)
     : layout_(layout),
       store_(store),
-      plan_(plan),
+      plan_(std::move(plan)),
       report_(std::move(report)),
       progress_(std::move(progress)),
+      marker_(marker),
       dates_(layout.index + "/verified") {}
 
 // Every run draws anew; what is read is spread evenly over the store.
@@ -85,9 +120,65 @@ PackTotals PackAudit::run() {
     return true;
   });
   totals_.left_out = there.size() - due.size();
-  for (const std::uint64_t number : due) check(number);
+  check_all({due.begin(), due.end()});
   if (plan_.payloads) dates_.save(there);
   return totals_;
+}
+
+// Decoding and hashing take more than one processor has where the disk is a fast one.
+void PackAudit::check_all(const std::vector<std::uint64_t>& packs) {
+  std::mutex mutex;
+  std::size_t next = 0;
+  std::exception_ptr failure;
+  const auto work = [&] {
+    std::unique_lock lock(mutex);
+    while (next < packs.size() && !failure) {
+      const std::uint64_t number = packs[next++];
+      lock.unlock();
+      try {
+        const Outcome outcome = check(number);
+        lock.lock();
+        take(number, outcome);
+      } catch (...) {
+        if (!lock.owns_lock()) lock.lock();
+        failure = std::current_exception();
+      }
+    }
+  };
+  const std::size_t threads = std::min<std::size_t>(
+      {packs.size(), kMostThreads, plan_.payloads ? std::max(1U, std::thread::hardware_concurrency()) : 1U});
+  std::vector<std::jthread> others;
+  for (std::size_t i = 1; i < threads; ++i) others.emplace_back(work);
+  work();
+  others.clear();
+  if (failure) std::rethrow_exception(failure);
+}
+
+PackFindings PackAudit::findings(std::uint64_t number, Outcome& out) const {
+  PackFindings findings;
+  findings.report = [&out](const std::string& text) { out.problems.push_back({text, false}); };
+  findings.place = [&out, number](std::uint64_t from, std::uint64_t to) {
+    out.places.push_back({number, from, to});
+  };
+  if (plan_.good)
+    findings.good = [this, &out](const StoredChunk& chunk) {
+      out.marks.push_back({marker_.mark(chunk.kind, chunk.id), chunk.bytes});
+    };
+  return findings;
+}
+
+void PackAudit::take(std::uint64_t number, const Outcome& outcome) {
+  for (const PackProblem& problem : outcome.problems) report_(problem);
+  places_.insert(places_.end(), outcome.places.begin(), outcome.places.end());
+  if (plan_.good) plan_.good(outcome.marks);
+  totals_.packs += outcome.totals.packs;
+  totals_.bytes += outcome.totals.bytes;
+  totals_.damaged += outcome.totals.damaged;
+  totals_.unreadable += outcome.totals.unreadable;
+  totals_.without_parity += outcome.totals.without_parity;
+  if (outcome.read) read_.insert(number);
+  if (plan_.payloads && outcome.good) dates_.note(number);
+  if (progress_) progress_(totals_.bytes, all_bytes_);
 }
 
 void PackAudit::check_journals() {
@@ -95,71 +186,61 @@ void PackAudit::check_journals() {
     const std::string path = layout_.journal(number);
     const auto journal = open_reader(path);
     if (!journal) continue;  // a pack by now
-    check_pack(*journal, path, {store_, number}, false, plan_.payloads,
-               {[&](const std::string& text) {
-                  report_({text, false});
-                },
-                [&](std::uint64_t from, std::uint64_t to) {
-                  places_.push_back({number, from, to});
-                }});
-    read_.insert(number);
+    Outcome out;
+    check_pack(*journal, path, {store_, number}, false, plan_.payloads, findings(number, out));
+    out.read = true;
+    take(number, out);
   }
 }
 
-void PackAudit::check(std::uint64_t number) {
+PackAudit::Outcome PackAudit::check(std::uint64_t number) const {
   const std::string name = Layout::pack_object(number);
   const std::string path = layout_.storage->shown(name);
-  const std::size_t before = places_.size();
-  bool good = true;
+  Outcome out;
   try {
     const std::unique_ptr<ObjectReader> pack = layout_.storage->open(name);
     if (!pack) {
       // Cleaned away meanwhile, or somebody moved it.
-      if (all_packs(layout_).empty() || !std::ranges::binary_search(all_packs(layout_), number)) return;
-      report_({"a pack lies in the wrong folder: " + quoted(path) + " was expected", false});
-      return;
+      if (std::ranges::binary_search(all_packs(layout_), number))
+        out.problems.push_back({"a pack lies in the wrong folder: " + quoted(path) + " was expected", false});
+      return out;
     }
-    check_pack(*pack, path, {store_, number}, true, plan_.payloads,
-               {[&](const std::string& text) {
-                  good = false;
-                  report_({text, false});
-                },
-                [&](std::uint64_t from, std::uint64_t to) {
-                  places_.push_back({number, from, to});
-                }});
-    totals_.bytes += pack->size();
-    if (plan_.payloads) check_parity({store_, number});
+    check_pack(*pack, path, {store_, number}, true, plan_.payloads, findings(number, out));
+    out.good = out.problems.empty();
+    out.totals.bytes = pack->size();
+    if (plan_.payloads) check_parity({store_, number}, out);
   } catch (const Error& error) {
     if (error.kind() != Kind::Io) throw;
-    places_.resize(before);  // nothing is known of it
-    ++totals_.unreadable;
-    return report_({quoted(path) + " cannot be read: " + error.what(), true});
+    Outcome unreadable;  // nothing is known of it
+    unreadable.marks = std::move(out.marks);
+    unreadable.totals.unreadable = 1;
+    unreadable.problems.push_back({quoted(path) + " cannot be read: " + error.what(), true});
+    return unreadable;
   }
-  ++totals_.packs;
-  if (!good) ++totals_.damaged;
-  if (plan_.payloads || !good) read_.insert(number);
-  if (plan_.payloads && good) dates_.note(number);
-  if (progress_) progress_(totals_.bytes, all_bytes_);
+  out.totals.packs = 1;
+  out.totals.damaged = out.good ? 0 : 1;
+  out.read = plan_.payloads || !out.good;
+  return out;
 }
 
 // A pack without parity is whole; damaged parity helps nobody on the day it is needed.
-void PackAudit::check_parity(const PackRef& pack) {
+void PackAudit::check_parity(const PackRef& pack, Outcome& out) const {
   const std::string name = Layout::parity_object(pack.number);
   const std::unique_ptr<ObjectReader> parity = layout_.storage->open(name);
   if (!parity) {
-    if (layout_.parity_percent > 0) ++totals_.without_parity;
+    if (layout_.parity_percent > 0) ++out.totals.without_parity;
     return;
   }
   const std::string path = quoted(layout_.storage->shown(name));
   try {
     const std::uint64_t damaged = count_damaged_parity(*parity, pack);
     if (damaged != 0)
-      report_({path + ": " + std::to_string(damaged) +
-                   " parts of this parity are damaged; `bkdb heal` makes it anew",
-               false});
+      out.problems.push_back({path + ": " + std::to_string(damaged) +
+                                  " parts of this parity are damaged; `bkdb heal` makes it anew",
+                              false});
   } catch (const Error& error) {
     if (error.kind() != Kind::Corrupt) throw;
-    report_({path + ": " + error.what() + "; `bkdb heal` makes it anew", false});
+    out.problems.push_back({path + ": " + error.what() + "; `bkdb heal` makes it anew", false});
   }
 }
 

@@ -15,7 +15,7 @@ std::string read_exactly(ObjectReader& in, std::uint64_t offset, std::size_t byt
 PackScan::PackScan(ObjectReader& in, const PackRef& pack, std::uint64_t offset)
     : in_(in), pack_(pack), offset_(offset) {}
 
-ScannedRecord PackScan::read_record(std::uint64_t offset, bool check_payload) const {
+ScannedRecord PackScan::read_record(std::uint64_t offset, bool check_payload) {
   std::string head = read_exactly(in_, offset, kRecordFixedBytes);
   const RecordSizes sizes = parse_record_sizes(head);
   head += read_exactly(in_, offset + kRecordFixedBytes, sizes.head_bytes() - kRecordFixedBytes);
@@ -23,8 +23,10 @@ ScannedRecord PackScan::read_record(std::uint64_t offset, bool check_payload) co
                     std::string(head_digest(head)), pack_};
   if (out.end > in_.size()) ByteReader::fail("the file ends too early");
   if (check_payload && sizes.payload_bytes > 0) {
-    const std::string payload = read_exactly(in_, offset + sizes.head_bytes(), sizes.payload_bytes);
-    if (shorten(Sha256::of(payload)) != out.head.payload_digest)
+    payload_.resize(sizes.payload_bytes);
+    if (in_.read(offset + sizes.head_bytes(), payload_.data(), payload_.size()) != payload_.size())
+      ByteReader::fail("the file ends too early");
+    if (shorten(Sha256::of(payload_)) != out.head.payload_digest)
       ByteReader::fail("a record's payload does not match its digest");
   }
   return out;

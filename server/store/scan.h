@@ -27,15 +27,17 @@ class PackScan {
   [[nodiscard]] std::optional<ScannedRecord> next(bool check_payload);
   // After next() stopped: moves on to the next place where a valid record begins; false when there is none.
   [[nodiscard]] bool skip_to_next();
+  // Of the record that next(true) gave last; the caller may change it.
+  [[nodiscard]] std::string& payload() { return payload_; }
   [[nodiscard]] std::uint64_t offset() const { return offset_; }
   [[nodiscard]] const std::string& reason() const { return reason_; }
 
  private:
-  [[nodiscard]] ScannedRecord read_record(std::uint64_t offset, bool check_payload) const;
+  [[nodiscard]] ScannedRecord read_record(std::uint64_t offset, bool check_payload);
   ObjectReader& in_;
   PackRef pack_;
   std::uint64_t offset_;
-  std::string reason_;
+  std::string reason_, payload_;
 };
 
 // The ids of a group's chunks, decoding it when its table omits them.  Throws Corrupt.

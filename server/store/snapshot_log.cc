@@ -289,40 +289,60 @@ SnapshotRecord SnapshotLog::append(SnapshotRecord record) {
   return record;
 }
 
+// Names of the objects that these lines may have.
+std::set<std::string> SnapshotLog::expected_objects(const std::vector<JournalLine>& lines) const {
+  std::set<std::string> out, removed;
+  for (const JournalLine& line : lines) {
+    if (line.kind == "removal") removed.insert(line.object);
+  }
+  for (const JournalLine& line : lines) {
+    out.insert(object_name(line.number, line.kind));
+    if (removed.contains(line.object)) out.insert(object_name(line.number, "gone"));
+  }
+  // A commit that is at work, or was killed, before its line.
+  for (const std::string& kind : kObjectKinds) out.insert(object_name(lines.size() + 1, kind));
+  return out;
+}
+
 void SnapshotLog::check(const std::function<void(const std::string&)>& report) const {
   std::vector<JournalLine> known;
+  std::vector<std::string> strays;
   try {
     known = journal().lines();
+    const std::set<std::string> expected = expected_objects(known);
+    for_each_object(*storage_, objects_, [&](const ListedObject& object) {
+      const std::string name = object.name.substr(objects_.size());
+      const bool file = name == "journal" || name == "lock" || CheckpointFolder::is_name(name);
+      if (!file && !expected.contains(object.name)) strays.push_back(object.name);
+      return true;
+    });
+    // What came since the journal was read has its line by now.
+    if (!strays.empty()) {
+      const std::set<std::string> now = expected_objects(journal().lines());
+      std::erase_if(strays, [&](const std::string& name) { return now.contains(name); });
+    }
   } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
     report(error.what());
     return;
   }
-  std::set<std::string> expected{"journal", "lock"};
   std::set<std::string> removed;
   for (const JournalLine& line : known) {
     if (line.kind == "removal") removed.insert(line.object);
   }
   for (const JournalLine& line : known) {
-    expected.insert(base_name(object_name(line.number, line.kind)));
     try {
-      if (line.kind != "snapshot") {
+      if (line.kind != "snapshot")
         (void)load_mark(line);
-      } else if (removed.contains(line.object)) {
-        expected.insert(base_name(object_name(line.number, "gone")));
-        if (!storage_->exists(object_name(line.number))) (void)load_mark(line, MarkKind::Gone);
-      } else {
+      else if (!removed.contains(line.object))
         (void)load_unless_removed(line);
-      }
+      else if (!storage_->exists(object_name(line.number)))
+        (void)load_mark(line, MarkKind::Gone);
     } catch (const Error& error) {
       report(error.what());
     }
   }
-  for_each_object(*storage_, objects_, [&](const ListedObject& object) {
-    const std::string name = object.name.substr(objects_.size());
-    if (!expected.contains(name) && !CheckpointFolder::is_name(name))
-      report(quoted(storage_->shown(object.name)) + " is not in the journal");
-    return true;
-  });
+  for (const std::string& name : strays) report(quoted(storage_->shown(name)) + " is not in the journal");
 }
 
 }  // namespace bk::store

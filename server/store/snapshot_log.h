@@ -19,6 +19,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -78,6 +79,7 @@ class SnapshotLog {
   [[nodiscard]] SnapshotMark mark_of(const JournalLine& line) const;
   [[nodiscard]] std::string first_hash() const;
   [[nodiscard]] bool needs_repair() const;
+  [[nodiscard]] std::set<std::string> expected_objects(const std::vector<JournalLine>& lines) const;
   struct Predecessor {
     std::uint64_t sequence = 0;  // of the source's newest snapshot; 0 when there is none
     std::optional<Timestamp> began;

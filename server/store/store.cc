@@ -412,7 +412,7 @@ HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
 
 PackTotals StoreImpl::check_packs(const PackPlan& plan, const std::function<void(const PackProblem&)>& report,
                                   const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
-  PackAudit audit(layout_, header_.id, plan, report, progress);
+  PackAudit audit(layout_, header_.id, plan, report, progress, marker_);
   PackTotals totals = audit.run();
   std::vector<DamagedPlace> places = audit.places();
   std::set<std::uint64_t> read = audit.read();

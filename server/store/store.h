@@ -111,11 +111,20 @@ struct DamagedPlace {
   std::uint64_t pack = 0, from = 0, to = 0;  // the end of the pack, or of what follows it, is UINT64_MAX
 };
 
+// A chunk that was found good, as Store::mark_of() names it.
+struct ChunkMark {
+  std::uint64_t mark = 0;
+  std::uint32_t bytes = 0;
+};
+
 // Which packs check_packs() reads, and how far.
 struct PackPlan {
   bool payloads = true;                  // false: heads and sizes only
   double share = 1;                      // of the packs, chosen anew every time
   std::chrono::seconds not_read_for{0};  // only packs that no check has read whole for so long
+  // Gets every chunk that was decoded and is what its identity says; without it nothing is decoded.  Called
+  // from several threads, by one at a time.
+  std::function<void(std::span<const ChunkMark>)> good{};
 };
 struct PackProblem {
   std::string text;         // one sentence with the file's name
@@ -260,9 +269,12 @@ class Store {
   virtual void check_structure(const std::function<void(const std::string& problem)>& report) = 0;
   // Compares packs, their parity and the journals with their own digests.  What is damaged counts as absent
   // for writers from now on, and what was damaged and is whole no longer does.  Never in the way of backups.
+  // `report` and `progress` are called from several threads, by one at a time.
   virtual PackTotals check_packs(
       const PackPlan& plan, const std::function<void(const PackProblem&)>& report,
       const std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>& progress) = 0;
+  // What check_packs() calls this chunk, as long as this object lives.
+  [[nodiscard]] virtual std::uint64_t mark_of(ObjectKind kind, const ChunkId& id) = 0;
   // Every snapshot journal's chain, every snapshot's object, every run of the index; one line per problem.
   virtual void check_records(const std::function<void(const std::string& problem)>& report) = 0;
   // Which of these chunks stand somewhere that is not known to be damaged.

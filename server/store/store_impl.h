@@ -1,6 +1,7 @@
 // The store's pieces put together; internal to server/store.
 #pragma once
 
+#include "server/store/chunk_mark.h"
 #include "server/store/index.h"
 #include "server/store/layout.h"
 #include "server/store/pack_reader.h"
@@ -63,6 +64,9 @@ class StoreImpl final : public Store {
   void dismiss(WriterImpl* writer) { std::erase(writers_, writer); }
   PackTotals check_packs(const PackPlan& plan, const std::function<void(const PackProblem&)>& report,
                          const std::function<void(std::uint64_t, std::uint64_t)>& progress) override;
+  std::uint64_t mark_of(ObjectKind kind, const ChunkId& id) override {
+    return marker_.mark(kind, header_.id.stored(id));
+  }
   void check_records(const std::function<void(const std::string&)>& report) override;
   std::vector<bool> present(ObjectKind kind, std::span<const ChunkId> ids) override {
     return index_.contains(kind, ids);
@@ -88,6 +92,7 @@ class StoreImpl final : public Store {
   StoreHeader header_;
   Index index_;
   PackReader reader_;
+  ChunkMarker marker_;
   std::vector<WriterImpl*> writers_;
   bool reconciled_;
   std::map<std::string, PossessionView> owners_;  // who was asked for

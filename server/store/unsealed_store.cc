@@ -96,6 +96,8 @@ class UnsealedStore final : public Store {
                          const Progress& progress) override {
     return below_->check_packs(plan, report, progress);
   }
+  // What is sealed has another length: it is not found among what packs hold, and read.
+  std::uint64_t mark_of(ObjectKind kind, const ChunkId& id) override { return below_->mark_of(kind, id); }
   void check_records(const Report& report) override { below_->check_records(report); }
   void note_suffering(const std::vector<std::string>& ids) override { below_->note_suffering(ids); }
   bool suffers(const std::string& id) override { return below_->suffers(id); }

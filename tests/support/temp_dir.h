@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -12,8 +13,12 @@ namespace bk::test {
 
 class TempDir {
  public:
-  TempDir() {
-    std::string pattern = ::testing::TempDir() + "bk-test-XXXXXX";
+  // In memory where there is such a folder: for thousands of syncs.
+  [[nodiscard]] static std::string fast() {
+    return access("/dev/shm", W_OK) == 0 ? "/dev/shm/" : ::testing::TempDir();
+  }
+  explicit TempDir(const std::string& in = ::testing::TempDir()) {
+    std::string pattern = in + "bk-test-XXXXXX";
     if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
     path_ = pattern;
   }

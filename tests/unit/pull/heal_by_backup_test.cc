@@ -62,7 +62,7 @@ class HealByBackup : public testing::Test {
     std::vector<const store::SnapshotRecord*> some;
     for (const store::SnapshotRecord& snapshot : all) some.push_back(&snapshot);
     (void)bkdb::verify_snapshots(
-        world_.store(), some, content,
+        world_.store(), some, {content, nullptr},
         [&](const store::SnapshotRecord& snapshot, const std::string& path, const std::string&) {
           paths.insert(path);
           ids.insert(snapshot.id);
