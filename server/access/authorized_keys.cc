@@ -28,16 +28,25 @@ std::string shell_word(const std::string& path) {
   return std::all_of(path.begin(), path.end(), is_plain) ? path : "'" + path + "'";
 }
 
+// command="[/PATH/]gitosis-serve USER",no-port-forwarding,no-X11-forwarding,no-agent-forwarding,no-pty …
+bool is_gitosis_line(std::string_view line) {
+  constexpr std::string_view kCommand = "command=\"", kProgram = "gitosis-serve";
+  constexpr std::string_view kOptions = "\",no-port-forwarding,no-X11-forwarding,no-agent-forwarding,no-pty ";
+  if (!line.starts_with(kCommand)) return false;
+  line.remove_prefix(kCommand.size());
+  const std::size_t end = line.find('"'), blank = line.find(' ');
+  if (end == std::string_view::npos || blank >= end || blank + 1 == end) return false;
+  const std::string_view program = line.substr(0, blank);
+  return line.substr(end).starts_with(kOptions) &&
+         (program == kProgram || (program.starts_with('/') && program.ends_with("/gitosis-serve")));
+}
+
 bool is_generated(std::string_view line) {
   if (line == kAuthorizedKeysMarker || line == kGitosisMarker) return true;
   if (line.starts_with("restrict,command=\"") && line.find("bk_access") != std::string_view::npos &&
       line.find(" serve ") != std::string_view::npos)
     return true;
-  constexpr std::string_view kGitosis = "command=\"";
-  if (!line.starts_with(kGitosis)) return false;
-  const std::string_view command = line.substr(kGitosis.size());
-  const std::string_view program = command.substr(0, std::min(command.find(' '), command.size()));
-  return program == "gitosis-serve" || program.ends_with("/gitosis-serve");
+  return is_gitosis_line(line);
 }
 
 std::string_view take_line(std::string_view& text) {
