@@ -19,21 +19,18 @@ namespace {
 
 constexpr std::size_t kOpenLevels = 48;          // descriptors that a walk holds at most
 constexpr std::size_t kKeptRecords = 1U << 20U;  // a longer listing is made again when it is wanted
-constexpr std::string_view kCacheTag = "CACHEDIR.TAG";
 constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 bool same_file(const struct stat& a, const struct stat& b) {
   return a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
-// The Cache Directory Tagging Specification (bford.info/cachedir): the tag is a regular file that begins so.
 bool has_cache_signature(int directory) {
-  static constexpr std::string_view kSignature = "Signature: 8a477f597d28d172789f06886806bc55";
   struct stat facts {};
   const Fd tag = open_regular(directory, kCacheTag.data(), facts);
-  std::array<char, kSignature.size()> begin{};
+  std::array<char, kCacheSignature.size()> begin{};
   return tag && pread(tag.get(), begin.data(), begin.size(), 0) == static_cast<ssize_t>(begin.size()) &&
-         std::string_view(begin.data(), begin.size()) == kSignature;
+         std::string_view(begin.data(), begin.size()) == kCacheSignature;
 }
 
 }  // namespace

@@ -7,9 +7,9 @@
 #include "client/agent/beneath.h"
 #include "client/agent/facts.h"
 #include "client/agent/names.h"
-#include "client/agent/pattern.h"
 #include "client/agent/tree_server.h"
 #include "common/io/fd.h"
+#include "common/path/pattern.h"
 #include "proto/pull/listing.h"
 #include "proto/pull/messages.h"
 

@@ -67,6 +67,7 @@ using SftpSession = Handle<sftp_session_struct, sftp_free>;
 using SftpFile = Handle<sftp_file_struct, sftp_close>;
 using SftpDirectory = Handle<sftp_dir_struct, sftp_closedir>;
 using Attributes = Handle<sftp_attributes_struct, sftp_attributes_free>;
+using FileSystem = Handle<sftp_statvfs_struct, sftp_statvfs_free>;
 using Text = Handle<char, ssh_string_free_char>;
 
 Sftp::Facts facts_of(const sftp_attributes_struct& found) {
@@ -312,15 +313,43 @@ std::string Sftp::read_link(const std::string& path) {
   });
 }
 
-Sftp::Around Sftp::read_file(const std::string& path, const std::function<void(std::string_view)>& sink) {
+std::string Sftp::real_path(const std::string& path) {
+  return impl_->guarded(impl_->session->idle, [&](Watchdog&) {
+    const Text real(sftp_canonicalize_path(impl_->sftp.get(), path.c_str()));
+    if (!real) throw impl_->failed(path, "resolving");
+    return std::string(real.get());
+  });
+}
+
+std::optional<std::uint64_t> Sftp::file_system(const std::string& path) {
+  if (sftp_extension_supported(impl_->sftp.get(), "statvfs@openssh.com", "2") == 0) return std::nullopt;
+  return impl_->guarded(impl_->session->idle, [&](Watchdog&) {
+    const FileSystem found(sftp_statvfs(impl_->sftp.get(), path.c_str()));
+    if (!found) throw impl_->failed(path, "asking for the file system of");
+    return std::optional<std::uint64_t>(found->f_fsid);
+  });
+}
+
+std::string Sftp::read_beginning(const std::string& path, std::size_t bytes) {
+  return impl_->guarded(impl_->session->idle, [&](Watchdog& dog) {
+    const SftpFile file = impl_->open_file(path);
+    std::string out;
+    if (is_regular(impl_->facts(file.get(), path)))
+      impl_->stream(file.get(), path, 0, bytes, dog, [&](std::string_view piece) { out += piece; });
+    return out;
+  });
+}
+
+Sftp::Around Sftp::read_file(const std::string& path, const std::function<void(std::string_view)>& sink,
+                             std::uint64_t offset) {
   return impl_->guarded(impl_->session->idle, [&](Watchdog& dog) {
     const SftpFile file = impl_->open_file(path);
     Around out;
     out.before = impl_->facts(file.get(), path);
-    if (!is_regular(out.before))
-      throw Error(Kind::NotFound,
-                  impl_->session->where + ": " + quoted(path) + " is no regular file any more");
-    impl_->stream(file.get(), path, 0, out.before.bytes, dog, sink);
+    if (!is_regular(out.before) || out.before.bytes < offset)
+      throw Error(Kind::NotFound, impl_->session->where + ": " + quoted(path) +
+                                      " is no regular file of that length any more");
+    impl_->stream(file.get(), path, offset, out.before.bytes - offset, dog, sink);
     out.after = impl_->facts(file.get(), path);
     return out;
   });

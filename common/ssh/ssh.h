@@ -138,12 +138,20 @@ class Sftp {
   // stranger chose.
   void list(const std::string& path, const std::function<void(std::string name, const Facts& facts)>& sink);
   [[nodiscard]] std::string read_link(const std::string& path);
+  // The path without symlinks and "..", as the far side resolves it now.
+  [[nodiscard]] std::string real_path(const std::string& path);
+  // A number of the file system that holds the path; nothing when the far side cannot tell (OpenSSH's
+  // extension "statvfs").
+  [[nodiscard]] std::optional<std::uint64_t> file_system(const std::string& path);
+  // Up to `bytes` of a file, from its beginning.
+  [[nodiscard]] std::string read_beginning(const std::string& path, std::size_t bytes);
   struct Around {
     Facts before, after;  // of the open file
   };
-  // The whole of a regular file through one handle; what is none by now throws NotFound before `sink` is
-  // called.
-  Around read_file(const std::string& path, const std::function<void(std::string_view)>& sink);
+  // A regular file from `offset` to its end, through one handle; what is none by now, or shorter, throws
+  // NotFound before `sink` is called.
+  Around read_file(const std::string& path, const std::function<void(std::string_view)>& sink,
+                   std::uint64_t offset = 0);
 
  private:
   struct Impl;

@@ -21,8 +21,10 @@ namespace bk::server {
 namespace {
 
 constexpr std::string_view kFile = "backline.conf";
-constexpr std::array<std::string_view, 10> kClientKeys{
-    "address", "hostkey", "users", "concurrency", "agent", "paths", "every", "quota", "bandwidth", "restore"};
+constexpr std::array<std::string_view, 15> kClientKeys{
+    "address", "hostkey",       "users",           "concurrency",        "agent",
+    "paths",   "every",         "exclude",         "exclude_if_present", "exclude_caches",
+    "quota",   "max_file_size", "one_file_system", "bandwidth",          "restore"};
 constexpr std::chrono::seconds kShortestPeriod{60};
 constexpr std::uint64_t kLeastBandwidth = 16U << 10U, kMostBandwidth = 1ULL << 40U;
 
@@ -187,11 +189,11 @@ class Parser {
       client_->concurrency = parse_int<int>(text, 1, 64);
       if (!client_->concurrency) refuse(quoted(text) + " is no number from 1 to 64");
     } else if (key == "restore") {
-      if (text != "yes" && text != "no") refuse(quoted(text) + " is neither yes nor no");
-      client_->restore = text == "yes";
+      client_->restore = yes_or_no(text);
     } else if (key == "agent") {
-      if (text != "yes" && text != "no") refuse(quoted(text) + " is neither yes nor no");
-      client_->agent = text == "yes";
+      client_->agent = yes_or_no(text);
+    } else if (leave_out_value(key, text)) {
+      return;
     } else if (key == "paths") {
       client_->paths = paths(text);
     } else if (key == "every") {
@@ -208,6 +210,46 @@ class Parser {
     }
   }
 
+  // The keys that say what of a client without an agent is left out; false for any other.
+  bool leave_out_value(const std::string& key, const std::string& text) {
+    pull::TreeRules& rules = client_->leave_out;
+    if (key == "exclude") {
+      rules.exclude = decoded_words(text);
+    } else if (key == "exclude_if_present") {
+      rules.exclude_if_present = decoded_words(text);
+      for (const std::string& name : rules.exclude_if_present) {
+        if (!is_component(name)) refuse(quoted(name) + " is no name of a file");
+      }
+    } else if (key == "exclude_caches") {
+      rules.exclude_caches = yes_or_no(text);
+    } else if (key == "one_file_system") {
+      rules.one_file_system = yes_or_no(text);
+    } else if (key == "max_file_size") {
+      const std::optional<std::uint64_t> size = parse_size(text);
+      if (!size || *size == 0) refuse(quoted(text) + " is no size such as 500MiB or 2GiB");
+      rules.max_file_bytes = *size;
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  bool yes_or_no(const std::string& text) const {
+    if (text != "yes" && text != "no") refuse(quoted(text) + " is neither yes nor no");
+    return text == "yes";
+  }
+
+  std::vector<std::string> decoded_words(const std::string& text) const {
+    std::vector<std::string> out;
+    for (const std::string& word : split_words(text)) {
+      const std::optional<std::string> decoded = percent_decode(word);
+      if (!decoded || decoded->empty())
+        refuse(quoted(word) + " is not percent-encoded (a blank is written %20, a percent sign %25)");
+      out.push_back(*decoded);
+    }
+    return out;
+  }
+
   // What belongs together, at the end of a section.
   void check_client() {
     if (client_ == nullptr || !client_->agent) return void(client_ = nullptr);
@@ -216,6 +258,11 @@ class Parser {
                   "[client " + client_->name +
                       "] has paths or every without agent = no: a client "
                       "with an agent asks by itself");
+    if (client_->leave_out != pull::TreeRules{})
+      refuse_line(kFile, client_line_,
+                  "[client " + client_->name +
+                      "] says what is left out without agent = no: a client with an agent says so itself, in "
+                      "backupconfig.toml");
     client_ = nullptr;
   }
 

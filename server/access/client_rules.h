@@ -6,6 +6,7 @@
 
 #include "server/access/expect.h"
 #include "server/access/keep.h"
+#include "server/pull/tree_rules.h"
 
 #include <chrono>
 #include <map>
@@ -28,6 +29,7 @@ struct ClientRules {
   bool agent = true;
   std::vector<std::string> paths;  // absolute and clean, bytes
   std::chrono::seconds every{std::chrono::hours(24)};
+  pull::TreeRules leave_out;  // of these directories
   bool operator==(const ClientRules&) const = default;
 };
 

@@ -182,6 +182,7 @@ class Work {
     around.begun = store.checkpoint(client_, request.module, request.method, request.name);
     around.checkpoint_every = worker_.config.limits.checkpoint;
     around.checkpoint_bytes = checkpoint_bytes();
+    around.rules = rules.leave_out;
     pull::Pulled pulled = with_progress(driver, around);
     crash_point("backup.pulled");
     const store::SnapshotRecord record = writer->commit(record_of(pulled, began));

@@ -5,6 +5,8 @@
 #include "server/pull/agentless/sftp_tree.h"
 #include "server/pull/tree_pull.h"
 
+#include <algorithm>
+
 namespace bk::pull {
 
 namespace {
@@ -67,7 +69,14 @@ Pulled pull_directory(const Job& job, Surroundings& around) {
 Pulled pull_agentless(const Job& job, Surroundings& around) {
   ssh::Session session(around.endpoint);
   ssh::Sftp sftp(session);
-  return SftpTree(session, sftp, around).run(job.request.place);
+  const auto note = [&](const Entry& root) {
+    store::CheckpointRecord record = checkpoint_record(job, around, root);
+    // It may hold what an earlier pull read: how old a file must be to be trusted follows the earliest.
+    if (around.begun) record.began = std::min(record.began, around.begun->began);
+    around.writer.save_checkpoint(record);
+    around.progressed = true;
+  };
+  return SftpTree(session, sftp, around, note).run(job.request.place);
 }
 
 Driver find_driver(std::string_view method, bool agent) {

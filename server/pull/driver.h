@@ -9,6 +9,7 @@
 #include "common/tree/entry.h"
 #include "proto/request/request.h"
 #include "server/pull/progress.h"
+#include "server/pull/tree_rules.h"
 #include "server/store/snapshot.h"
 #include "server/store/store.h"
 
@@ -47,6 +48,7 @@ struct Surroundings {
   std::optional<store::CheckpointRecord> begun = std::nullopt;
   std::chrono::milliseconds checkpoint_every{std::chrono::minutes(3)};
   std::uint64_t checkpoint_bytes = 0;  // not 0: also whenever so many bytes came
+  TreeRules rules = {};                // of a client without an agent
   bool progressed = false;             // set by a driver: the next pull of the source has less to do
 };
 

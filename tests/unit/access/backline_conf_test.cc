@@ -132,6 +132,17 @@ TEST(BacklineConf, AClientWithoutAnAgentHasPathsAndAPeriod) {
   EXPECT_EQ(conf.find("nas")->paths, (std::vector<std::string>{"/a", "/b c"}));
   EXPECT_EQ(conf.find("nas")->every, std::chrono::hours(12));
   EXPECT_TRUE(conf.find("web1")->agent);
+  const auto left_out = parse_backline_conf(
+                            "[client nas]\nagent = no\npaths = /a\nexclude = *.o cache/ a%20b\n"
+                            "exclude_if_present = .nobackup\nexclude_caches = yes\none_file_system = yes\n"
+                            "max_file_size = 2GiB\n")
+                            .find("nas")
+                            ->leave_out;
+  EXPECT_EQ(left_out, (pull::TreeRules{{"*.o", "cache/", "a b"}, {".nobackup"}, true, true, 2ULL << 30U}));
+  for (const char* bad : {"exclude = %zz", "exclude_if_present = a/b", "exclude_caches = maybe",
+                          "one_file_system = 1", "max_file_size = 0", "max_file_size = big"})
+    EXPECT_NE(refusal(std::string("[client a]\nagent = no\n") + bad + "\n"), "accepted") << bad;
+  EXPECT_NE(refusal("[client a]\nexclude = *.o\n").find("in backupconfig.toml"), std::string::npos);
   EXPECT_NE(refusal("[client a]\npaths = /a\n\n[client b]\n")
                 .find("backline.conf:1: [client a] has paths or every"),
             std::string::npos);

@@ -3,11 +3,13 @@
 #include "common/io/file.h"
 #include "common/random/random.h"
 #include "server/pull/agentless/sftp_tree.h"
+#include "server/pull/driver.h"
 #include "tests/support/pull_world.h"
 #include "tests/support/sshd.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -19,6 +21,8 @@ namespace bk::pull {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::uint64_t kLong = 75U << 20U, kSegment = 64U << 20U;  // a segment is what a cut leaves
 
 test::Sshd::Options plain_sftp() {
   test::Sshd::Options options;
@@ -44,12 +48,18 @@ class Agentless : public testing::Test {
   // Pulls and commits.
   Pulled pull(
       std::function<void()> alive = [] {}, std::chrono::seconds total = std::chrono::seconds(60)) {
-    ssh::Session session(sshd_.endpoint());
-    ssh::Sftp sftp(session);
     const auto writer = store_->writer("nas", "directories", "rsync", tree());
     Surroundings around{dir_.file("home"),   "",    sshd_.endpoint(), *store_, *writer, newest_,
                         SystemClock().now(), total, std::move(alive), false};
-    Pulled out = SftpTree(session, sftp, around).run(tree());
+    around.rules = rules_;
+    around.begun = store_->checkpoint("nas", "directories", "rsync", tree());
+    around.checkpoint_bytes = checkpoint_bytes_;
+    Job job;
+    job.client = "nas";
+    job.request.module = "directories";
+    job.request.method = "rsync";
+    job.request.name = job.request.place = tree();
+    Pulled out = pull_agentless(job, around);
     store::SnapshotRecord record;
     record.client = "nas";
     record.module = "directories";
@@ -59,6 +69,24 @@ class Agentless : public testing::Test {
     record.root = out.root;
     newest_ = writer->commit(std::move(record));
     return out;
+  }
+  // A long file, zeros behind `beginning`.
+  void write_long(const std::string& beginning, std::int64_t mtime) const {
+    write("long", beginning);
+    const std::string path = tree() + "/long";
+    ASSERT_EQ(::truncate(path.c_str(), kLong), 0);
+    const timespec times[2] = {{mtime, 0}, {mtime, 0}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  }
+  // A pull of it ends behind its first segment.
+  void cut_in_the_middle() {
+    std::size_t looks = 0;
+    EXPECT_THROW((void)pull([&] {
+                   if (++looks == (kSegment + (4U << 20U)) / 65536) sshd_.stop();
+                 }),
+                 Error);
+    ASSERT_TRUE(store_->checkpoint("nas", "directories", "rsync", tree()));
+    sshd_.start();
   }
   [[nodiscard]] std::string exported(const std::string& name) {
     const std::string folder = dir_.file("export-" + std::to_string(++exports_));
@@ -71,6 +99,8 @@ class Agentless : public testing::Test {
   test::Sshd sshd_{plain_sftp()};
   std::unique_ptr<store::Store> store_ = store::Store::open(dir_.file("store"), true);
   std::optional<store::SnapshotRecord> newest_;
+  TreeRules rules_;
+  std::uint64_t checkpoint_bytes_ = 0;
   int exports_ = 0;
 };
 
@@ -178,7 +208,7 @@ TEST_F(Agentless, AFileWithoutAnEndMeetsTheTimeLimit) {
     (void)pull([] {}, std::chrono::seconds(1));
     FAIL();
   } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), Kind::Transient);
+    EXPECT_EQ(error.kind(), Kind::Cancelled);
     EXPECT_NE(std::string(error.what()).find("pull_timeout"), std::string::npos) << error.what();
   }
 }
@@ -231,6 +261,107 @@ TEST_F(Agentless, ACutLineIsTransientAndNothingIsCommitted) {
     EXPECT_EQ(error.kind(), Kind::Transient) << error.what();
   }
   EXPECT_FALSE(newest_);
+}
+
+TEST_F(Agentless, WhatTheRulesLeaveOutIsLeftOut) {
+  for (const char* name :
+       {"keep", "a.o", "sub/b.o", "build/x", "sub/build/y", "cache/CACHEDIR.TAG", "cache/big",
+        "fake/CACHEDIR.TAG", "fake/kept", "marked/.nobackup", "marked/gone/deep"})
+    write(name, "content");
+  write("cache/CACHEDIR.TAG", std::string(kCacheSignature) + "\n# of a test");
+  write("long", std::string(5000, 'x'));
+  rules_ = {{"*.o", "build/"}, {".nobackup"}, true, false, 4000};
+  const Pulled pulled = pull();
+  std::vector<std::string> found;
+  const std::string root = exported("");
+  for (const auto& at : fs::recursive_directory_iterator(root))
+    found.push_back(at.path().string().substr(root.size() + 1));
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, (std::vector<std::string>{"cache", "cache/CACHEDIR.TAG", "fake", "fake/CACHEDIR.TAG",
+                                             "fake/kept", "keep", "marked", "marked/.nobackup", "sub"}));
+  EXPECT_EQ(pulled.skipped, std::vector<std::string>{"large long"});
+}
+
+TEST_F(Agentless, AnotherFileSystemStaysEmptyWhenOneIsWanted) {
+  write("here", "1");
+  fs::create_directories(tree() + "/mounted");
+  struct Mounted {
+    std::string at;
+    bool is = ::mount("tmpfs", at.c_str(), "tmpfs", 0, "size=64k") == 0;
+    ~Mounted() {
+      if (is) (void)::umount(at.c_str());
+    }
+  } mounted{tree() + "/mounted"};
+  if (!mounted.is) GTEST_SKIP() << "mounting needs the right to";
+  write("mounted/there", "2");
+  rules_.one_file_system = true;
+  (void)pull();
+  EXPECT_TRUE(fs::is_empty(exported("") + "/mounted"));
+  rules_.one_file_system = false;
+  (void)pull();
+  EXPECT_EQ(exported("mounted/there"), "2");
+}
+
+// The far side opens by path: a folder or file that became a symlink meanwhile must not give what it leads
+// to.
+TEST_F(Agentless, ASymlinkSwappedInDuringTheWalkGivesNothingOfElsewhere) {
+  const std::string folder = tree() + "/d", away = dir_.file("away");
+  // Looks: 1 d is listed, 2 its turn, 3 d/f is listed, 4 its turn.
+  for (const auto& [look, whole_folder, said] :
+       {std::tuple(3, true, "unreadable:ELOOP d"), std::tuple(4, true, "unreadable:ELOOP d/f"),
+        std::tuple(4, false, "unreadable:ELOOP d/f")}) {
+    write("d/f", "harmless");
+    write("../secret/f", "SECRET!!");
+    fs::remove_all(away);
+    int looks = 0;
+    const Pulled pulled = pull([&] {
+      if (++looks != look) return;
+      const std::string what = whole_folder ? folder : folder + "/f";
+      fs::rename(what, away);
+      fs::create_symlink(dir_.file("secret") + (whole_folder ? "" : "/f"), what);
+    });
+    EXPECT_EQ(pulled.skipped, std::vector<std::string>{said});
+    const std::string file = exported("") + "/d/f";
+    if (fs::exists(file)) {
+      EXPECT_EQ(read_file(file).find("SECRET"), std::string::npos);
+    }
+    fs::remove_all(folder);
+    newest_.reset();
+  }
+}
+
+TEST_F(Agentless, ACutWalkGoesOnWhereItWas) {
+  constexpr int kFiles = 60;
+  for (int i = 0; i < kFiles; ++i)
+    write("d" + std::to_string(i / 10) + "/f" + std::to_string(i % 10), SystemRandom().bytes(100000));
+  std::size_t looks = 0;
+  EXPECT_THROW((void)pull([&] {
+                 if (++looks == 250) sshd_.stop();
+               }),
+               Error);
+  ASSERT_TRUE(store_->checkpoint("nas", "directories", "rsync", tree()));
+  sshd_.start();
+  const Pulled again = pull();
+  EXPECT_LT(again.done.files, kFiles - 10);
+  EXPECT_GT(again.done.files, 0U);
+  EXPECT_EQ(test::run_tool({"diff", "-r", tree(), exported("")}), "");
+  EXPECT_FALSE(store_->checkpoint("nas", "directories", "rsync", tree())) << "the snapshot takes its place";
+}
+
+TEST_F(Agentless, ALongFileIsReadOnBehindWhatCame) {
+  write_long(SystemRandom().bytes(1U << 20U), 1'600'000'000);
+  cut_in_the_middle();
+  const Pulled again = pull();
+  EXPECT_EQ(again.done.bytes, kLong - kSegment);
+  EXPECT_EQ(test::run_tool({"diff", "-r", tree(), exported("")}), "");
+}
+
+TEST_F(Agentless, ALongFileThatChangedBetweenTwoAttemptsIsReadWhole) {
+  write_long("old", 1'600'000'000);
+  cut_in_the_middle();
+  write_long("new", 1'600'000'001);
+  EXPECT_EQ(pull().done.bytes, kLong);
+  EXPECT_EQ(test::run_tool({"diff", "-r", tree(), exported("")}), "");
 }
 
 }  // namespace

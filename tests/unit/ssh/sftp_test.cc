@@ -132,6 +132,25 @@ TEST_F(SftpRead, TheSubsystemServesWhereThereIsNoAgent) {
   EXPECT_TRUE(got == content);
 }
 
+TEST_F(SftpRead, PathsAreResolvedAndFileSystemsToldApart) {
+  Sftp sftp(session_, kServer);
+  const std::string content = file(1000);
+  ASSERT_EQ(::symlink("file", dir_.file("link").c_str()), 0);
+  EXPECT_EQ(sftp.real_path(dir_.file("link")), sftp.real_path(dir_.file("file")));
+  EXPECT_TRUE(sftp.real_path(dir_.file("./file")).ends_with("/file"));
+  EXPECT_EQ(sftp.read_beginning(dir_.file("file"), 100), content.substr(0, 100));
+  EXPECT_EQ(sftp.read_beginning(dir_.file("file"), 5000), content);
+  ASSERT_TRUE(sftp.file_system("/proc"));
+  EXPECT_NE(sftp.file_system("/proc"), sftp.file_system(dir_.path()));
+  std::string rest;
+  (void)sftp.read_file(
+      dir_.file("file"), [&](std::string_view piece) { rest += piece; }, 900);
+  EXPECT_EQ(rest, content.substr(900));
+  EXPECT_THROW((void)sftp.read_file(
+                   dir_.file("file"), [](std::string_view) {}, 1001),
+               Error);
+}
+
 TEST_F(SftpRead, AFrozenPeerEndsAtTheDeadline) {
   Sftp sftp(session_, kServer);
   (void)file(30U << 20U);

@@ -1,9 +1,9 @@
-#include "client/agent/pattern.h"
+#include "common/path/pattern.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace bk::agent {
+namespace bk {
 
 // One pattern.
 
@@ -133,4 +133,4 @@ bool Patterns::match(std::string_view path, bool is_directory) const {
   });
 }
 
-}  // namespace bk::agent
+}  // namespace bk

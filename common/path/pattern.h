@@ -1,4 +1,5 @@
-// Patterns of what is left out: "*.o", "cache/", "build/**", "core.[0-9]*".
+// Patterns of what a tree's backup leaves out: "*.o", "cache/", "build/**", "core.[0-9]*"; and the tag of
+// caches.
 #pragma once
 
 #include <bitset>
@@ -7,7 +8,12 @@
 #include <unordered_set>
 #include <vector>
 
-namespace bk::agent {
+namespace bk {
+
+// The Cache Directory Tagging Specification (bford.info/cachedir): a regular file of this name that begins
+// so.
+inline constexpr std::string_view kCacheTag = "CACHEDIR.TAG";
+inline constexpr std::string_view kCacheSignature = "Signature: 8a477f597d28d172789f06886806bc55";
 
 // One pattern, taken apart once.  '*' and '?' stand for bytes other than '/', "**" for any bytes, "[a-z]" for
 // one of these bytes and "[!a-z]" for another one (never '/'), '\' makes the next byte literal; a '[' without
@@ -56,4 +62,4 @@ class Patterns {
   mutable std::string key_;
 };
 
-}  // namespace bk::agent
+}  // namespace bk
