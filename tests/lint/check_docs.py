@@ -51,6 +51,27 @@ def check_links(path, text, files, folders):
                 yield "%s:%d: the link to %s leads nowhere" % (path, number, target)
 
 
+def tests_of(root, files):
+    """Suite.Name of every TEST, and label:name of every script and fuzz target."""
+    out = set()
+    for path in files:
+        if path.startswith("tests/") and path.endswith(".cc"):
+            out.update("%s.%s" % t for t in re.findall(r"\bTEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)", tree.read(root, path)))
+        elif path.startswith("tests/") and path.endswith("CMakeLists.txt"):
+            text = tree.read(root, path)
+            out.update("%s:%s" % (b, a) for a, b in re.findall(r"bk_script_test\(([\w-]+) LABEL (\w+)", text))
+            out.update("fuzz:" + name for name in re.findall(r"bk_fuzz\((\w+)", text))
+    return out
+
+
+def check_tests(path, text, tests):
+    """Tests that a document names exist: a defence whose test is gone is one that nobody tries."""
+    for number, line in enumerate(text.split("\n"), 1):
+        for word in re.findall(r"`([A-Z]\w+\.[A-Z]\w+|(?:scenario|fuzz|fault|unit):[\w-]+)`", line):
+            if word not in tests:
+                yield "%s:%d: there is no test %s" % (path, number, word)
+
+
 def check_readmes(root, files, folders):
     for folder in sorted(folders):
         if folder.split("/")[0] not in TOP or any(fnmatch.fnmatch(folder, p) for p in NO_README):
@@ -69,11 +90,14 @@ def check(root):
             path = path.rsplit("/", 1)[0]
             folders.add(path)
     names = {f.rsplit("/", 1)[-1] for f in files}
+    tests = tests_of(root, files)
     out = list(check_readmes(root, files, folders))
     for path in sorted(f for f in files if f.endswith(".md")):
         text = tree.read(root, path)
         out += check_mentions(path, text, files, folders, names)
         out += check_links(path, text, files, folders)
+        if path == "docs/THREAT_MODEL.md":
+            out += check_tests(path, text, tests)
     return list(dict.fromkeys(out))
 
 

@@ -96,6 +96,12 @@ class Docs(Tree):
         self.put("README.md", "See `gone.cc`.\n")
         self.complains(check_docs.check, "no file is named gone.cc")
 
+    def test_a_lost_test_is_found(self):
+        self.put("tests/unit/a_test.cc", "TEST(Gate, Holds) {}\n")
+        self.put("docs/THREAT_MODEL.md", "`Gate.Holds` `Gate.Gone` `scenario:gone`\n")
+        self.complains(check_docs.check, "there is no test Gate.Gone")
+        self.complains(check_docs.check, "there is no test scenario:gone")
+
     def test_a_dead_link_is_found(self):
         self.put("README.md", "See [this](docs/gone.md).\n")
         self.complains(check_docs.check, "leads nowhere")

@@ -3,7 +3,7 @@
 set -eu
 dir=$(mktemp -d)
 source "$BK_SOURCE/tests/support/sshd.sh"
-trap 'bk_sshd_stop "$dir/home"; rm -rf "$dir"' EXIT
+trap 'ssh -S "$dir/mux" -O exit x 2>/dev/null || true; bk_sshd_stop "$dir/home"; rm -rf "$dir"' EXIT
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
 home=$dir/home
@@ -19,7 +19,8 @@ echo "[127.0.0.1]:$BK_SSHD_PORT $BK_SSHD_HOSTKEY" >"$dir/known_hosts"
 export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t
 ssh_as() { echo "ssh -F none -i $dir/$1 -o IdentitiesOnly=yes -o IdentityAgent=none -o UserKnownHostsFile=$dir/known_hosts -o BatchMode=yes"; }
 git_as() { local user=$1; shift; GIT_SSH_COMMAND=$(ssh_as "$user") timeout 60 git "$@"; }
-run() { timeout 20 $(ssh_as web1) -p "$BK_SSHD_PORT" "$login" "$@" >"$dir/out" 2>&1; }
+# One connection for the many commands.
+run() { timeout 20 $(ssh_as web1) -o ControlMaster=auto -o "ControlPath=$dir/mux" -o ControlPersist=30 -p "$BK_SSHD_PORT" "$login" "$@" >"$dir/out" 2>&1; }
 
 git_as ann clone -q "$url/gitosis-admin.git" "$dir/admin"
 cp "$dir/web1.pub" "$dir/web2.pub" "$dir/admin/keydir/"
