@@ -20,6 +20,12 @@
 #include <sstream>
 
 namespace bk::server {
+std::string moment_of_expiry() {
+  const CivilTime at = to_utc(SystemClock().now().seconds + 86400);
+  return fmt::format("{:04}{:02}{:02}{:02}{:02}{:02}", at.year, at.month, at.day, at.hour, at.minute,
+                     at.second);
+}
+
 namespace {
 
 std::string conf_file(const git::Repository& repository, const git::TreeEntry& entry,
@@ -113,13 +119,6 @@ AdminTree read_admin_tree(const git::Repository& repository, const git::Oid& com
 namespace {
 
 void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
-
-// A day ahead, because a time without 'Z' is that of the server's zone.
-std::string moment_of_expiry() {
-  const CivilTime at = to_utc(SystemClock().now().seconds + 86400);
-  return fmt::format("{:04}{:02}{:02}{:02}{:02}{:02}", at.year, at.month, at.day, at.hour, at.minute,
-                     at.second);
-}
 
 void show_changes(const git::Repository& repository, const git::Oid& before, const Rules& after) {
   Rules old;

@@ -13,6 +13,10 @@ namespace bk::server {
 // that are too large.
 [[nodiscard]] AdminTree read_admin_tree(const git::Repository& repository, const git::Oid& commit);
 
+// The moment at which a push is judged: a day ahead, because a key's expiry without 'Z' is in the server's
+// zone.
+[[nodiscard]] std::string moment_of_expiry();
+
 // The pre-receive hook of gitosis-admin.git: "<old> <new> <ref>" lines on `lines`.  Throws Refused with the
 // reason; warnings and what changes for whom go to standard error, which git shows to the pusher.
 void check_admin_push(const std::string& home, std::istream& lines);

@@ -2,7 +2,9 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/options/options.h"
+#include "common/ssh/ssh.h"
 #include "common/text/escape.h"
+#include "server/access/client_command.h"
 #include "server/access/home.h"
 #include "server/access/init.h"
 #include "server/access/publish.h"
@@ -119,6 +121,53 @@ int update(const Options& options, const std::string& home) {
   return kExitDone;
 }
 
+// A key as the setup program shows it (TYPE:BASE64), as a .pub file holds it, or the name of such a file.
+std::string key_text(const Options& options, const char* option) {
+  std::string text = options.get(option).value_or("");
+  if (text.empty()) return text;
+  if (text.find_first_of(": ") == std::string::npos) text = read_file(text, kMaxKeyFile);
+  if (const std::size_t colon = text.find(':'); colon != std::string::npos) text[colon] = ' ';
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  const PublicKey key = parse_key_line(text);
+  return key.type + " " + key.base64;
+}
+
+ClientFacts client_facts(const Options& options) {
+  ClientFacts facts{options.get("address").value_or(""), key_text(options, "hostkey"),
+                    key_text(options, "key")};
+  if (!facts.address.empty()) (void)ssh::parse_address(facts.address);
+  const std::optional<std::string> shown = options.get("fingerprint");
+  if (shown && (facts.host_key.empty() || fingerprint_of(parse_key_line(facts.host_key)) != *shown))
+    throw Error(Kind::Refused, "the fingerprint is not that of --hostkey: the line was damaged or changed");
+  return facts;
+}
+
+int client(const Options& options, const std::string& home) {
+  constexpr const char* kUsage = "client add|rename|retire|rekey NAME … (see --help)";
+  const std::string& what = word(options, 1, kUsage);
+  const std::string& name = word(options, 2, kUsage);
+  const ClientFacts facts = client_facts(options);
+  const bool is_rename = what == "rename";
+  const std::string to = is_rename ? word(options, 3, "client rename OLD NEW") : "";
+  if (!is_rename && options.words().size() > 3) throw Error(Kind::Usage, "too many words; see --help");
+  if (what == "add" && (facts.address.empty() || facts.host_key.empty() || facts.key.empty()))
+    throw Error(Kind::Usage, "client add needs --address, --hostkey and --key");
+  if (what == "rekey" && facts == ClientFacts{})
+    throw Error(Kind::Usage, "client rekey needs --key, --hostkey or --address");
+  if ((is_rename || what == "retire") && facts != ClientFacts{})
+    throw Error(Kind::Usage, "client " + what + " takes no --address, --hostkey or --key");
+  const auto edit = [&](const AdminTree& tree) {
+    if (what == "add") return add_client(tree, name, facts);
+    if (what == "rekey") return rekey_client(tree, name, facts);
+    if (is_rename) return rename_client(tree, name, to);
+    if (what == "retire") return retire_client(tree, name);
+    throw Error(Kind::Usage, quoted(what) + ": say client add, rename, retire or rekey");
+  };
+  const std::string message = fmt::format("client {} {}{}", what, name, is_rename ? " " + to : "");
+  for (const std::string& line : edit_clients(home, message, edit)) std::fputs((line + "\n").c_str(), stdout);
+  return kExitDone;
+}
+
 // git calls the hooks of gitosis-admin.git by their links; there are no arguments.
 int run_hook(const std::string& hook, const std::string& home) {
   if (hook == "pre-receive") {
@@ -140,7 +189,14 @@ int main(int argc, char** argv) {
       .usage("bk_access serve [--dry-run [--conf FILE]] USER")
       .usage("bk_access update [--check]")
       .usage("bk_access check [--conf FILE] USER MODE REPO")
-      .value("key", "FILE", "init: the administrator's public key (default: standard input)")
+      .usage("bk_access client add NAME --address A --hostkey K --key K [--fingerprint F]")
+      .usage("bk_access client rekey NAME [--address A] [--hostkey K] [--key K]")
+      .usage("bk_access client rename OLD NEW | retire NAME")
+      .value("key", "KEY",
+             "init: file of the administrator's public key (default: standard input); client: the key")
+      .value("address", "ADDRESS", "client: where the server reaches it, USER@HOST[:PORT]")
+      .value("hostkey", "KEY", "client: the host key to pin; a key is TYPE:BASE64 or a file")
+      .value("fingerprint", "DIGEST", "client: what the host key's fingerprint must be")
       .value("user", "NAME", "init: the administrator's name (default: the last word of the key)")
       .value("conf", "FILE", "check, serve --dry-run: use this gitosis.conf instead of the one in force")
       .flag("dry-run", "serve: print what would be run for $SSH_ORIGINAL_COMMAND, and run nothing")
@@ -160,6 +216,7 @@ int main(int argc, char** argv) {
     if (what == "serve") return only(2), serve_user(options, home);
     if (what == "update") return only(1), update(options, home);
     if (what == "check") return check(options, home);
-    throw Error(Kind::Usage, "say what to do: init, serve, update or check; see --help");
+    if (what == "client") return client(options, home);
+    throw Error(Kind::Usage, "say what to do: init, serve, update, check or client; see --help");
   });
 }
