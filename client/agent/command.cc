@@ -39,8 +39,13 @@ std::string unquote(std::string_view text) {
 }  // namespace
 
 std::optional<AgentCommand> parse_command(std::string_view text) {
-  if (text == "backline tree") return AgentCommand{AgentCommand::Verb::Tree, {}};
-  if (text == "backline sftp") return AgentCommand{AgentCommand::Verb::Sftp, {}};
+  if (text == "backline tree") return AgentCommand{AgentCommand::Verb::Tree, {}, {}};
+  if (text == "backline sftp") return AgentCommand{AgentCommand::Verb::Sftp, {}, {}};
+  constexpr std::string_view kStripe = "backline stripe ";
+  if (text.starts_with(kStripe)) {
+    const auto ticket = Digest::from_hex(text.substr(kStripe.size()));
+    return ticket ? std::optional(AgentCommand{AgentCommand::Verb::Stripe, {}, *ticket}) : std::nullopt;
+  }
   constexpr std::string_view kGit = "git-upload-pack ";
   if (!text.starts_with(kGit) || text.size() > 20000) return std::nullopt;
   const std::string_view word = text.substr(kGit.size());
@@ -49,7 +54,7 @@ std::optional<AgentCommand> parse_command(std::string_view text) {
   if (quote_as_git(path) != word || !is_clean_absolute(path)) return std::nullopt;
   if (std::any_of(path.begin(), path.end(), [](char c) { return c == '\n' || c == '\r'; }))
     return std::nullopt;
-  return AgentCommand{AgentCommand::Verb::Git, path};
+  return AgentCommand{AgentCommand::Verb::Git, path, {}};
 }
 
 }  // namespace bk::agent

@@ -1,8 +1,8 @@
 #include "client/agent/line.h"
 
+#include "client/agent/line_io.h"
 #include "common/error/error.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -15,24 +15,6 @@ namespace {
 
 constexpr std::size_t kFlushBytes = 32U << 10U;
 constexpr std::size_t kInboxBytes = 1U << 20U;  // far above what a right server can have on its way
-
-void set_nonblocking(int fd) {
-  const int flags = check_sys(fcntl(fd, F_GETFL), [] { return "asking for a descriptor's flags"; });
-  check_sys(fcntl(fd, F_SETFL, flags | O_NONBLOCK), [] { return "setting a descriptor's flags"; });
-}
-
-enum class Ready { Yes, Woken, Late };
-
-Ready wait_for(int fd, short events, int wake, std::chrono::milliseconds limit) {
-  std::array<pollfd, 2> polled{{{fd, events, 0}, {wake, POLLIN, 0}}};
-  for (;;) {
-    const int count = poll(polled.data(), polled.size(), static_cast<int>(limit.count()));
-    if (count < 0 && errno == EINTR) continue;
-    check_sys(count, [] { return "waiting for the line"; });
-    if (polled[1].revents != 0) return Ready::Woken;
-    return count == 0 ? Ready::Late : Ready::Yes;
-  }
-}
 
 }  // namespace
 
@@ -52,6 +34,7 @@ Line::~Line() {
   const std::uint64_t one = 1;
   (void)!::write(wake_.get(), &one, sizeof one);
   outbox_.fail(std::make_exception_ptr(Error(Kind::Cancelled, "the pull was given up")));
+  stripes_.reset();
   reader_.join();
   writer_.join();
 }
@@ -102,7 +85,7 @@ void Line::write_loop() {
         frames.clear();
         pull::append_frame(frames, pull::FrameType::KeepAlive, {});
       }
-      write_out(frames);
+      write_to_line(out_fd_, frames, wake_.get(), deadlines_.write);
     }
     const std::lock_guard lock(mutex_);
     written_ = true;
@@ -112,30 +95,24 @@ void Line::write_loop() {
   }
 }
 
-void Line::write_out(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(out_fd_, bytes.data(), bytes.size());
-    if (put > 0) bytes.remove_prefix(static_cast<std::size_t>(put));
-    if (put >= 0 || errno == EINTR) continue;
-    if (errno == EPIPE || errno == ECONNRESET) throw Error(Kind::Transient, "the server closed the line");
-    if (errno != EAGAIN) throw sys_error(errno, "writing to the line");
-    switch (wait_for(out_fd_, POLLOUT, wake_.get(), deadlines_.write)) {
-      case Ready::Yes:
-        break;
-      case Ready::Woken:
-        throw Error(Kind::Cancelled, "the pull was given up");
-      case Ready::Late:
-        throw Error(Kind::Transient, "the server took nothing from the line until the deadline");
-    }
-  }
-}
-
 void Line::finish() {
   flush();
   outbox_.close();
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return error_ || written_; });
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return error_ || written_; });
+    throw_if_failed();
+  }
+  if (!stripes_) return;
+  stripes_->finish();
+  const std::lock_guard lock(mutex_);
   throw_if_failed();
+}
+
+std::vector<Digest> Line::open_stripes(std::size_t count, const std::string& server) {
+  stripes_.emplace(outbox_, wake_.get(), deadlines_,
+                   [this](std::exception_ptr error) { fail(std::move(error)); });
+  return stripes_->open(count, server);
 }
 
 // Receiving.

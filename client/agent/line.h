@@ -7,6 +7,7 @@
 #pragma once
 
 #include "client/agent/outbox.h"
+#include "client/agent/stripes.h"
 #include "client/agent/tree_server.h"
 #include "common/io/fd.h"
 #include "proto/pull/frame.h"
@@ -21,6 +22,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace bk::agent {
 
@@ -48,7 +50,10 @@ class Line {
   // The server has promised Heartbeats: from now on its silence of deadlines.silence ends the pull, whatever
   // this side is waiting for.
   void expect_heartbeats() { heartbeats_.store(true, std::memory_order_relaxed); }
-  // Everything is handed to the kernel when it returns.
+  // Further lines of the same server may join and take groups off this one (stripes.h); once.  One ticket for
+  // each.
+  [[nodiscard]] std::vector<Digest> open_stripes(std::size_t count, const std::string& server);
+  // Everything is handed to the kernel when it returns, by all lines.
   void finish();
 
   [[nodiscard]] std::uint64_t frames_sent() const { return frames_sent_; }
@@ -60,7 +65,6 @@ class Line {
   void read_loop();
   [[nodiscard]] bool wait_for_server();
   void write_loop();
-  void write_out(std::string_view bytes);
   void fail(std::exception_ptr error);
   void throw_if_failed();  // with the mutex held
 
@@ -80,6 +84,7 @@ class Line {
   std::exception_ptr error_;
   Outbox outbox_;
   std::thread reader_, writer_;
+  std::optional<Stripes> stripes_;
 };
 
 }  // namespace bk::agent

@@ -37,12 +37,12 @@ Outbox::~Outbox() {
 
 void Outbox::put(std::string frames) {
   const std::size_t weight = frames.size();
-  enqueue({State::Ready, std::move(frames), 0, weight});
+  enqueue({State::Ready, std::move(frames), 0, weight, false});
 }
 
 void Outbox::put_group(std::uint64_t batch, std::string content) {
   const std::size_t weight = content.size();
-  enqueue({State::Content, std::move(content), batch, weight});
+  enqueue({State::Content, std::move(content), batch, weight, true});
 }
 
 void Outbox::enqueue(Parcel parcel) {
@@ -53,7 +53,7 @@ void Outbox::enqueue(Parcel parcel) {
   bytes_ += parcel.weight;
   const bool is_content = parcel.state == State::Content;
   parcels_.push_back(std::move(parcel));
-  (is_content ? content_ : ready_).notify_one();
+  is_content ? content_.notify_one() : ready_.notify_all();
 }
 
 std::string Outbox::spare() {
@@ -95,11 +95,37 @@ Outbox::Taken Outbox::take(std::string& frames, std::chrono::milliseconds wait) 
   const auto ended = [&] { return error_ || (closed_ && parcels_.empty()); };
   if (!ready_.wait_for(lock, wait, [&] { return has_frames() || ended(); })) return Taken::Late;
   if (ended()) return Taken::Ended;
-  frames = std::move(parcels_.front().bytes);
-  bytes_ -= parcels_.front().weight;
-  parcels_.pop_front();
-  room_.notify_one();
+  hand_over(parcels_.begin(), frames);
   return Taken::Frames;
+}
+
+Outbox::Taken Outbox::take_group(std::string& frame) {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const auto is_group = [](const Parcel& parcel) { return parcel.is_group; };
+    const auto ready = [](const Parcel& parcel) { return parcel.is_group && parcel.state == State::Ready; };
+    const auto found = std::find_if(parcels_.begin(), parcels_.end(), ready);
+    if (error_) return Taken::Ended;
+    if (found != parcels_.end()) {
+      hand_over(found, frame);
+      return Taken::Frames;
+    }
+    if (closed_ && std::none_of(parcels_.begin(), parcels_.end(), is_group)) return Taken::Ended;
+    ready_.wait(lock);
+  }
+}
+
+void Outbox::hand_over(Parcels::iterator parcel, std::string& frames) {
+  frames = std::move(parcel->bytes);
+  bytes_ -= parcel->weight;
+  parcels_.erase(parcel);
+  room_.notify_one();
+  ready_.notify_all();  // another one is the first now
+}
+
+bool Outbox::failed() {
+  const std::lock_guard lock(mutex_);
+  return error_ != nullptr;
 }
 
 // Compressing.

@@ -8,8 +8,8 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <exception>
+#include <list>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -45,6 +45,10 @@ class Outbox {
   enum class Taken { Frames, Late, Ended };
   // The oldest frames, once they are ready.  Ended: closed and empty, or failed.
   [[nodiscard]] Taken take(std::string& frames, std::chrono::milliseconds wait);
+  // The oldest group that is ready, for another line: a server with stripes does not mind its place.  Waits
+  // until there is one; Ended when no more come.
+  [[nodiscard]] Taken take_group(std::string& frame);
+  [[nodiscard]] bool failed();
 
  private:
   enum class State { Content, Working, Ready };
@@ -53,7 +57,10 @@ class Outbox {
     std::string bytes;
     std::uint64_t batch = 0;
     std::size_t weight = 0;
+    bool is_group = false;
   };
+  using Parcels = std::list<Parcel>;  // elements stay where they are while others come and go
+  void hand_over(Parcels::iterator parcel, std::string& frames);  // with the mutex held
   void enqueue(Parcel parcel);
   void work();
   [[nodiscard]] Parcel* next_content();  // with the mutex held
@@ -62,7 +69,7 @@ class Outbox {
   std::chrono::milliseconds deadline_;
   std::mutex mutex_;
   std::condition_variable room_, ready_, content_;
-  std::deque<Parcel> parcels_;  // elements stay where they are while others come and go
+  Parcels parcels_;
   std::size_t bytes_ = 0;
   std::vector<std::string> spares_;
   bool closed_ = false;

@@ -3,6 +3,7 @@
 #include "client/agent/confine.h"
 #include "client/agent/idle_child.h"
 #include "client/agent/pull_status.h"
+#include "client/agent/stripe_door.h"
 #include "client/agent/tree_confine.h"
 #include "client/agent/tree_server.h"
 #include "common/error/error.h"
@@ -175,7 +176,8 @@ int serve_tree_to(const Consent& consent, const Log& log) {
     status.emplace(pull_status_file(consent.home, consent.server, root));
   };
   hooks.at_work = [&](const ServeResult& so_far) { status->tell(status_of(so_far)); };
-  const ServeResult result = serve_tree(consent.roots, STDIN_FILENO, STDOUT_FILENO, {}, temporary, hooks);
+  const ServeResult result =
+      serve_tree(consent.roots, STDIN_FILENO, STDOUT_FILENO, {}, temporary, hooks, consent.server);
   status->finish(status_of(result));
   if (result.spill_error != 0)
     log.line(fmt::format("{}: no temporary file for long listings ({}): they were held in memory",
@@ -192,6 +194,10 @@ int serve(const Consent& consent, const AgentCommand& command, const Log& log) {
   if (command.verb == AgentCommand::Verb::Tree) {
     log.line(consent.server + ": tree begins");
     return serve_tree_to(consent, log);
+  }
+  if (command.verb == AgentCommand::Verb::Stripe) {
+    join_stripe(command.ticket, consent.server, STDIN_FILENO, STDOUT_FILENO);
+    return kExitDone;
   }
   const std::string what =
       command.verb == AgentCommand::Verb::Git ? "git " + quoted(command.path) : std::string("sftp");

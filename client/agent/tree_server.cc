@@ -41,7 +41,7 @@ struct Greeting {
   std::vector<std::string> features;  // in use
 };
 
-Greeting greet(Line& line) {
+Greeting greet(Line& line, bool stripes) {
   const pull::Hello hello = pull::decode_hello(expect(line, pull::FrameType::Hello).payload);
   if (hello.version != pull::kVersion) {
     refuse(line, fmt::format("the server speaks version {} of the tree protocol and this agent only {}",
@@ -53,6 +53,8 @@ Greeting greet(Line& line) {
     refuse(line, "chunk ids of this kind are not known here");
   }
   std::vector<std::string> features = pull::common_features(hello.features);
+  if (stripes && pull::has_feature(hello.features, pull::kFeatureStripes))
+    features.emplace_back(pull::kFeatureStripes);
   line.send(pull::FrameType::AgentHello,
             pull::AgentHello{pull::kVersion, features, fmt::format("backup_agent/{}", kVersion)});
   if (pull::has_feature(features, pull::kFeatureHeartbeat)) line.expect_heartbeats();
@@ -89,8 +91,8 @@ void fill_context(Line& line, const TreeRoot& root, WalkContext& context) {
 }
 
 ServeResult serve(Line& line, const TreeRoots& consented, const std::string& temporary,
-                  const ServeHooks& hooks) {
-  const Greeting greeting = greet(line);
+                  const ServeHooks& hooks, const std::string& server) {
+  const Greeting greeting = greet(line, !server.empty());
   const std::string path = pull::decode_open(expect(line, pull::FrameType::Open).payload).root;
   const TreeRoot& root = find_root(line, consented, path);
   WalkContext context(temporary);
@@ -109,7 +111,7 @@ ServeResult serve(Line& line, const TreeRoots& consented, const std::string& tem
                        context.names.error()};
   };
   context.at_work = [&] { hooks.at_work(result()); };
-  TreeSession session(line, context, greeting.chunker, greeting.features);
+  TreeSession session(line, context, greeting.chunker, greeting.features, server);
   running = &session;
   session.run();
   return result();
@@ -118,7 +120,7 @@ ServeResult serve(Line& line, const TreeRoots& consented, const std::string& tem
 }  // namespace
 
 ServeResult serve_tree(const TreeRoots& consented, int in_fd, int out_fd, const Deadlines& deadlines,
-                       const std::string& temporary, const ServeHooks& hooks) {
+                       const std::string& temporary, const ServeHooks& hooks, const std::string& server) {
   // Batches and frames of a megabyte come and go in several threads: without this, glibc keeps their pieces.
   (void)mallopt(M_MMAP_THRESHOLD, 512 << 10);
   (void)mallopt(M_ARENA_MAX, 2);
@@ -126,7 +128,7 @@ ServeResult serve_tree(const TreeRoots& consented, int in_fd, int out_fd, const 
   (void)std::signal(SIGPIPE, SIG_IGN);  // a closed line is an error of write(2), not the end of the process
   Line line(in_fd, out_fd, deadlines);
   try {
-    return serve(line, consented, temporary, hooks);
+    return serve(line, consented, temporary, hooks, server);
   } catch (const Error& error) {
     if (error.kind() == Kind::Refused || error.kind() == Kind::Transient) throw;
     try {  // the server shall know why; if the line is gone, it will see that

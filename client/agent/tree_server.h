@@ -35,6 +35,7 @@ struct Deadlines {
   std::chrono::milliseconds silence{std::chrono::minutes(1)};     // of a server that has promised Heartbeats
   std::chrono::milliseconds write{std::chrono::minutes(10)};      // waiting for room in the line
   std::chrono::milliseconds keepalive{std::chrono::seconds(10)};  // an idle line gets a sign of life
+  std::chrono::milliseconds stripes{std::chrono::seconds(30)};    // further lines may join this long
 };
 
 struct ServeResult {
@@ -55,8 +56,10 @@ struct ServeHooks {
 // only then.
 //
 // `temporary` is a folder where an unnamed file may be made, for directories with very many names.  When that
-// is not possible the names stay in memory (ServeResult::spill_error).
+// is not possible the names stay in memory (ServeResult::spill_error).  `server` is who this is: its further
+// lines may join (stripe_door.h); empty: none may.
 ServeResult serve_tree(const TreeRoots& consented, int in_fd, int out_fd, const Deadlines& deadlines = {},
-                       const std::string& temporary = "/tmp", const ServeHooks& hooks = {});
+                       const std::string& temporary = "/tmp", const ServeHooks& hooks = {},
+                       const std::string& server = {});
 
 }  // namespace bk::agent

@@ -40,11 +40,13 @@ WalkContext& reporting_to(TreeSession& session, WalkContext& context, Line& line
 }  // namespace
 
 TreeSession::TreeSession(Line& line, WalkContext& context, const ChunkerParams& params,
-                         const std::vector<std::string>& features)
+                         const std::vector<std::string>& features, std::string server)
     : line_(line),
       context_(context),
       windows_(pull::has_feature(features, pull::kFeatureWindows)),
       resume_(pull::has_feature(features, pull::kFeatureResume)),
+      stripes_(pull::has_feature(features, pull::kFeatureStripes)),
+      server_(std::move(server)),
       batcher_(line, [this] { receive_one(); }),
       reader_(context, batcher_, old_, line, params),
       walker_(reporting_to(*this, context, line)) {}
@@ -92,6 +94,8 @@ void TreeSession::dispatch(const pull::Frame& frame) {
       return on_wants(pull::decode_wants(frame.payload));
     case pull::FrameType::Need:
       return batcher_.answer(pull::decode_need(frame.payload));
+    case pull::FrameType::Stripes:
+      return on_stripes(pull::decode_stripes(frame.payload));
     case pull::FrameType::Continue:
       return on_continue(pull::decode_continue(frame.payload));
     case pull::FrameType::OldFiles:
@@ -135,6 +139,12 @@ void TreeSession::on_continue(const pull::Continue& message) {
       throw Error(Kind::Protocol, "the server has the beginning of an entry that has no content");
   }
   page->begun = message.files;
+}
+
+void TreeSession::on_stripes(const pull::Stripes& message) {
+  if (!std::exchange(stripes_, false))
+    throw Error(Kind::Protocol, "the server asks for stripes unagreed, or twice");
+  line_.send(pull::FrameType::Tickets, pull::Tickets{line_.open_stripes(message.count, server_)});
 }
 
 void TreeSession::on_windows(const pull::Frame& frame) {

@@ -22,7 +22,7 @@ namespace bk::agent {
 class TreeSession {
  public:
   TreeSession(Line& line, WalkContext& context, const ChunkerParams& params,
-              const std::vector<std::string>& features);
+              const std::vector<std::string>& features, std::string server);
   // Until the whole tree was walked and everything wanted was sent; ends with Done.
   void run();
   [[nodiscard]] const FileReader& reader() const { return reader_; }
@@ -77,11 +77,13 @@ class TreeSession {
   void on_continue(const pull::Continue& message);
   void on_wants(const pull::Wants& message);
   void on_windows(const pull::Frame& frame);
+  void on_stripes(const pull::Stripes& message);
   void send_done();
 
   Line& line_;
   WalkContext& context_;
-  bool windows_, resume_;  // features in use
+  bool windows_, resume_, stripes_;  // features in use; stripes only until they were asked for
+  std::string server_;
   Batcher batcher_;
   OldContents old_;
   FileReader reader_;

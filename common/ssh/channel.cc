@@ -45,7 +45,12 @@ void Channel::Impl::open(Starts what, const std::string& name) {
   (void)ssh_set_channel_callbacks(channel.get(), &callbacks);
   const Deadline deadline(session->idle);
   const auto step = [&](std::string_view doing, auto&& call) {
-    if (session->complete(doing, deadline, call) == SSH_OK) return;
+    const auto asked = std::chrono::steady_clock::now();
+    const bool done = session->complete(doing, deadline, call) == SSH_OK;
+    const auto took = std::chrono::steady_clock::now() - asked;
+    session->round_trip =
+        std::min(session->round_trip, std::chrono::duration_cast<std::chrono::microseconds>(took));
+    if (done) return;
     if (!session->alive()) throw session->broken(doing);
     throw Error(Kind::Refused, session->where + ": " + std::string(doing) + ": " +
                                    quoted(ssh_get_error(session->session.get())));
@@ -57,7 +62,7 @@ void Channel::Impl::open(Starts what, const std::string& name) {
   } else {
     step("starting the command", [&] { return ssh_channel_request_exec(channel.get(), name.c_str()); });
   }
-  if (!session->pace) widen_window(channel.get());
+  if (!session->pace) widen_window(channel.get(), session->window);
 }
 
 bool Channel::Impl::writable() const {
@@ -89,20 +94,20 @@ Error Channel::Impl::broken(std::string_view doing) const {
 // libssh widens the window only as a side of a read that asks for more than the window.  Asked of standard
 // error, whose bytes never stay (on_data takes all), such a read copies nothing; the window is the channel's,
 // for both.  What lies unread counts, so that a slow reader never holds more than about one window.
-void widen_window(ssh_channel channel, std::size_t received) {
+void widen_window(ssh_channel channel, std::size_t window, std::size_t received) {
   const int kept = ssh_channel_poll(channel, 0);
   if (kept < 0) return;
   const std::size_t unread = received + static_cast<std::size_t>(kept);
-  if (unread > kWindow / 2) return;
+  if (unread > window / 2) return;
   char none = 0;
-  (void)ssh_channel_read_timeout(channel, &none, kWindow - static_cast<std::uint32_t>(unread), 1, 0);
+  (void)ssh_channel_read_timeout(channel, &none, static_cast<std::uint32_t>(window - unread), 1, 0);
 }
 
 void Window::was_read(ssh_channel channel, std::size_t bytes, std::size_t received) {
   since_widened_ += bytes;
-  if (since_widened_ < kWindow / 8) return;
+  if (since_widened_ < most_ / 8) return;
   since_widened_ = 0;
-  widen_window(channel, received);
+  widen_window(channel, most_, received);
 }
 
 std::size_t Received::put(const char* data, std::size_t bytes) {

@@ -66,6 +66,8 @@ struct Session::Impl {
   std::chrono::milliseconds idle{60000};
   Pulse pulse;
   std::optional<Pace> pace;  // only when there is a limit
+  std::size_t window = 0;
+  std::chrono::microseconds round_trip = std::chrono::hours(1);
 
   Impl() = default;
   Impl(const Impl&) = delete;
@@ -106,20 +108,21 @@ struct Session::Impl {
   void work(const Deadline& deadline);
 };
 
-// What the far side may have on its way to us.  libssh itself never asks for more than 1.28 MB, which is
-// 11 MB/s at a round trip of 50 ms; this is 130 MB/s there.
+// What the far side may have on its way to us at most.  libssh itself never asks for more than 1.28 MB, which
+// is 11 MB/s at a round trip of 50 ms; this is 130 MB/s there.
 inline constexpr std::uint32_t kWindow = 8U << 20U;
 // Asks for all of it.  The channel's standard error must go to a callback that takes everything.
 // `received`: unread bytes that libssh does not know of.
-void widen_window(ssh_channel channel, std::size_t received = 0);
+void widen_window(ssh_channel channel, std::size_t window = kWindow, std::size_t received = 0);
 
 // Widens the window again whenever an eighth of it was read.
 class Window {
  public:
+  explicit Window(std::size_t most = kWindow) : most_(most) {}
   void was_read(ssh_channel channel, std::size_t bytes, std::size_t received = 0);
 
  private:
-  std::size_t since_widened_ = 0;
+  std::size_t most_, since_widened_ = 0;
 };
 
 // What came and was not read yet: taken out of libssh at once, because libssh gives nothing more once the
@@ -149,7 +152,7 @@ struct Channel::Impl {
   Window window;
   Received received;
 
-  explicit Impl(std::shared_ptr<Session::Impl> s) : session(std::move(s)) {}
+  explicit Impl(std::shared_ptr<Session::Impl> s) : session(std::move(s)), window(session->window) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() { forget(channel.get()); }

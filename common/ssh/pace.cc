@@ -52,6 +52,7 @@ Fd open_file(const std::string& path) {
 Pace::Pace(const Bandwidth& limit) : rate_(std::max<std::uint64_t>(limit.bytes_per_second, 1)) {
   const Fd fd = open_file(limit.file);
   page_ = ::mmap(nullptr, kFileBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  (void)::flock(fd.get(), LOCK_UN);  // the mapping keeps the file open, and with it the lock
   if (page_ == MAP_FAILED) throw sys_error(errno, "mapping " + quoted(limit.file));
 }
 

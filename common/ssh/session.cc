@@ -278,6 +278,7 @@ Session::Session(const Endpoint& endpoint) : impl_(std::make_shared<Impl>()) {
   Impl& impl = *impl_;
   impl.where = shown(endpoint.address);
   impl.idle = endpoint.idle_timeout;
+  impl.window = std::min<std::size_t>(endpoint.window, kWindow);
   impl.session.reset(ssh_new());
   if (!impl.session) throw std::bad_alloc();
   if (endpoint.bandwidth.bytes_per_second != 0) impl.pace.emplace(endpoint.bandwidth);
@@ -309,6 +310,8 @@ std::unique_ptr<Channel> Session::subsystem(const std::string& name) {
   impl->open(Channel::Impl::Starts::Subsystem, name);
   return std::unique_ptr<Channel>(new Channel(std::move(impl)));
 }
+
+std::chrono::microseconds Session::round_trip() const { return impl_->round_trip; }
 
 bool Session::alive() const { return impl_ != nullptr && impl_->alive(); }
 

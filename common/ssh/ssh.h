@@ -38,6 +38,7 @@ struct Endpoint {
   // After this long without a byte the far side's SSH is asked for a sign of life; when it gives none to four
   // in a row, whoever waits for the line gets Transient: within a minute.
   std::chrono::milliseconds probe{10000};
+  std::size_t window = 8U << 20U;  // bytes that may be on their way to us on one channel; at most that
 };
 
 class Channel;
@@ -57,6 +58,9 @@ class Session {
   [[nodiscard]] std::unique_ptr<Channel> subsystem(const std::string& name);
   // False once the line broke: nothing more goes over this session.
   [[nodiscard]] bool alive() const;
+  // The shortest time between a question and its answer when channels were opened: a round trip, and what the
+  // far side took.
+  [[nodiscard]] std::chrono::microseconds round_trip() const;
 
   struct Impl;
 

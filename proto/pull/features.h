@@ -10,8 +10,10 @@ namespace bk::pull {
 inline constexpr std::string_view kFeatureHeartbeat = "heartbeat";
 inline constexpr std::string_view kFeatureResume = "resume";
 inline constexpr std::string_view kFeatureWindows = "windows";
+// Named only by a server that is going to use it, and by an agent that can let stripes join.
+inline constexpr std::string_view kFeatureStripes = "stripes";
 
-// What this version understands, as its hello names it.
+// What this version understands and always names in its hello: all but stripes.
 [[nodiscard]] std::vector<std::string> known_features();
 // Those of `offered` that this version understands: what an agent answers.
 [[nodiscard]] std::vector<std::string> common_features(const std::vector<std::string>& offered);

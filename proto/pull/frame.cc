@@ -28,6 +28,8 @@ constexpr auto kRows = std::to_array<Row>({
     {FrameType::Need, "Need", 4 * kKiB},
     {FrameType::Heartbeat, "Heartbeat", 0},
     {FrameType::Continue, "Continue", kKiB},
+    {FrameType::Stripes, "Stripes", 8},
+    {FrameType::Go, "Go", 0},
     {FrameType::OldFiles, "OldFiles", kKiB},
     {FrameType::OldContent, "OldContent", 8 * kKiB},
     {FrameType::Signatures, "Signatures", 64 * kKiB},
@@ -43,6 +45,9 @@ constexpr auto kRows = std::to_array<Row>({
     {FrameType::KeepAlive, "KeepAlive", 0},
     {FrameType::Done, "Done", 256},
     {FrameType::Fail, "Fail", 8 * kKiB},
+    {FrameType::Tickets, "Tickets", 512},
+    {FrameType::Joined, "Joined", 0},
+    {FrameType::StripeEnd, "StripeEnd", 16},
     {FrameType::Delta, "Delta", 9 * kMiB},
 });
 

@@ -13,8 +13,8 @@
 
 namespace bk::pull {
 
-// Server to agent below 0x40, agent to server from 0x40.  Reserved for features to come: 0x10-0x1f and
-// 0x50-0x5f stripes, 0x20-0x2f and 0x60-0x6f windows of changed large files.
+// Server to agent below 0x40, agent to server from 0x40.  By feature: 0x10-0x1f and 0x50-0x5f stripes,
+// 0x20-0x2f and 0x60-0x6f windows of changed large files.
 enum class FrameType : std::uint8_t {
   Hello = 0x01,
   Open = 0x02,
@@ -23,6 +23,8 @@ enum class FrameType : std::uint8_t {
   Need = 0x05,
   Heartbeat = 0x06,
   Continue = 0x07,
+  Stripes = 0x10,
+  Go = 0x11,
   OldFiles = 0x20,
   OldContent = 0x21,
   Signatures = 0x22,
@@ -38,6 +40,9 @@ enum class FrameType : std::uint8_t {
   KeepAlive = 0x4a,
   Done = 0x4b,
   Fail = 0x4c,
+  Tickets = 0x50,
+  Joined = 0x51,
+  StripeEnd = 0x52,
   Delta = 0x60,
 };
 

@@ -39,6 +39,9 @@ inline constexpr std::size_t kMaxReportPathBytes = 4096;      // longer paths ar
 inline constexpr std::size_t kMaxReports = 1000;              // Skipped messages; beyond, only counted
 inline constexpr std::size_t kMaxDepth = 65536;
 inline constexpr std::size_t kMaxContinued = 16;  // files in one Continue
+// Feature "stripes":
+inline constexpr std::size_t kMaxStripes = 8;
+inline constexpr std::size_t kMaxOwedBatches = 48;  // needed and not here: above, no Need is sent
 // Feature "windows":
 inline constexpr std::size_t kSaltBytes = 16;
 inline constexpr unsigned kOldIdBits = 56;                    // of a chunk id, salted (old_id())
@@ -122,6 +125,41 @@ struct Heartbeat {  // feature "heartbeat": nothing else to say for a while; bou
 };
 [[nodiscard]] std::string encode(const Heartbeat& message);
 [[nodiscard]] Heartbeat decode_heartbeat(std::string_view payload);
+
+// Feature "stripes": further lines of the same pull, which carry nothing but Groups.
+
+struct Stripes {            // server to agent, once: so many lines would pay
+  std::uint64_t count = 0;  // 1 to kMaxStripes
+  bool operator==(const Stripes&) const = default;
+};
+[[nodiscard]] std::string encode(const Stripes& message);
+[[nodiscard]] Stripes decode_stripes(std::string_view payload);
+
+struct Go {  // server to agent, on a stripe: it is counted on from now on
+  bool operator==(const Go&) const = default;
+};
+[[nodiscard]] std::string encode(const Go& message);
+[[nodiscard]] Go decode_go(std::string_view payload);
+
+struct Tickets {  // agent to server, the answer to Stripes: one for each that may join, perhaps none
+  std::vector<Digest> tickets;
+  bool operator==(const Tickets&) const = default;
+};
+[[nodiscard]] std::string encode(const Tickets& message);
+[[nodiscard]] Tickets decode_tickets(std::string_view payload);
+
+struct Joined {  // agent to server, the first on a stripe
+  bool operator==(const Joined&) const = default;
+};
+[[nodiscard]] std::string encode(const Joined& message);
+[[nodiscard]] Joined decode_joined(std::string_view payload);
+
+struct StripeEnd {           // agent to server, the last on a stripe
+  std::uint64_t groups = 0;  // sent before on this stripe
+  bool operator==(const StripeEnd&) const = default;
+};
+[[nodiscard]] std::string encode(const StripeEnd& message);
+[[nodiscard]] StripeEnd decode_stripe_end(std::string_view payload);
 
 // Feature "windows", server to agent: what the old version of a wanted file consisted of.
 

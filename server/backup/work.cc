@@ -183,6 +183,7 @@ class Work {
     around.checkpoint_every = worker_.config.limits.checkpoint;
     around.checkpoint_bytes = checkpoint_bytes();
     around.rules = rules.leave_out;
+    around.stripes = worker_.config.limits.stripes;
     pull::Pulled pulled = with_progress(driver, around);
     crash_point("backup.pulled");
     const store::SnapshotRecord record = writer->commit(record_of(pulled, began));

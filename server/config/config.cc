@@ -36,6 +36,9 @@ constexpr ConfigKey kSchema[] = {
      "a pull without any progress for this long is suspended, or has failed when nothing came"},
     {"limits.checkpoint", ConfigType::Duration, "3m",
      "how often the pull of a tree notes what it has, for the case that it is cut; 1s to 1h"},
+    {"limits.stripes", ConfigType::Number, "3",
+     "further SSH connections for the content of a tree when the client is far (a round trip above 10 ms); 0 "
+     "(none) to 8"},
     {"limits.overdue", ConfigType::Number, "3",
      "periods without a success after which a source is overdue, see backline-conf.md; 0 (never) to 1000"},
 };
@@ -104,6 +107,7 @@ ServerConfig parse_config(std::string_view text, const std::string& file, const 
   if (out.limits.checkpoint > std::chrono::hours(1))
     values.refuse({"limits", "checkpoint"},
                   "must not be longer than \"1h\": a cut would cost as much reading");
+  out.limits.stripes = static_cast<unsigned>(number_within(values, {"limits", "stripes"}, 0, 8));
   out.limits.overdue = static_cast<unsigned>(number_within(values, {"limits", "overdue"}, 0, 1000));
   return out;
 }

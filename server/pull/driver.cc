@@ -51,8 +51,13 @@ Pulled pull_directory(const Job& job, Surroundings& around) {
   ssh::Session session(around.endpoint);
   const std::unique_ptr<ssh::Channel> channel = session.exec("backline tree");
   ChannelStream stream(*channel);
-  PullReport report = pull_tree(stream, around.store, around.writer, around.previous, job.request.place,
-                                options_for(job, around));
+  PullOptions options = options_for(job, around);
+  if (is_far(session.round_trip())) {
+    options.stripes = around.stripes;
+    options.open_stripe = stripes_over_ssh(around.endpoint);
+  }
+  PullReport report =
+      pull_tree(stream, around.store, around.writer, around.previous, job.request.place, options);
   Pulled out;
   out.root = std::move(report.root);
   out.files = report.files;

@@ -49,6 +49,7 @@ struct Surroundings {
   std::chrono::milliseconds checkpoint_every{std::chrono::minutes(3)};
   std::uint64_t checkpoint_bytes = 0;  // not 0: also whenever so many bytes came
   TreeRules rules = {};                // of a client without an agent
+  unsigned stripes = 0;                // further lines to a far agent, at most
   bool progressed = false;             // set by a driver: the next pull of the source has less to do
 };
 

@@ -8,13 +8,15 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace bk::ssh {
 class Channel;
-}
+struct Endpoint;
+}  // namespace bk::ssh
 
 namespace bk::pull {
 
@@ -51,6 +53,21 @@ class ChannelStream final : public ByteStream {
 
  private:
   ssh::Channel& channel_;
+};
+
+// A session of its own with one command, and the stream to it.
+class SessionStream final : public ByteStream {
+ public:
+  SessionStream(const ssh::Endpoint& endpoint, const std::string& command);
+  ~SessionStream() override;
+  [[nodiscard]] std::size_t read(void* buffer, std::size_t size, Millis deadline) override;
+  [[nodiscard]] std::size_t try_read(void* buffer, std::size_t size) override;
+  [[nodiscard]] bool wait(Millis limit) override;
+  void write(std::string_view bytes, Millis deadline) override;
+  [[nodiscard]] std::optional<int> exit_status(Millis deadline) override;
+
+ private:
+  std::unique_ptr<ssh::Channel> channel_;  // keeps its session
 };
 
 // Two descriptors (pipes, a socket pair), with what tells the exit status of the process behind them.

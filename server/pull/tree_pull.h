@@ -5,6 +5,7 @@
 // memory is bounded by constants.
 #pragma once
 
+#include "common/digest/sha256.h"
 #include "common/tree/entry.h"
 #include "server/pull/progress.h"
 #include "server/pull/stream.h"
@@ -14,11 +15,21 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace bk::pull {
+
+// Opens a further line to the same agent, which is to be asked for "backline stripe <64 hex digits>".  Called
+// in a thread of its own, which alone uses what it returns; its failure harms nobody.
+using OpenStripe = std::function<std::unique_ptr<ByteStream>(const Digest& ticket)>;
+
+// By SSH: sessions with the agent's own key and command.  `endpoint` as for the line itself.
+[[nodiscard]] OpenStripe stripes_over_ssh(const ssh::Endpoint& endpoint);
+// Whether further lines pay at this round trip: with a near agent one carries what both processors can.
+[[nodiscard]] bool is_far(std::chrono::microseconds round_trip);
 
 struct PullOptions {
   Millis idle{std::chrono::seconds(60)};              // no byte from the agent
@@ -35,6 +46,9 @@ struct PullOptions {
   std::function<void(const Entry& root)> checkpoint;
   Millis checkpoint_every{std::chrono::minutes(3)};
   std::uint64_t checkpoint_bytes = 0;  // not 0: also whenever so many bytes came
+  unsigned stripes = 0;                // so many further lines pay; 0: none are asked for
+  OpenStripe open_stripe;
+  std::uint64_t stripes_after = 8U << 20U;  // bytes of content: a short pull does not need them
 };
 
 struct PullReport {
@@ -51,7 +65,8 @@ struct PullReport {
   std::uint64_t same_directories = 0, wanted_directories = 0;
   std::uint64_t read_files = 0, read_bytes = 0;  // opened by the agent
   std::uint64_t received_bytes = 0, sent_bytes = 0;
-  std::string agent;  // program and version
+  unsigned stripes = 0;  // further lines that joined
+  std::string agent;     // program and version
 };
 
 // Pulls `root` (the path as queued by the client).  `previous` is the newest snapshot of the same source, if

@@ -1,5 +1,5 @@
 // Pulls one tree twice into a new store through a local agent process and prints what each run cost:
-//   tree_pull_bench SOURCE STORE [RUNS [DELAY_MS]]
+//   tree_pull_bench SOURCE STORE [RUNS [DELAY_MS [STRIPES]]]
 // Without a delay there is no SSH in between: what is measured is walking, reading, hashing, compressing,
 // verifying and storing.  With one, a private sshd and a long way to it are; the agent's CPU is not counted.
 #include "common/error/error.h"
@@ -34,9 +34,10 @@ long peak_kib(int who) {
 // The agent behind a private sshd and a long way.
 class FarAgent {
  public:
-  FarAgent(const std::string& source, const std::string& delay)
-      : sshd_({"command=\"" BK_TREE_AGENT " " + source + "\" ", {}, {}}),
-        way_(sshd_.port(), {"--delay", delay}) {}
+  FarAgent(const std::string& source, const std::string& delay, unsigned stripes)
+      : sshd_({"command=\"" BK_TREE_AGENT " --server bench " + source + "\" ", {}, {}}),
+        way_(sshd_.port(), {"--delay", delay}),
+        stripes_(stripes) {}
   bk::pull::PullReport pull(bk::store::Store& store, bk::store::Writer& writer,
                             const std::optional<bk::store::SnapshotRecord>& previous,
                             const std::string& source) {
@@ -45,12 +46,16 @@ class FarAgent {
     bk::ssh::Session session(endpoint);
     const auto channel = session.exec("backline tree");
     bk::pull::ChannelStream stream(*channel);
-    return bk::pull::pull_tree(stream, store, writer, previous, source);
+    bk::pull::PullOptions options;
+    if (bk::pull::is_far(session.round_trip())) options.stripes = stripes_;
+    options.open_stripe = bk::pull::stripes_over_ssh(endpoint);
+    return bk::pull::pull_tree(stream, store, writer, previous, source, options);
   }
 
  private:
   bk::test::Sshd sshd_;
   bk::test::LongWay way_;
+  unsigned stripes_;
 };
 
 }  // namespace
@@ -60,7 +65,7 @@ int main(int argc, char** argv) {
   const std::string source = argv[1];
   const auto store = bk::store::Store::open(argv[2], true);
   std::optional<FarAgent> far;
-  if (argc > 4) far.emplace(source, argv[4]);
+  if (argc > 4) far.emplace(source, argv[4], argc > 5 ? static_cast<unsigned>(std::atoi(argv[5])) : 3);
   std::printf(
       "run  wall s  agent CPU s  server CPU s  wire MB  files read  stored MB  agent MiB  server MiB\n");
   for (int run = 1; run <= (argc > 3 ? std::atoi(argv[3]) : 2); ++run) {

@@ -131,6 +131,8 @@ std::vector<PullSample> pull_samples() {
       {"Need", FrameType::Need, encode(Need{3, bits({true})})},
       {"Continue", FrameType::Continue, encode(Continue{4, {{3, 1ULL << 30U}, {5, 40U << 20U}}})},
       {"Heartbeat", FrameType::Heartbeat, encode(Heartbeat{})},
+      {"Stripes", FrameType::Stripes, encode(Stripes{3})},
+      {"Go", FrameType::Go, encode(Go{})},
       {"OldFiles", FrameType::OldFiles, encode(OldFiles{4, "sixteen of salt!", bits({false, true})})},
       {"OldContent", FrameType::OldContent, encode(OldContent{4, 1, true, {0, 0x00cdef0123456789ULL}})},
       {"Signatures", FrameType::Signatures, encode(sample_signatures())},
@@ -146,6 +148,9 @@ std::vector<PullSample> pull_samples() {
       {"KeepAlive", FrameType::KeepAlive, encode(KeepAlive{})},
       {"Done", FrameType::Done, encode(Done{100, 10, 2, 1, 1U << 20U, 1, 0, 5, 4096})},
       {"Fail", FrameType::Fail, encode(Fail{7, "reading: Input/output error"})},
+      {"Tickets", FrameType::Tickets, encode(Tickets{{sample_id(1), sample_id(33)}})},
+      {"Joined", FrameType::Joined, encode(Joined{})},
+      {"StripeEnd", FrameType::StripeEnd, encode(StripeEnd{300})},
       {"Delta", FrameType::Delta, encode(Delta{3, {3, 0}, raw_group("content")})},
   };
 }
@@ -166,6 +171,10 @@ std::string recode(FrameType type, std::string_view payload) {
       return encode(decode_continue(payload));
     case FrameType::Heartbeat:
       return encode(decode_heartbeat(payload));
+    case FrameType::Stripes:
+      return encode(decode_stripes(payload));
+    case FrameType::Go:
+      return encode(decode_go(payload));
     case FrameType::OldFiles:
       return encode(decode_old_files(payload));
     case FrameType::OldContent:
@@ -197,6 +206,12 @@ std::string recode(FrameType type, std::string_view payload) {
       return encode(decode_done(payload));
     case FrameType::Fail:
       return encode(decode_fail(payload));
+    case FrameType::Tickets:
+      return encode(decode_tickets(payload));
+    case FrameType::Joined:
+      return encode(decode_joined(payload));
+    case FrameType::StripeEnd:
+      return encode(decode_stripe_end(payload));
     case FrameType::Delta:
       return encode(decode_delta(payload));
   }

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kReadBytes = 256U << 10U;
 constexpr Millis kSlice{1000};
+constexpr Millis kStripeSlice{5};     // two things to wait for: the line, and after that the stripes
+constexpr Millis kRescueLimit{2000};  // for what came over lines of which one is broken
 
 [[noreturn]] void throw_late() { throw Error(Kind::Cancelled, "the pull took longer than its time limit"); }
 
@@ -60,17 +62,24 @@ void AgentLine::flush() {
   out_.clear();
 }
 
-// In slices, between which the heart beats.
-void AgentLine::wait_for_bytes() {
-  const Millis slice = std::clamp(options_.heartbeat / 4, Millis(1), kSlice);
+// Between two slices of waiting: deadlines, and the heart beats.
+void AgentLine::wait_a_moment(std::chrono::steady_clock::time_point until) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now > until) throw Error(Kind::Transient, "the agent said nothing until the deadline");
+  if (now > end_) throw_late();
+  if (options_.poll) options_.poll();
+  heart_.beat();
+}
+
+// False: a stripe has something.
+bool AgentLine::wait_for_bytes() {
+  const Millis slice = std::clamp(options_.heartbeat / 4, Millis(1), stripes_ ? kStripeSlice : kSlice);
   const auto until = std::chrono::steady_clock::now() + options_.idle;
   while (!stream_.wait(slice)) {
-    const auto now = std::chrono::steady_clock::now();
-    if (now > until) throw Error(Kind::Transient, "the agent said nothing until the deadline");
-    if (now > end_) throw_late();
-    if (options_.poll) options_.poll();
-    heart_.beat();
+    if (stripes_ && stripes_->ready()) return false;
+    wait_a_moment(until);
   }
+  return true;
 }
 
 void AgentLine::fill() {
@@ -78,7 +87,7 @@ void AgentLine::fill() {
   const std::unique_lock lock(heart_.line());
   std::size_t got = stream_.try_read(buffer_.data(), buffer_.size());
   if (got == 0) {
-    wait_for_bytes();
+    if (!wait_for_bytes()) return stripes_->check();
     got = stream_.read(buffer_.data(), buffer_.size(), options_.idle);
     if (got == 0) broken_off();
   }
@@ -89,9 +98,10 @@ void AgentLine::fill() {
 Frame AgentLine::receive() {
   for (;;) {
     if (std::chrono::steady_clock::now() > end_) throw_late();
-    auto frame = decoder_.next();
+    auto frame = stripes_ ? stripes_->take() : std::nullopt;
+    if (!frame) frame = decoder_.next();
     if (!frame) {
-      if (pace_.too_slow(std::chrono::steady_clock::now(), received_bytes_, !decoder_.empty()))
+      if (pace_.too_slow(std::chrono::steady_clock::now(), received_bytes(), !decoder_.empty()))
         throw Error(Kind::Cancelled, "less than 64 KiB came in five minutes");
       flush();
       fill();
@@ -112,6 +122,52 @@ Frame AgentLine::receive() {
       throw Error(kind_of(fail.kind), fmt::format("the agent gave up: {}", quoted(fail.text)));
     }
     return std::move(*frame);
+  }
+}
+
+// Stripes.
+
+void AgentLine::hold_needs(bool yes) {
+  if (hold_needs_ && !yes) out_ += std::exchange(held_needs_, {});
+  hold_needs_ = yes;
+}
+
+void AgentLine::content_came(std::size_t bytes) {
+  content_bytes_ += bytes;
+  if (!stripes_agreed_ || stripes_asked_ || content_bytes_ < options_.stripes_after) return;
+  stripes_asked_ = true;
+  send(FrameType::Stripes, Stripes{std::min<std::uint64_t>(options_.stripes, kMaxStripes)});
+}
+
+void AgentLine::open_stripes(const Tickets& message) {
+  if (!stripes_asked_ || stripes_ || message.tickets.size() > options_.stripes)
+    throw Error(Kind::Protocol, "the agent sends Tickets that nobody asked for");
+  stripes_ = std::make_unique<StripeLines>(options_.open_stripe, message.tickets, options_.idle);
+}
+
+std::optional<Frame> AgentLine::receive_late() {
+  if (!stripes_) return std::nullopt;
+  stripes_->close();
+  flush();
+  const std::unique_lock lock(heart_.line());
+  for (const auto until = std::chrono::steady_clock::now() + options_.idle;; wait_a_moment(until)) {
+    if (auto frame = stripes_->take()) {
+      ++frames_;
+      return frame;
+    }
+    stripes_->check();
+    if (stripes_->over()) return std::nullopt;
+    stripes_->wait(std::clamp(options_.heartbeat / 4, Millis(1), kSlice));
+  }
+}
+
+std::optional<Frame> AgentLine::rescue() {
+  if (!stripes_) return std::nullopt;
+  stripes_->give_up();
+  const auto until = std::chrono::steady_clock::now() + kRescueLimit;
+  for (;; stripes_->wait(kStripeSlice)) {
+    if (auto frame = stripes_->take()) return frame;
+    if (stripes_->over() || std::chrono::steady_clock::now() > until) return std::nullopt;
   }
 }
 

@@ -226,7 +226,7 @@ void ContentIntake::ask_for(const std::vector<store::ChunkRef>& chunks) {
   ids.reserve(chunks.size());
   for (const store::ChunkRef& chunk : chunks) ids.push_back(chunk.id);
   const std::vector<bool> owned = writer_.possession().has(ids);
-  if (open_.size() >= kMaxOpenBatches)
+  if (open_.size() >= (line_.has_stripes() ? kMaxOwedBatches : 0) + kMaxOpenBatches)
     throw Error(Kind::Protocol,
                 "the agent leaves more recipes without their content than the protocol allows");
   Need need{next_batch_ - 1, {}};
@@ -240,6 +240,7 @@ void ContentIntake::ask_for(const std::vector<store::ChunkRef>& chunks) {
   line_.send(FrameType::Need, need);
   open_.push_back(std::move(batch));
   drop_complete();
+  line_.hold_needs(line_.has_stripes() && open_.size() >= kMaxOwedBatches);
 }
 
 void ContentIntake::drop_complete() {
@@ -247,10 +248,12 @@ void ContentIntake::drop_complete() {
 }
 
 ContentIntake::Batch& ContentIntake::due(std::uint64_t number) {
-  if (open_.empty() || open_.front().number != number) {
+  const auto right = [&](const Batch& batch) { return batch.number == number && !batch.needed.empty(); };
+  const auto first = line_.has_stripes() ? std::find_if(open_.begin(), open_.end(), right) : open_.begin();
+  if (first == open_.end() || first->number != number) {
     throw Error(Kind::Protocol, "a Group or Delta that was not asked for, or not now");
   }
-  return open_.front();
+  return *first;
 }
 
 void ContentIntake::stored(Batch& batch) {
@@ -258,6 +261,7 @@ void ContentIntake::stored(Batch& batch) {
   batch.needed.clear();
   drop_complete();
   finish_tails();
+  line_.hold_needs(line_.has_stripes() && open_.size() >= kMaxOwedBatches);
 }
 
 void ContentIntake::group(const Group& message) {

@@ -63,12 +63,19 @@ class Pull {
     line_.when_bytes_come([this] { tell(); });
     for (;;) {
       Frame frame = line_.receive();
-      if (frame.type == FrameType::Done) return finish(decode_done(frame.payload));
-      handle(frame);
-      old_.pump();
-      keeper_.advance(content_.complete_batches());
+      if (frame.type == FrameType::Done) {
+        while (const auto late = line_.receive_late()) handle_and_store(*late);
+        return finish(decode_done(frame.payload));
+      }
+      handle_and_store(frame);
       if (checkpoint_is_due()) checkpoint();
     }
+  }
+
+  void handle_and_store(const Frame& frame) {
+    handle(frame);
+    old_.pump();
+    keeper_.advance(content_.complete_batches());
   }
 
   [[nodiscard]] bool checkpoint_is_due() const {
@@ -90,6 +97,10 @@ class Pull {
   // The error that ended the pull is the one to be told.
   void keep_what_is_there() noexcept {
     try {
+      while (const auto frame = line_.rescue()) content_.group(decode_group(frame->payload));
+    } catch (const std::exception&) {
+    }
+    try {
       checkpoint();
     } catch (const std::exception&) {
     }
@@ -106,7 +117,10 @@ class Pull {
       case FrameType::Recipe:
         return content_.recipe(decode_recipe(frame.payload));
       case FrameType::Group:
+        line_.content_came(frame.payload.size());
         return content_.group(decode_group(frame.payload));
+      case FrameType::Tickets:
+        return line_.open_stripes(decode_tickets(frame.payload));
       case FrameType::Delta:
         return content_.delta(decode_delta(frame.payload));
       case FrameType::Skipped:
@@ -162,6 +176,7 @@ class Pull {
     report_.read_bytes = done.read_bytes;
     report_.received_bytes = line_.received_bytes();
     report_.sent_bytes = line_.sent_bytes();
+    report_.stripes = line_.stripes();
     return std::move(report_);
   }
 
@@ -184,9 +199,10 @@ class Pull {
   ChunkId noted_node_ = options_.begun ? options_.begun->node : ChunkId{};
 };
 
-AgentHello greet(AgentLine& line, const store::Store& store, const std::string& root) {
-  line.send(FrameType::Hello,
-            Hello{kVersion, known_features(), store.chunker(), kIdAlgorithmSha256, kDomainPlain});
+AgentHello greet(AgentLine& line, const store::Store& store, const std::string& root, bool stripes) {
+  std::vector<std::string> offered = known_features();
+  if (stripes) offered.emplace_back(kFeatureStripes);
+  line.send(FrameType::Hello, Hello{kVersion, offered, store.chunker(), kIdAlgorithmSha256, kDomainPlain});
   line.send(FrameType::Open, Open{root});
   AgentHello hello = decode_agent_hello(line.expect(FrameType::AgentHello).payload);
   if (hello.version != kVersion) {
@@ -194,10 +210,11 @@ AgentHello greet(AgentLine& line, const store::Store& store, const std::string& 
                 fmt::format("the agent speaks version {} of the tree protocol", hello.version));
   }
   for (const std::string& feature : hello.features) {
-    if (!has_feature(known_features(), feature))
+    if (!has_feature(offered, feature))
       throw Error(Kind::Protocol, "the agent uses a feature that was not offered");
   }
   if (has_feature(hello.features, kFeatureHeartbeat)) line.start_heart();
+  if (has_feature(hello.features, kFeatureStripes)) line.agree_on_stripes();
   (void)decode_opened(line.expect(FrameType::Opened).payload);
   return hello;
 }
@@ -210,7 +227,7 @@ PullReport pull_tree(ByteStream& stream, store::Store& store, store::Writer& wri
   AgentLine line(stream, options);
   std::optional<Entry> old_root;
   if (previous && previous->root.type == EntryType::Directory) old_root = previous->root;
-  const AgentHello agent = greet(line, store, root);
+  const AgentHello agent = greet(line, store, root, options.stripes > 0 && options.open_stripe);
   const bool doubt = previous && store.suffers(previous->id);
   Pull pull(line, store, writer, std::move(old_root), doubt, options, agent.features);
   PullReport report = pull.run();

@@ -23,6 +23,12 @@ namespace {
 TEST(AgentCommand, OnlyThreeCommandsAreKnownByteForByte) {
   EXPECT_EQ(parse_command("backline tree")->verb, AgentCommand::Verb::Tree);
   EXPECT_EQ(parse_command("backline sftp")->verb, AgentCommand::Verb::Sftp);
+  const std::string ticket(64, '5');
+  EXPECT_EQ(parse_command("backline stripe " + ticket)->verb, AgentCommand::Verb::Stripe);
+  EXPECT_EQ(parse_command("backline stripe " + ticket)->ticket.hex(), ticket);
+  for (const std::string& bad :
+       {ticket + "5", ticket.substr(1), std::string(), " " + ticket, std::string(64, 'F')})
+    EXPECT_FALSE(parse_command("backline stripe " + bad)) << bad;
   EXPECT_EQ(parse_command("git-upload-pack '/srv/a b.git'")->path, "/srv/a b.git");
   EXPECT_EQ(parse_command("git-upload-pack '/it'\\''s'")->path, "/it's");
   for (const char* bad : {"",
