@@ -142,7 +142,8 @@ FileReader::FileReader(WalkContext& context, Batcher& batcher, OldContents& old,
 
 std::vector<Xattr> FileReader::attributes(int fd, std::string_view path, std::string_view name) {
   XattrResult result = read_xattrs(fd);
-  if (result.error != 0) context_.report(pull::SkipReason::Xattr, result.error, join_below(path, name));
+  attributes_lost_ = result.error != 0;
+  if (attributes_lost_) context_.report(pull::SkipReason::Xattr, result.error, join_below(path, name));
   return std::move(result.xattrs);
 }
 
@@ -157,14 +158,19 @@ void FileReader::read(int directory, std::string_view path, const Entry& entry, 
     if (!opened.fd || (!opened.read && fstat(opened.fd.get(), &before) != 0))
       return give_up(path, entry, page, index, errno);
     if (!opened.read) settle(before);
-    const std::uint64_t from = opened.read || !is_still(entry, before) ? 0 : std::exchange(begun, 0);
-    const Attempt done =
-        read_once(opened, {page, index, attributes(opened.fd.get(), path, entry.name)}, from);
+    std::vector<Xattr> xattrs = attributes(opened.fd.get(), path, entry.name);
+    const bool whole = opened.read || attributes_lost_ || !is_still(entry, before);
+    const std::uint64_t from = whole ? 0 : std::exchange(begun, 0);
+    const Attempt done = read_once(opened, {page, index, std::move(xattrs)}, from);
     if (done.outcome == Outcome::Unreadable) {
       context_.report(pull::SkipReason::Unreadable, done.error, join_below(path, entry.name));
       return end(pull::FileStatus::Unreadable, entry, nullptr, 0);
     }
-    if (done.outcome == Outcome::Stable) return end(pull::FileStatus::Ok, entry, &done.after, done.bytes);
+    if (done.outcome == Outcome::Stable) {
+      // Flagged, so that the next run reads it again, and names it again.
+      const auto status = attributes_lost_ ? pull::FileStatus::Changed : pull::FileStatus::Ok;
+      return end(status, entry, &done.after, done.bytes);
+    }
     const bool once_more = from > 0;  // two moments must not be mixed: from its beginning
     if (!once_more && (attempt == kAttempts || static_cast<std::uint64_t>(before.st_size) > kRetryLimit)) {
       context_.report(pull::SkipReason::Changed, 0, join_below(path, entry.name));

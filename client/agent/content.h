@@ -102,8 +102,9 @@ class FileReader {
   Chunker chunker_;
   std::string buffer_;
   std::uint64_t files_ = 0, bytes_ = 0, current_bytes_ = 0;
-  pull::ChunkSum sum_;  // of the file being read, when it has an old version
-  bool kept_ = false;   // some of its chunks were
+  pull::ChunkSum sum_;            // of the file being read, when it has an old version
+  bool attributes_lost_ = false;  // some of those of the file that is read
+  bool kept_ = false;             // some of its chunks were
   std::uint64_t told_base_ = 0;
 };
 

@@ -49,10 +49,15 @@ void DirectoryKeeper::add_children_before(HeldDirectory& directory, std::string_
   }
 }
 
+bool DirectoryKeeper::lost_attributes(const HeldDirectory& directory, const Entry& entry) const {
+  return !held_.attributes_lost.empty() && held_.attributes_lost.contains(path_of(directory, entry.name));
+}
+
 void DirectoryKeeper::store_entry(HeldDirectory& directory, const Entry& entry, bool linked) {
   add_children_before(directory, entry.name);
   if (entry.type == EntryType::Directory || directory.stored_child == entry.name) return;
-  if (entry.unreadable || entry.changed_while_read) directory.clean = false;
+  if (entry.unreadable || entry.changed_while_read || lost_attributes(directory, entry))
+    directory.clean = false;
   directory.writer->add(entry);
   if (entry.type == EntryType::File && !linked) links_.remember(entry);
 }

@@ -22,6 +22,7 @@ class DirectoryKeeper {
  private:
   void store_page(HeldPage& page);
   // `linked`: the content was taken from another name, nothing to remember.
+  [[nodiscard]] bool lost_attributes(const HeldDirectory& directory, const Entry& entry) const;
   void store_entry(HeldDirectory& directory, const Entry& entry, bool linked);
   void add_children_before(HeldDirectory& directory, std::string_view name);
   void keep_same(HeldDirectory& directory);

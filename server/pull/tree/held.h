@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,8 @@ struct Held {
   std::deque<std::unique_ptr<HeldDirectory>> left;  // in the order of their Leave
   std::deque<HeldPage> pages;                       // in the order of their arrival
   ChildSpool spool;
+  // Paths of entries of which an attribute could not be read.
+  std::set<std::string> attributes_lost;
   std::size_t bytes = 0;
   // Counts; more than kMaxHeldBytes throws Protocol.
   void add(std::size_t more);

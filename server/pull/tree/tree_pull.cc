@@ -147,6 +147,7 @@ class Pull {
         message.error != 0 && name != nullptr) {
       reason += fmt::format(":{}", name);
     }
+    if (message.reason == SkipReason::Xattr) held_.attributes_lost.insert(message.path);
     report_.skipped.push_back(
         fmt::format("{} {}", reason, percent_encode(message.path.empty() ? "." : message.path)));
   }

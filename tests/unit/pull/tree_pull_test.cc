@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -49,6 +50,34 @@ TEST(TreePull, FilesOfUpTo512BytesLieInTheTreeItself) {
   EXPECT_EQ(reader.find("a")->content.at(0).kind, Extent::Kind::Inline);
   EXPECT_EQ(reader.find("b")->content.at(0).kind, Extent::Kind::Chunk);
   EXPECT_EQ(world.differences(), "");
+}
+
+// More attributes than one entry may have here; only tmpfs takes so many.
+void give_too_many_attributes(const std::string& path) {
+  const std::string value(65536, 'v');
+  for (int i = 0; i < 17; ++i) {
+    const std::string name = "trusted.a" + std::to_string(i);
+    ASSERT_EQ(::lsetxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0), 0);
+  }
+}
+
+TEST(TreePull, AnUnreadableAttributeIsNamedInEveryRun) {
+  if (::geteuid() != 0 || ::access("/dev/shm", W_OK) != 0) GTEST_SKIP() << "needs root and /dev/shm";
+  ASSERT_EQ(::setenv("TEST_TMPDIR", "/dev/shm/", 1), 0);
+  PullWorld world;
+  (void)::unsetenv("TEST_TMPDIR");
+  ensure_directory(world.source() + "/d");
+  put(world.source() + "/d/file", noise(5000));
+  ASSERT_EQ(::symlink("nowhere", (world.source() + "/d/link").c_str()), 0);
+  ensure_directory(world.source() + "/sub");
+  for (const char* name : {"d/file", "d/link", "sub"}) give_too_many_attributes(world.source() + "/" + name);
+  for (int run = 0; run < 3; ++run) {
+    pull::PullReport report = world.pull();
+    std::sort(report.skipped.begin(), report.skipped.end());
+    EXPECT_EQ(report.skipped,
+              (std::vector<std::string>{"xattr:E2BIG d/file", "xattr:E2BIG d/link", "xattr:E2BIG sub"}))
+        << "run " << run;
+  }
 }
 
 // One test, because making the tree is what takes time.
