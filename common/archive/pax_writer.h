@@ -1,7 +1,9 @@
 // Writing a pax (POSIX.1-2001 tar) archive entry by entry, through libarchive.
 //
-// Names, link targets and attribute values are bytes and stay bytes (hdrcharset=BINARY).  Times keep their
-// nanoseconds, numbers their size, files their holes and extended attributes.  Sockets cannot be stored.
+// Names, link targets and attribute values are bytes and stay bytes (raw_names.h), also for readers that know
+// nothing of us: GNU tar and bsdtar take them without a word.  Times keep their
+// nanoseconds, numbers their size, files their holes (but one whose name is no UTF-8 does not) and
+// extended attributes.  Sockets cannot be stored.
 #pragma once
 
 #include "common/tree/entry.h"
