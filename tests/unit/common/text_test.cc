@@ -1,6 +1,7 @@
 #include "common/path/names.h"
 #include "common/text/escape.h"
 #include "common/text/number.h"
+#include "common/text/screen.h"
 
 #include <gtest/gtest.h>
 
@@ -79,6 +80,21 @@ TEST(Names, RelativePathsStayBelow) {
   EXPECT_EQ(RelPath::from("a/b")->bytes(), "a/b");
   for (const char* bad : {"/", "/a", "a/", "..", "a/..", "a//b", ".", "./a"})
     EXPECT_FALSE(RelPath::from(bad)) << bad;
+}
+
+TEST(Screen, ALineIsCutInTheMiddleOfItsNameAndNeverInItsNumbers) {
+  const std::string name = "web1 directories \"/srv/" + std::string(60, 'a') + "/the/end\"";
+  const std::string numbers =
+      "12,345,678 directories, 123,456 files read, 123.4 GB, 100.0 MB/s, about 12 h left";
+  const std::string line = fitted(name + ": " + numbers, 79);
+  EXPECT_EQ(line.size(), 79U);
+  EXPECT_EQ(line, "web1 d../end\": 12,345,678 dirs, 123,456 files, 123.4 GB, 100.0 MB/s, ~12 h left");
+  EXPECT_EQ(fitted(name + ": 7.8 MB, 4.5 MB/s", 50), "web1 directorie..aaaaaa/the/end\": 7.8 MB, 4.5 MB/s");
+  EXPECT_EQ(fitted("short: 1 MB", 79), "short: 1 MB");
+  EXPECT_EQ(fitted(name + ": " + numbers, 40), "12,345,678 dirs, 123,456 files, 123.4 GB");
+  EXPECT_EQ(fitted("no colon here", 5), "no co");
+  EXPECT_EQ(fitted("\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f\xc3\xa4\xc3\xb6\xc3\xbc: 1 MB", 12),
+            "\xc3\xa4\xc3\xb6..\xc3\xb6\xc3\xbc: 1 MB");
 }
 
 }  // namespace
