@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
+#include "proto/pull/frame.h"
 #include "tests/support/pull_samples.h"
 
 #include <gtest/gtest.h>
@@ -41,6 +42,17 @@ TEST(PullGolden, EveryMessageKeepsItsBytes) {
     EXPECT_EQ(hex_encode(sample.payload) + "\n", read_file(golden_file(sample.name))) << sample.name;
     EXPECT_EQ(read_file(seed_file("pull_message_fuzz", sample.name)).substr(1), sample.payload)
         << sample.name;
+  }
+}
+
+// Golden bytes and a fuzz seed come from the samples: a message without one would have neither.
+TEST(PullGolden, EveryTypeThatAFrameMayHaveIsASample) {
+  const std::vector<PullSample> samples = pull_samples();
+  for (unsigned type = 0; type < 256; ++type) {
+    if (!pull::frame_limit(static_cast<std::uint8_t>(type))) continue;
+    EXPECT_TRUE(std::any_of(samples.begin(), samples.end(), [&](const PullSample& sample) {
+      return static_cast<unsigned>(sample.type) == type;
+    })) << frame_name(static_cast<pull::FrameType>(type));
   }
 }
 
