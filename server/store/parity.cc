@@ -102,6 +102,7 @@ std::uint64_t sum_of(ObjectReader& in, std::uint64_t offset, std::size_t bytes, 
 std::optional<ParityTable> try_table(ObjectReader& parity, std::uint64_t offset, std::uint64_t bytes,
                                      const PackRef& ref, std::string& reason) {
   try {
+    if (bytes > parity.size()) ByteReader::fail("its table is cut short");  // before memory is taken for it
     std::string text(bytes, '\0');
     text.resize(parity.read(offset, text.data(), text.size()));
     return parse_parity_table(text, ref);

@@ -82,6 +82,11 @@ int main(int argc, char** argv) {
   const auto fresh = Store::open(std::string(argv[1]) + "/store");
   began = cpu_s();
   CleanOptions options;
+  options.pretend = true;
+  (void)fresh->clean(options);
+  std::printf("what has to go is found: %.2f s of CPU\n", cpu_s() - began);
+  options.pretend = false;
+  began = cpu_s();
   const CleanTotals totals = fresh->clean(options);
   std::printf(
       "clean: %llu of %llu chunks, %llu packs removed, %llu rewritten, %.2f s of CPU, %ld MiB at most\n",

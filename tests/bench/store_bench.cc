@@ -1,7 +1,7 @@
 // Stores a folder in a fresh store and prints what it costs: store_bench FOLDER STORE-HOME
 //
 // Figures, not a test: sizes of packs, index and possession, time of a first and of an unchanged run, of
-// reading everything back and of rebuilding the index.
+// reading everything back, of rebuilding the index and of what verify does with packs.
 #include "common/io/file.h"
 #include "server/store/reach.h"
 #include "server/store/tree.h"
@@ -118,6 +118,16 @@ int main(int argc, char** argv) {
       std::printf("%s\n", problem.c_str());
       ++problems;
     });
+  }
+  {
+    const Phase phase("verify");
+    PackPlan plan;
+    std::uint64_t bytes = 0;
+    plan.good = [&](std::span<const ChunkMark> marks) {
+      for (const ChunkMark& mark : marks) bytes += mark.bytes;
+    };
+    (void)store->check_packs(plan, [&](const PackProblem&) { ++problems; }, {});
+    std::printf("           content %.1f MB\n", static_cast<double>(bytes) / 1e6);
   }
   report(home);
   return problems == 0 ? 0 : 65;
