@@ -130,6 +130,16 @@ TEST_F(Admin, ABadPushIsRefusedAsAWholeWithLineAndReason) {
   EXPECT_TRUE(load_gitosis_conf(home()).find_writable("ann", "gitosis-admin"));
 }
 
+TEST_F(Admin, RulesWithAMistakeAreRefusedThoughAFileInForceGoesOn) {
+  take_clone();
+  const std::string conf = read_file(clone() + "/gitosis.conf");
+  for (const char* line : {"writable = ../etc\n", "writable_regex = (\n", "map writable a = /etc\n"}) {
+    const Captured result = push({{"gitosis.conf", conf + "[group g]\nmembers = ann\n" + line}});
+    EXPECT_NE(result.status, 0) << line;
+    EXPECT_NE(result.err.find("nothing has changed: gitosis.conf:8: "), std::string::npos) << result.err;
+  }
+}
+
 TEST_F(Admin, APushThatWouldLockEveryAdministratorOutIsRefused) {
   take_clone();
   const Captured result = push({{"keydir/ann.pub", ""}, {"keydir/bob.pub", kBob}});

@@ -123,6 +123,14 @@ TEST_F(Publish, ALinkThatSomebodyPlantedIsReplacedAndNeverFollowed) {
   EXPECT_EQ(read_file(victim), "precious\n");
   EXPECT_EQ(read_file(repository("foo") + "/description"), "new\n");
   EXPECT_FALSE(exported("foo"));
+  // Also when what it leads to says just what is wanted.
+  make("bar");
+  ASSERT_EQ(
+      ::symlink((repository("foo") + "/description").c_str(), (repository("bar") + "/description").c_str()),
+      0);
+  use("[repo foo]\ndescription = new\n[repo bar]\ndescription = new\n");
+  replace_durably(repository("foo") + "/description", "other\n");
+  EXPECT_EQ(read_file(repository("bar") + "/description"), "new\n");
 }
 
 TEST_F(Publish, LinksAndInnerRepositoriesAreNotWalked) {
