@@ -32,13 +32,8 @@ void DurableBatch::add(const std::string& staged_name, std::string_view bytes, c
   const std::string staged = join_path(staging_, staged_name);
   Fd fd = open_file(staged, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
   files_.push_back({staged, path, replace});
-  try {
-    write_all(fd.get(), bytes);
-    fd.close();
-  } catch (Error& error) {
-    error.add_context("writing " + quoted(staged));
-    throw;
-  }
+  write_all(fd.get(), bytes);
+  fd.close();
 }
 
 void DurableBatch::sync() {

@@ -7,12 +7,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 namespace bk {
@@ -26,6 +28,20 @@ std::string temporary_name(const std::string& path) {
 
 std::string at(std::string_view doing, const std::string& path) {
   return std::string(doing) + " " + quoted(path);
+}
+
+// As the kernel names what is open; empty for what has no name.  Only for messages.
+std::string doing_to(std::string_view doing, int fd) {
+  std::array<char, PATH_MAX> name{};
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t got = ::readlink(link.c_str(), name.data(), name.size());
+  if (got <= 0 || name[0] != '/') return std::string(doing);
+  return at(doing, std::string(name.data(), static_cast<std::size_t>(got)));
+}
+
+[[noreturn]] void throw_on(int fd, std::string_view doing) {
+  const int code = errno;
+  throw sys_error(code, doing_to(doing, fd));
 }
 
 int rename_flags(const std::string& from, const std::string& to, unsigned flags) {
@@ -57,9 +73,8 @@ void write_synced(const Temporary& file, std::string_view bytes, mode_t mode) {
     check_sys(::fchmod(file.owner.get(), mode), [&] { return at("setting the mode of", file.path); });
     write_all(file.owner.get(), bytes);
     sync_file(file.owner.get());
-  } catch (Error& error) {
+  } catch (const Error&) {
     (void)::unlink(file.path.c_str());
-    error.add_context(at("writing", file.path));
     throw;
   }
 }
@@ -91,7 +106,7 @@ Fd open_directory(const std::string& path) { return open_file(path, O_RDONLY | O
 std::string read_rest(int fd, std::uint64_t limit_bytes) {
   std::string out;
   struct stat info {};
-  check_sys(::fstat(fd, &info), [] { return "reading a file"; });
+  check_sys(::fstat(fd, &info), [&] { return doing_to("reading", fd); });
   if (S_ISREG(info.st_mode) && info.st_size > 0)
     out.reserve(std::min<std::uint64_t>(static_cast<std::uint64_t>(info.st_size) + 1, limit_bytes + 1));
   for (;;) {
@@ -100,19 +115,13 @@ std::string read_rest(int fd, std::uint64_t limit_bytes) {
     out.resize(had + want);
     const std::size_t got = read_up_to(fd, out.data() + had, want);
     out.resize(had + got);
-    if (out.size() > limit_bytes) throw sys_error(EFBIG, "reading a file");
+    if (out.size() > limit_bytes) throw sys_error(EFBIG, doing_to("reading", fd));
     if (got < want) return out;
   }
 }
 
 std::string read_file(const std::string& path, std::uint64_t limit_bytes) {
-  const Fd fd = open_file(path, O_RDONLY);
-  try {
-    return read_rest(fd.get(), limit_bytes);
-  } catch (Error& error) {
-    error.add_context(at("reading", path));
-    throw;
-  }
+  return read_rest(open_file(path, O_RDONLY).get(), limit_bytes);
 }
 
 std::optional<std::string> try_read_file(const std::string& path, std::uint64_t limit_bytes) {
@@ -129,9 +138,21 @@ void write_all(int fd, std::string_view bytes) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
     if (n < 0) {
       if (errno == EINTR) continue;
-      throw sys_error(errno, "writing");
+      throw_on(fd, "writing");
     }
     bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+void pwrite_all(int fd, std::string_view bytes, std::uint64_t offset) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      throw_on(fd, "writing");
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
   }
 }
 
@@ -142,7 +163,7 @@ std::size_t read_up_to(int fd, void* buffer, std::size_t size) {
     const ssize_t n = ::read(fd, out + done, size - done);
     if (n < 0) {
       if (errno == EINTR) continue;
-      throw sys_error(errno, "reading");
+      throw_on(fd, "reading");
     }
     if (n == 0) break;
     done += static_cast<std::size_t>(n);
@@ -157,7 +178,7 @@ std::size_t pread_up_to(int fd, void* buffer, std::size_t size, std::uint64_t of
     const ssize_t n = ::pread(fd, out + done, size - done, static_cast<off_t>(offset + done));
     if (n < 0) {
       if (errno == EINTR) continue;
-      throw sys_error(errno, "reading");
+      throw_on(fd, "reading");
     }
     if (n == 0) break;
     done += static_cast<std::size_t>(n);
@@ -166,7 +187,7 @@ std::size_t pread_up_to(int fd, void* buffer, std::size_t size, std::uint64_t of
 }
 
 void sync_file(int fd) {
-  check_sys(::fsync(fd), [] { return "syncing a file"; });
+  check_sys(::fsync(fd), [&] { return doing_to("syncing", fd); });
 }
 
 void sync_directory(const std::string& path) {

@@ -31,8 +31,10 @@ namespace bk {
 // As read_file, from an open descriptor's current position.
 [[nodiscard]] std::string read_rest(int fd, std::uint64_t limit_bytes = 64U << 20U);
 
-// Writes everything, through short writes and EINTR; throws Io.
+// Writes everything, through short writes and EINTR; throws Io, which names the file when it has a name.
 void write_all(int fd, std::string_view bytes);
+// The same at an offset, leaving the descriptor's position alone.
+void pwrite_all(int fd, std::string_view bytes, std::uint64_t offset);
 // Reads until `size` bytes or end of file; returns what was read.
 [[nodiscard]] std::size_t read_up_to(int fd, void* buffer, std::size_t size);
 // The same at an offset, leaving the descriptor's position alone.

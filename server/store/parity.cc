@@ -46,15 +46,6 @@ std::string digest_of(std::string_view bytes) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
-void write_at(int fd, std::string_view bytes, std::uint64_t offset) {
-  while (!bytes.empty()) {
-    const ssize_t done = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    check_sys(done, [] { return std::string("writing a repaired pack or its parity"); });
-    bytes.remove_prefix(static_cast<std::size_t>(done));
-    offset += static_cast<std::uint64_t>(done);
-  }
-}
-
 // 0 for a block behind the pack's end, which a last stripe may have.
 std::size_t block_length(const ParityShape& shape, std::uint64_t block) {
   const std::uint64_t begin = std::min(block * shape.block_bytes, shape.pack_bytes);
@@ -178,7 +169,7 @@ std::uint64_t repair_stripe(ObjectReader& pack, ObjectReader& parity, const Pari
   for (const std::uint64_t block : damaged) {
     const std::string_view bytes(stripe.block(block / shape.stripes), block_length(shape, block));
     if (crc64(bytes) != table.data_sums[block]) ++lost;
-    write_at(out, bytes, block * shape.block_bytes);
+    pwrite_all(out, bytes, block * shape.block_bytes);
   }
   return lost;
 }
@@ -188,7 +179,7 @@ void copy_pack(ObjectReader& pack, std::uint64_t bytes, int out) {
   for (std::uint64_t at = 0; at < bytes; at += buffer.size()) {
     const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), bytes - at));
     const std::size_t got = read_what_can_be(pack, at, buffer.data(), want);
-    write_at(out, std::string_view(buffer).substr(0, got), at);
+    pwrite_all(out, std::string_view(buffer).substr(0, got), at);
   }
   check_sys(::ftruncate(out, static_cast<off_t>(bytes)),
             [] { return std::string("sizing a repaired pack"); });
@@ -282,12 +273,12 @@ void write_parity(ObjectReader& pack, const PackRef& ref, unsigned percent, int 
     code.encode(data, parity, shape.block_bytes);
     for (std::size_t j = 0; j < parity.size(); ++j)
       table.parity_sums[number * shape.parity + j] = crc64({parity[j], shape.block_bytes});
-    write_at(out, {parity.front(), parity.size() * shape.block_bytes},
-             parity_offset(shape, number * shape.parity));
+    pwrite_all(out, {parity.front(), parity.size() * shape.block_bytes},
+               parity_offset(shape, number * shape.parity));
   }
   const std::string bytes = write_parity_table(table);
-  write_at(out, bytes, 0);
-  write_at(out, bytes, parity_offset(shape, shape.parity_blocks()));
+  pwrite_all(out, bytes, 0);
+  pwrite_all(out, bytes, parity_offset(shape, shape.parity_blocks()));
   sync_file(out);
 }
 

@@ -184,5 +184,22 @@ TEST_F(Files, LockFileIsNotASymlinkThatSomebodyPut) {
   EXPECT_FALSE(path_exists(at("target")));
 }
 
+TEST(Io, AFailedCallOnADescriptorNamesItsFile) {
+  const auto message_of = [](const auto& call) {
+    try {
+      call();
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing");
+  };
+  const Fd full = open_file("/dev/full", O_WRONLY);
+  EXPECT_EQ(message_of([&] { write_all(full.get(), "x"); }),
+            "writing \"/dev/full\": No space left on device");
+  EXPECT_EQ(message_of([&] { pwrite_all(full.get(), "x", 7); }),
+            "writing \"/dev/full\": No space left on device");
+  EXPECT_EQ(message_of([&] { (void)read_file("/"); }), "reading \"/\": Is a directory");
+}
+
 }  // namespace
 }  // namespace bk
