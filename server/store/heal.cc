@@ -18,6 +18,7 @@ namespace {
 // A file in the making beside the journals, so that a folder takes it by renaming.
 struct Making {
   explicit Making(const Layout& layout) {
+    (void)remove_abandoned_in(layout.journals());  // there may be no room for a second one
     do {
       path = layout.journals() + "/" + std::string(kTemporaryPrefix) + shown_pack(new_number()).substr(5);
       std::optional<Fd> made = try_create_owned(path);

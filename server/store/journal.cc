@@ -4,6 +4,7 @@
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "common/io/lock.h"
+#include "common/io/temporary.h"
 #include "common/storage/folder_storage.h"
 #include "common/text/escape.h"
 #include "server/store/heal.h"
@@ -58,6 +59,7 @@ std::optional<Fd> try_open(const std::string& path) {
 }  // namespace
 
 Journal Journal::acquire(const Layout& layout, const StoreId& store, const Retire& retire) {
+  (void)remove_abandoned_in(layout.journals());  // of a heal that was killed
   for (const std::uint64_t number : list_packs(layout.journals())) {
     if (std::optional<Journal> taken = try_take(layout, {store, number}, retire)) return *std::move(taken);
   }

@@ -60,6 +60,7 @@ void SnapshotLog::heal_journal(const Copy& copy, const HealReport& report) {
     return report(
         {What::FileDamaged, path,
          fmt::format("{}; neither it nor an object says what follows line {}", problem, end.count)});
+  (void)remove_abandoned_in(folder_);
   const std::string made = folder_ + "/" + std::string(kTemporaryPrefix) + shown_pack(new_number()).substr(5);
   SnapshotJournal(made, first_hash()).append(lines);
   (void)SnapshotJournal(made, first_hash()).lines();

@@ -66,6 +66,13 @@ TEST_F(HealTest, DamageIsNoticedAndRepairedFromParity) {
   }
 }
 
+TEST_F(HealTest, WhatAKilledHealLeftGoesWithTheNextWriterOrHeal) {
+  const std::string left = home() + "/store/journal/.tmp-0123456789abcdef";
+  overwrite(left, "half a pack");
+  (void)commit(*open(), "web1", {{"next", "x"}});
+  EXPECT_FALSE(path_exists(left));
+}
+
 TEST_F(HealTest, MissingAndDamagedParityIsMadeAnew) {
   const std::string right = read_file(parity_, 1U << 30U);
   (void)::unlink(parity_.c_str());
