@@ -37,6 +37,7 @@ void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, 
   const auto place = [&](std::uint64_t from, std::uint64_t to) {
     if (findings.place) findings.place(from, to);
   };
+  if (!finished && in.size() < kPackHeaderBytes) return;  // its maker died within its header
   try {
     check_pack_header(read_exactly(in, 0, kPackHeaderBytes), pack);
   } catch (const Error& error) {

@@ -155,6 +155,17 @@ TEST_F(StoreTest, AnInterruptedCommitIsTakenUpByTheNextOpening) {
   EXPECT_EQ(snapshots[1].sequence, 2U);
 }
 
+TEST_F(StoreTest, AJournalThatAPowerCutLeftWithoutItsHeaderIsNoDamage) {
+  (void)commit(*open(), "web1", files_of(0));
+  for (const std::size_t size : {0U, 10U}) {
+    const std::string name = "/journal/00000000000000" + std::to_string(10 + size) + ".pack";
+    replace_durably(home() + "/store" + name, std::string(size, 'B'));
+    expect_whole(*open());
+  }
+  (void)commit(*open(), "web1", files_of(1));
+  expect_whole(*open());
+}
+
 TEST_F(StoreTest, WhatAKilledProcessLeftHalfWrittenGoesAndALivingOnesStays) {
   const SnapshotRecord done = commit(*open(), "web1", files_of(1));
   const std::string index = home() + "/index";
