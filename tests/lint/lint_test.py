@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 import check_docs  # noqa: E402
 import check_layers  # noqa: E402
 import check_man  # noqa: E402
+import check_steps  # noqa: E402
 import check_tests  # noqa: E402
 import skips  # noqa: E402
 
@@ -36,6 +37,26 @@ class Tree(unittest.TestCase):
 
     def silent(self, check):
         self.assertEqual(check(self.root), [])
+
+
+class Steps(Tree):
+    def test_equal_lists_pass(self):
+        self.put("server/a.cc", 'crash_point("a.b");\nbatch.publish("a.c-d");\n')
+        self.put("tests/fault/steps/a.txt", "a.b\na.c-d\n")
+        self.silent(check_steps.check)
+
+    def test_a_step_of_the_code_alone_is_named(self):
+        self.put("server/a.cc", 'crash_point(\n    "a.b");\n')
+        self.complains(check_steps.check, "server/a.cc: the step a.b")
+
+    def test_a_step_of_the_list_alone_is_named(self):
+        self.put("tests/fault/steps/a.txt", "a.b\n")
+        self.complains(check_steps.check, "tests/fault/steps/a.txt:1: no code passes a.b")
+
+    def test_a_step_stands_once(self):
+        self.put("server/a.cc", 'crash_point("a.b");\n')
+        self.put("tests/fault/steps/a.txt", "a.b\na.b\n")
+        self.complains(check_steps.check, "stands at tests/fault/steps/a.txt:1, too")
 
 
 class Layers(Tree):
