@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -140,18 +141,41 @@ int symlinkat(const char* target, int dir, const char* path) {
 int mkdir(const char* path, mode_t mode) { ON_PATH(mkdir, AT_FDCWD, path, path, mode); }
 int mkdirat(int dir, const char* path, mode_t mode) { ON_PATH(mkdirat, dir, path, dir, path, mode); }
 
+// Removing needs no room.
+int unlink(const char* path) {
+  if (fail_errno == ENOSPC) return REAL(unlink)(path);
+  ON_PATH(unlink, AT_FDCWD, path, path);
+}
+int unlinkat(int dir, const char* path, int flags) {
+  if (fail_errno == ENOSPC) return REAL(unlinkat)(dir, path, flags);
+  ON_PATH(unlinkat, dir, path, dir, path, flags);
+}
+
+// Some calls go by number: renameat2 is younger than many a libc.
+long syscall(long what, ...) {
+  va_list more;
+  va_start(more, what);
+  long w[6];
+  for (int i = 0; i < 6; ++i) w[i] = va_arg(more, long);
+  va_end(more);
+  if (what == SYS_renameat2 && !reads && of_path("renameat2", (int)w[2], (const char*)w[3])) return -1;
+  return REAL(syscall)(what, w[0], w[1], w[2], w[3], w[4], w[5]);
+}
+
+// O_TMPFILE holds the bit of O_DIRECTORY.
+#define MAKES(flags) (((flags)&O_CREAT) != 0 || ((flags)&O_TMPFILE) == O_TMPFILE)
 // Opening for reading may fail with EIO, making a file with either.
 static int open_fails(const char* name, int dir, const char* path, int flags) {
-  const int makes = (flags & (O_CREAT | O_TMPFILE)) != 0;
+  const int makes = MAKES(flags);
   return makes != reads && of_path(name, dir, path);
 }
-#define MODE(flags)                      \
-  mode_t mode = 0;                       \
-  if ((flags) & (O_CREAT | O_TMPFILE)) { \
-    va_list more;                        \
-    va_start(more, flags);               \
-    mode = va_arg(more, mode_t);         \
-    va_end(more);                        \
+#define MODE(flags)              \
+  mode_t mode = 0;               \
+  if (MAKES(flags)) {            \
+    va_list more;                \
+    va_start(more, flags);       \
+    mode = va_arg(more, mode_t); \
+    va_end(more);                \
   }
 int open(const char* path, int flags, ...) {
   MODE(flags)
@@ -180,4 +204,13 @@ ssize_t pread64(int fd, void* data, size_t size, off64_t at) { READS(pread64, fd
 ssize_t readv(int fd, const struct iovec* parts, int count) { READS(readv, fd, parts, count); }
 ssize_t preadv(int fd, const struct iovec* parts, int count, off_t at) {
   READS(preadv, fd, parts, count, at);
+}
+// Nothing lies in the page cache: what follows is a read that counts.
+ssize_t preadv2(int fd, const struct iovec* parts, int count, off_t at, int flags) {
+  if (below == NULL || !reads) return REAL(preadv2)(fd, parts, count, at, flags);
+  errno = EAGAIN;
+  return -1;
+}
+ssize_t preadv64v2(int fd, const struct iovec* parts, int count, off64_t at, int flags) {
+  return preadv2(fd, parts, count, at, flags);
 }
