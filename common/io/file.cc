@@ -156,6 +156,10 @@ void pwrite_all(int fd, std::string_view bytes, std::uint64_t offset) {
   }
 }
 
+void resize_file(int fd, std::uint64_t bytes) {
+  if (::ftruncate(fd, static_cast<off_t>(bytes)) < 0) throw_on(fd, "resizing");
+}
+
 std::size_t read_up_to(int fd, void* buffer, std::size_t size) {
   char* out = static_cast<char*>(buffer);
   std::size_t done = 0;

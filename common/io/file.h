@@ -35,6 +35,8 @@ namespace bk {
 void write_all(int fd, std::string_view bytes);
 // The same at an offset, leaving the descriptor's position alone.
 void pwrite_all(int fd, std::string_view bytes, std::uint64_t offset);
+// ftruncate(2); throws Io.
+void resize_file(int fd, std::uint64_t bytes);
 // Reads until `size` bytes or end of file; returns what was read.
 [[nodiscard]] std::size_t read_up_to(int fd, void* buffer, std::size_t size);
 // The same at an offset, leaving the descriptor's position alone.

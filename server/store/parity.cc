@@ -181,8 +181,7 @@ void copy_pack(ObjectReader& pack, std::uint64_t bytes, int out) {
     const std::size_t got = read_what_can_be(pack, at, buffer.data(), want);
     pwrite_all(out, std::string_view(buffer).substr(0, got), at);
   }
-  check_sys(::ftruncate(out, static_cast<off_t>(bytes)),
-            [] { return std::string("sizing a repaired pack"); });
+  resize_file(out, bytes);
 }
 
 }  // namespace
