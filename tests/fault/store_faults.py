@@ -149,7 +149,10 @@ class Sweep:
                 point = points.get_nowait()
             except queue.Empty:
                 return
-            hit, silent, failure = self.one(point, name)
+            try:
+                hit, silent, failure = self.one(point, name)
+            except (Failure, subprocess.SubprocessError, OSError, IndexError) as error:
+                hit, silent, failure = False, "", "%s: %s" % (point, error)
             with self.lock:
                 key = (point.operation.name, point.kind)
                 tried, hits = self.counts.get(key, (0, 0))
@@ -220,7 +223,10 @@ def main():
         for line in sorted(sweep.silent):
             print("did its work all the same: " + line)
         print("%d faults, %d failures, %.0f s" % (len(points), len(sweep.failures), time.monotonic() - began))
-        return 1 if sweep.failures or not points else 0
+        tried = sum(count for count, _ in sweep.counts.values())
+        if tried != len(points):
+            print("FAILED: only %d of them were tried" % tried)
+        return 1 if sweep.failures or not points or tried != len(points) else 0
     finally:
         if opts.keep:
             print("kept: " + folder)
