@@ -31,7 +31,7 @@ from store_world import Failure, World, require_programs, run, scratch, text
 
 KINDS = {"kill": ("write", "0", "once"), "enospc": ("write", "28", "on"), "eio": ("write", "5", "once"), "read": ("read", "5", "once")}
 # SQLite tells less; the catalog is a cache.
-SQLITE = re.compile(r'database ".*catalog.db": (disk I/O error|database or disk is full|unable to open database file)')
+SQLITE = re.compile(r'database ".*catalog.db": (disk I/O error|database or disk is full|unable to open database file|attempt to write a readonly database)')
 REASON = {"enospc": "No space left on device", "eio": "Input/output error", "read": "Input/output error"}
 # A crash of the program itself is never an answer; 74 is local I/O, 75 try later, 65 what could not be read is named.
 ABORTED = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS)
