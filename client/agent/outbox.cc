@@ -99,7 +99,7 @@ Outbox::Taken Outbox::take(std::string& frames, std::chrono::milliseconds wait) 
   return Taken::Frames;
 }
 
-Outbox::Taken Outbox::take_group(std::string& frame) {
+Outbox::Taken Outbox::take_group(std::string& frame, std::size_t& weight) {
   std::unique_lock lock(mutex_);
   for (;;) {
     const auto is_group = [](const Parcel& parcel) { return parcel.is_group; };
@@ -107,12 +107,20 @@ Outbox::Taken Outbox::take_group(std::string& frame) {
     const auto found = std::find_if(parcels_.begin(), parcels_.end(), ready);
     if (error_) return Taken::Ended;
     if (found != parcels_.end()) {
+      weight = found->weight;
+      bytes_ += weight;
       hand_over(found, frame);
       return Taken::Frames;
     }
     if (closed_ && std::none_of(parcels_.begin(), parcels_.end(), is_group)) return Taken::Ended;
     ready_.wait(lock);
   }
+}
+
+void Outbox::written(std::size_t weight) {
+  const std::lock_guard lock(mutex_);
+  bytes_ -= weight;
+  room_.notify_one();
 }
 
 void Outbox::hand_over(Parcels::iterator parcel, std::string& frames) {

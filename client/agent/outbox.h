@@ -46,8 +46,9 @@ class Outbox {
   // The oldest frames, once they are ready.  Ended: closed and empty, or failed.
   [[nodiscard]] Taken take(std::string& frames, std::chrono::milliseconds wait);
   // The oldest group that is ready, for another line: a server with stripes does not mind its place.  Waits
-  // until there is one; Ended when no more come.
-  [[nodiscard]] Taken take_group(std::string& frame);
+  // until there is one; Ended when no more come.  It takes up room until written() is told of its `weight`.
+  [[nodiscard]] Taken take_group(std::string& frame, std::size_t& weight);
+  void written(std::size_t weight);
   [[nodiscard]] bool failed();
 
  private:

@@ -122,8 +122,12 @@ bool Stripes::wait_for_go(int fd) {
 
 std::uint64_t Stripes::send_groups(int fd) {
   std::uint64_t groups = 0;
-  for (std::string frame; outbox_.take_group(frame) == Outbox::Taken::Frames; ++groups)
+  std::size_t weight = 0;
+  for (std::string frame; outbox_.take_group(frame, weight) == Outbox::Taken::Frames; ++groups) {
     write_to_line(fd, frame, wake_, deadlines_.write);
+    frame = {};
+    outbox_.written(weight);
+  }
   return groups;
 }
 
