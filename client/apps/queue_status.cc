@@ -1,6 +1,7 @@
 #include "client/apps/queue_status.h"
 
 #include "client/apps/wait_show.h"
+#include "common/ssh/host_key_mark.h"
 #include "common/text/escape.h"
 
 #include <fmt/format.h>
@@ -92,7 +93,13 @@ std::string status_table(const std::string& home, const Queue& queue) {
 }
 
 std::string status_json(const std::string& home, const std::vector<Queue>& queues, Timestamp now) {
-  json out{{"time", to_text(now)}, {"requests", json::array()}, {"damaged", json::array()}};
+  json out{{"time", to_text(now)},
+           {"requests", json::array()},
+           {"damaged", json::array()},
+           {"host_keys", json::array()}};
+  for (const ssh::HostKeyMark& mark : ssh::list_host_key_marks(home))
+    out["host_keys"].push_back(
+        {{"server", mark.peer}, {"pinned", mark.pinned}, {"shown", mark.shown}, {"since", mark.since}});
   std::map<Source, std::optional<Timestamp>> sources;
   for (const Queue& queue : queues) {
     const Queue::Listing all = queue.list();

@@ -5,6 +5,7 @@
 #include "client/queue/ledger.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "common/ssh/host_key_mark.h"
 #include "common/text/escape.h"
 
 #include <fmt/format.h>
@@ -102,11 +103,13 @@ class Sender {
     const Queue::Listing open = queue_.list("P");
     if (open.entries.empty()) return false;
     bool reached = true;
+    const bool marked = path_exists(mark_file());
     try {
       ControlTarget target;
       target.url = server_.url;
       target.host_key = server_.hostkey;
       target.identity = server_.identity;
+      target.mark_file = mark_file();
       target.repository = join_path(context_.config.home, "log/queues/" + server_.name + ".git");
       target.timeout = context_.config.push_timeout;
       ensure_directory(parent_of(target.repository));
@@ -116,8 +119,7 @@ class Sender {
             fmt::format("{}: {} requests pushed, {} receipts", server_.name, result.pushed, result.receipts));
     } catch (const Error& error) {
       reached = false;
-      context_.complain(server_.name + ": " + error.what());
-      context_.log.line(server_.name + ": " + error.what());
+      tell(error, marked);
       worse(exit_status(error.kind()));
     }
     // What was read before an error counts.
@@ -128,6 +130,18 @@ class Sender {
       worse(outcome.status);
     }
     return reached;
+  }
+
+  [[nodiscard]] std::string mark_file() const {
+    return ssh::host_key_mark_file(context_.config.home, server_.name);
+  }
+  // Once is enough for a host key that stays changed: the run's exit status and --status go on saying so.
+  void tell(const Error& error, bool marked) {
+    const std::string text = server_.name + ": " + error.what();
+    const bool changed = path_exists(mark_file());
+    if (!(changed && marked) || now_) context_.complain(text);
+    if (changed && !marked) return context_.log.notice(text);
+    context_.log.line(text);
   }
 
   const SendContext& context_;

@@ -3,6 +3,7 @@
 #include "client/apps/send.h"
 #include "common/error/error.h"
 #include "common/options/options.h"
+#include "common/ssh/host_key_mark.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -18,6 +19,8 @@ void show(const std::vector<Queue>& queues, const std::string& home, bool as_jso
   std::string out;
   if (as_json) out = status_json(home, queues, now);
   for (const Queue& queue : queues) out += as_json ? "" : status_table(home, queue);
+  for (const ssh::HostKeyMark& mark : ssh::list_host_key_marks(home))
+    if (!as_json) out += "HOST KEY CHANGED: " + ssh::describe_mark(mark) + "\n";
   std::fputs(out.c_str(), stdout);
 }
 

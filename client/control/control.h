@@ -19,6 +19,7 @@ struct ControlTarget {
   std::string url;         // ssh://user@host[:port]/CLIENT.git
   std::string host_key;    // pinned, "<type> <base64>"
   std::string identity;    // private key file
+  std::string mark_file;   // where a changed host key is noted, see common/ssh/host_key_mark.h
   std::string repository;  // our bare repository, <home>/log/queues/<server>.git; made when missing, rebuilt
                            // when damaged: nothing in it is needed
   std::chrono::milliseconds timeout{120000};  // no progress for this long ends the round

@@ -27,6 +27,7 @@ ssh::Endpoint endpoint_of(const ControlTarget& target) {
   out.address = ssh::parse_url(target.url);
   out.host_key = target.host_key;
   out.identity_file = target.identity;
+  out.mark_file = target.mark_file;
   out.idle_timeout = target.timeout;
   out.connect_timeout = std::min(out.connect_timeout, target.timeout);
   return out;

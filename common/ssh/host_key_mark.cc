@@ -42,7 +42,8 @@ void require_no_mark(const std::string& file, std::string_view pinned) {
   const std::optional<HostKeyMark> mark = read_mark(file);
   if (!mark) return;
   if (mark->pinned != pinned) return remove_durably(file);
-  throw Error(Kind::Refused, describe_mark(*mark) + "; when the old key is right after all, remove " + quoted(file));
+  throw Error(Kind::Refused,
+              describe_mark(*mark) + "; when the old key is right after all, remove " + quoted(file));
 }
 
 void mark_host_key(const std::string& file, std::string_view pinned, std::string_view shown, Timestamp now) {
@@ -56,7 +57,7 @@ void mark_host_key(const std::string& file, std::string_view pinned, std::string
 std::vector<HostKeyMark> list_host_key_marks(const std::string& home) {
   std::vector<HostKeyMark> out;
   if (!is_directory(folder_of(home))) return out;
-  for (const std::string& name : list_names(folder_of(home))) {
+  for (const std::string& name : list_directory(folder_of(home))) {
     if (name.starts_with('.')) continue;
     if (std::optional<HostKeyMark> mark = read_mark(host_key_mark_file(home, name)))
       out.push_back(*std::move(mark));
@@ -66,8 +67,8 @@ std::vector<HostKeyMark> list_host_key_marks(const std::string& home) {
 }
 
 std::string describe_mark(const HostKeyMark& mark) {
-  return quoted(mark.peer) + ": the host key changed, seen " + mark.since + ": it shows " + mark.shown + ", pinned is " +
-         mark.pinned + "; nobody connects until another key is pinned";
+  return quoted(mark.peer) + ": the host key changed, seen " + mark.since + ": it shows " + mark.shown +
+         ", pinned is " + mark.pinned + "; nobody connects until another key is pinned";
 }
 
 }  // namespace bk::ssh

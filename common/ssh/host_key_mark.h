@@ -1,7 +1,9 @@
-// The state of a peer that showed another host key than the pinned one: a small file, <home>/log/hostkey-changed/<peer>.
+// The state of a peer that showed another host key than the pinned one: a small file,
+// <home>/log/hostkey-changed/<peer>.
 //
-// As long as it is there and names the key that is still pinned, nobody connects to that peer: a changed key is not tried again
-// by itself.  It goes when another key is pinned, or when somebody removes it because the old key is right after all.
+// As long as it is there and names the key that is still pinned, nobody connects to that peer: a changed key
+// is not tried again by itself.  It goes when another key is pinned, or when somebody removes it because the
+// old key is right after all.
 #pragma once
 
 #include "common/time/time.h"

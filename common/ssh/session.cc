@@ -1,4 +1,5 @@
 #include "common/io/fd.h"
+#include "common/ssh/host_key_mark.h"
 #include "common/ssh/internal.h"
 #include "common/text/escape.h"
 
@@ -161,18 +162,26 @@ int complete_on_socket(const Session::Impl& impl, std::string_view doing, const 
   }
 }
 
-void handshake(const Session::Impl& impl, const HostKey& pinned, const Deadline& deadline) {
+// The far side is a stranger: nobody connects again until somebody has looked.
+void note_change(const Endpoint& to, const std::string& shown) {
+  if (!to.mark_file.empty()) mark_host_key(to.mark_file, to.host_key, shown, SystemClock().now());
+}
+
+void handshake(const Session::Impl& impl, const Endpoint& to, const HostKey& pinned,
+               const Deadline& deadline) {
   const int rc = complete_on_socket(impl, "greeting", deadline, SSH_AGAIN,
                                     [&] { return ssh_connect(impl.session.get()); });
   if (rc == SSH_OK) return;
   const std::string_view why = ssh_get_error(impl.session.get());
-  if (why.find("server host key") != std::string_view::npos)
+  if (why.find("server host key") != std::string_view::npos) {
+    note_change(to, "no " + pinned.type + " key");
     throw Error(Kind::Refused, impl.where + ": the host key changed: the far side has no " + pinned.type +
                                    " key as the pinned one is (" + std::string(why) + ")");
+  }
   throw impl.broken("greeting");
 }
 
-void check_host_key(const Session::Impl& impl, const HostKey& pinned) {
+void check_host_key(const Session::Impl& impl, const Endpoint& to, const HostKey& pinned) {
   SshKey key;
   char* text = nullptr;
   const int rc = ssh_get_server_publickey(impl.session.get(), Out(key));
@@ -180,6 +189,7 @@ void check_host_key(const Session::Impl& impl, const HostKey& pinned) {
     throw impl.broken("reading the host key");
   const CString base64(text);
   if (pinned.base64 == base64.get()) return;
+  note_change(to, std::string(ssh_key_type_to_char(ssh_key_type(key.get()))) + " " + base64.get());
   throw Error(Kind::Refused, impl.where + ": the host key changed: it shows " +
                                  ssh_key_type_to_char(ssh_key_type(key.get())) + " " + base64.get() +
                                  ", pinned is " + pinned.type + " " + pinned.base64 +
@@ -274,6 +284,7 @@ Error Session::Impl::timed_out(std::string_view doing) const {
 
 Session::Session(const Endpoint& endpoint) : impl_(std::make_shared<Impl>()) {
   const HostKey pinned = parse_host_key(endpoint.host_key);
+  if (!endpoint.mark_file.empty()) require_no_mark(endpoint.mark_file, endpoint.host_key);
   const Deadline deadline(endpoint.connect_timeout);
   Impl& impl = *impl_;
   impl.where = shown(endpoint.address);
@@ -286,8 +297,8 @@ Session::Session(const Endpoint& endpoint) : impl_(std::make_shared<Impl>()) {
   set_options(impl.session.get(), endpoint, pinned, fd.get());
   ssh_set_blocking(impl.session.get(), 0);
   (void)fd.release();  // libssh's from here: ssh_disconnect closes it
-  handshake(impl, pinned, deadline);
-  check_host_key(impl, pinned);
+  handshake(impl, endpoint, pinned, deadline);
+  check_host_key(impl, endpoint, pinned);
   authenticate(impl, endpoint, deadline);
   impl.event = ssh_event_new();
   if (impl.event == nullptr || ssh_event_add_session(impl.event, impl.session.get()) != SSH_OK)

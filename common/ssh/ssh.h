@@ -1,8 +1,9 @@
 // SSH through libssh: one session, exec channels, SFTP; deadlines on everything; one host-key policy.
 //
 // Policy: the host key must equal the pinned one, exactly; no known_hosts, no system or user configuration,
-// no agent, no password. A session and its channels belong to one thread.  Errors: Transient (connect,
-// timeout, cut line), Refused (host key differs, authentication), Protocol (the peer broke SSH).
+// no agent, no password; a changed key is noted and not tried again. A session and its channels belong to one
+// thread.  Errors: Transient (connect, timeout, cut line), Refused (host key differs, authentication),
+// Protocol (the peer broke SSH).
 #pragma once
 
 #include "common/ssh/pace.h"
@@ -32,6 +33,8 @@ struct Endpoint {
   Address address;
   std::string host_key;       // "<type> <base64>", as in known_hosts behind the name
   std::string identity_file;  // private key without passphrase
+  // Where a changed host key is noted, and looked for before connecting (host_key_mark.h); empty: nowhere.
+  std::string mark_file;
   std::chrono::milliseconds connect_timeout{20000};
   std::chrono::milliseconds idle_timeout{60000};  // no byte in either direction
   Bandwidth bandwidth;

@@ -7,6 +7,7 @@
 #include "common/time/time.h"
 #include "server/access/changes.h"
 #include "server/access/home.h"
+#include "server/access/publish.h"
 #include "server/access/update.h"
 
 #include <fmt/format.h>
@@ -99,6 +100,7 @@ std::vector<std::string> edit_clients(const std::string& home, const std::string
   const UpdateReport report = update_access(home);
   for (const std::string& warning : report.warnings) lines.push_back("warning: " + warning);
   lines.insert(lines.end(), report.notices.begin(), report.notices.end());
+  for (const std::string& problem : publish_all(home)) lines.push_back("warning: " + problem);
   return lines;
 }
 

@@ -47,10 +47,14 @@ int show(const Options& options, const server::ServerConfig& config) {
     if (!source.stem.empty())
       source.progress = server::read_progress(server::progress_file(config.home, source.client, source.stem));
   }
-  std::cout << (options.has("json") ? server::show_status_json(sources, pauses.since(), now)
+  const auto marks = ssh::list_host_key_marks(config.home);
+  std::cout << (options.has("json") ? server::show_status_json(sources, pauses.since(), now, marks)
                                     : server::show_status(sources, pauses.since(), now));
+  for (const ssh::HostKeyMark& mark : marks)
+    if (!options.has("json")) std::cout << "HOST KEY CHANGED: " << ssh::describe_mark(mark) << "\n";
   for (const std::string& problem : problems) std::cerr << "do_backup: " << problem << "\n";
   if (!problems.empty()) return kExitCorrupt;
+  if (!marks.empty()) return kExitRefused;
   return overdue ? kExitOverdue : kExitDone;
 }
 

@@ -225,10 +225,14 @@ std::string show_status(const std::vector<SourceStatus>& sources, std::optional<
 }
 
 std::string show_status_json(const std::vector<SourceStatus>& sources, std::optional<Timestamp> all_paused,
-                             Timestamp now) {
+                             Timestamp now, const std::vector<ssh::HostKeyMark>& marks) {
   nlohmann::json out;
   out["time"] = to_text(now);
   out["paused"] = json_of(all_paused);
+  out["host_keys"] = nlohmann::json::array();
+  for (const ssh::HostKeyMark& mark : marks)
+    out["host_keys"].push_back(
+        {{"client", mark.peer}, {"pinned", mark.pinned}, {"shown", mark.shown}, {"since", mark.since}});
   out["sources"] = nlohmann::json::array();
   for (const SourceStatus& s : sources) out["sources"].push_back(json_of(s, now));
   return out.dump(2) + "\n";

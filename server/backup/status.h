@@ -1,6 +1,7 @@
 // What do_backup --status shows: for every source its last success, what waits, and the last error.
 #pragma once
 
+#include "common/ssh/host_key_mark.h"
 #include "common/time/time.h"
 #include "server/backup/progress.h"
 #include "server/catalog/catalog.h"
@@ -53,11 +54,12 @@ struct SourceStatus {
 // the median of the newest eight intervals.  Nothing is overdue of which every snapshot was removed and
 // nobody asks.
 [[nodiscard]] std::vector<SourceStatus> collect_status(const StatusFacts& facts, Timestamp now);
-// `all_paused`: since when do_backup begins nothing at all.
+// `marks`: clients whose host key changed.  `all_paused`: since when do_backup begins nothing at all.
 [[nodiscard]] std::string show_status(const std::vector<SourceStatus>& sources,
                                       std::optional<Timestamp> all_paused, Timestamp now);
 [[nodiscard]] std::string show_status_json(const std::vector<SourceStatus>& sources,
-                                           std::optional<Timestamp> all_paused, Timestamp now);
+                                           std::optional<Timestamp> all_paused, Timestamp now,
+                                           const std::vector<ssh::HostKeyMark>& marks = {});
 
 // "5 s", "3 min", "7 h", "12 d".
 [[nodiscard]] std::string show_age(Timestamp then, Timestamp now);

@@ -2,6 +2,7 @@
 
 #include "common/io/crash.h"
 #include "common/io/file.h"
+#include "common/ssh/host_key_mark.h"
 #include "common/text/escape.h"
 #include "common/text/number.h"
 #include "server/access/client_rules.h"
@@ -158,6 +159,7 @@ class Work {
     out.address = ssh::parse_address(rules.address);
     out.host_key = rules.host_key;
     out.identity_file = worker_.config.identity;
+    out.mark_file = ssh::host_key_mark_file(worker_.config.home, client_);
     out.idle_timeout = worker_.config.limits.idle_timeout;
     out.bandwidth = {rules.bandwidth, worker_.config.home + "/tmp/bandwidth/" + client_};
     return out;

@@ -113,6 +113,7 @@ std::string write_order(const BridgeOrder& order) {
   doc.add("idle-ms", static_cast<std::uint64_t>(end.idle_timeout.count()));
   doc.add("probe-ms", static_cast<std::uint64_t>(end.probe.count()));
   doc.add("bytes-per-second", end.bandwidth.bytes_per_second).add("pace-file", end.bandwidth.file);
+  if (!end.mark_file.empty()) doc.add("mark-file", end.mark_file);
   doc.add("command", order.command);
   return doc.write();
 }
@@ -130,6 +131,7 @@ BridgeOrder parse_order(std::string_view text) {
   order.endpoint.probe = milliseconds(doc.get_number("probe-ms", INT32_MAX));
   order.endpoint.bandwidth.bytes_per_second = doc.get_number("bytes-per-second", UINT64_MAX);
   order.endpoint.bandwidth.file = doc.find("pace-file").value_or("");  // empty: no limit
+  order.endpoint.mark_file = doc.find("mark-file").value_or("");
   order.command = doc.get("command");
   return order;
 }

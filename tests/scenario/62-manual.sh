@@ -96,3 +96,43 @@ cron web2 backupclient; cron backup backupserver; cron web2 backupclient
 same "$(server "$S1/scripts/bkdb" ls --json -C "$S1" | grep -o '"client": *"web2"' | sort -u | wc -l)" 1 "web2's backup"
 exits 0 on desk git -C "$admin" pull -q
 [[ -s $admin/keydir/web2.pub ]] || die "the line did not reach gitosis-admin"
+
+say "a host key changes: a state with one notice, nobody connects again, until the new key is pinned"
+connections() { grep -c '^Connection from\|Connection closed by\|Accepted publickey' "$T/$1/sshd.log" || true; }
+host_keys web1
+exits 0 client web1 "$C1/scripts/backup_it" directories ""
+cron web1 backupclient
+before=$(connections web1)
+cron backup backupserver 77
+[[ $(connections web1) -gt $before ]] || die "the server did not look"
+cron web1 backupclient 77; says 'the host key changed'
+grep -q 'host key changed' "$S1/log/notices" || die "no notice"
+exits 77 server "$S1/scripts/do_backup" --status; says '^HOST KEY CHANGED: "web1": .* pinned is ssh-ed25519 '
+before=$(connections web1)
+exits 0 client web1 "$C1/scripts/backup_it" directories ""
+exits 0 client web1 "$C1/scripts/backup_it" git ""
+cron web1 backupclient
+cron backup backupserver 77
+same "$(connections web1)" "$before" "connections to a host whose key changed"
+cron web1 backupclient 77
+read -ra hello < <(on web1 "$BK_SOURCE/setup/backline-setup" line client)
+exits 77 server "$S1/scripts/bk_access" "${hello[@]:1}"; says 'client rekey'
+exits 0 server "$S1/scripts/bk_access" client rekey web1 "${hello[@]:6:2}" "${hello[@]:10}"
+exits 0 client web1 "$C1/scripts/backup_it" directories ""
+cron web1 backupclient; cron backup backupserver; cron web1 backupclient
+exits 0 server "$S1/scripts/do_backup" --status
+! grep 'HOST KEY' "$T/out" || die "the state stays after a new key was pinned"
+
+say "the server's host key changes: the client keeps its requests, and does not talk"
+host_keys backup
+exits 0 client web1 "$C1/scripts/backup_it" directories ""
+cron web1 backupclient 77; says 'the host key changed'
+same "$(grep -c 'backupsrv@.*host key changed' "$C1/log/notices")" 1 "notices"
+before=$(connections backup)
+cron web1 backupclient 77
+same "$(grep -c 'backupsrv@.*host key changed' "$C1/log/notices")" 1 "notices"
+same "$(connections backup)" "$before" "connections to a server whose key changed"
+exits 0 client web1 "$C1/scripts/send_request" --status; says '^HOST KEY CHANGED: '
+read -ra line < <(on backup "$BK_SOURCE/setup/backline-setup" line server)
+exits 0 on web1 "$BK_SOURCE/setup/backline-setup" "${line[@]:1}"
+cron web1 backupclient; cron backup backupserver; cron web1 backupclient

@@ -81,7 +81,7 @@ host_keys() {
   local name=$1 tries=0
   [[ -z ${sshd_pid[$name]:-} ]] || { kill "${sshd_pid[$name]}"; wait "${sshd_pid[$name]}" 2>/dev/null || true; }
   on "$name" sh -c 'rm -f /etc/ssh/ssh_host_*; ssh-keygen -q -A' >/dev/null
-  on "$name" /usr/sbin/sshd -D -e </dev/null >>"$T/$name/sshd.log" 2>&1 &
+  on "$name" /usr/sbin/sshd -D -e -o LogLevel=VERBOSE </dev/null >>"$T/$name/sshd.log" 2>&1 &
   sshd_pid[$name]=$!
   until [[ $(on "$name" ss -Hltn 'sport = 22') ]]; do
     ((++tries < 200)) || { cat "$T/$name/sshd.log"; die "sshd of $name"; }
