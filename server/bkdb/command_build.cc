@@ -27,7 +27,8 @@ void distrust_mirrors(const std::string& home, const std::vector<store::Snapshot
 void name_missing(Session& session, const std::vector<server::CatalogSnapshot>& remembered,
                   const std::vector<store::SnapshotRecord>& records, Findings& findings) {
   store::Store& store = session.store();
-  store.check_records([&](const std::string& text) { findings.damage(store.directory(), text); });
+  store.check_records(
+      [&](const store::PackProblem& problem) { findings.damage(store.directory(), problem.text); });
   std::set<std::string> there;
   for (const store::SnapshotRecord& record : records) there.insert(record.id);
   for (const server::CatalogSnapshot& s : remembered) {

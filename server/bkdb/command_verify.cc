@@ -84,8 +84,9 @@ store::PackTotals check_store(Session& session, const store::PackPlan& plan, Ver
   progress.clear();
   if (totals.without_parity > 0 && !session.json())
     print(fmt::format("store: {} packs are without parity; `bkdb heal` makes it\n", totals.without_parity));
-  session.store().check_records(
-      [&](const std::string& text) { tell_structure(session, verdict, text, false); });
+  session.store().check_records([&](const store::PackProblem& problem) {
+    tell_structure(session, verdict, problem.text, problem.unreadable);
+  });
   return totals;
 }
 

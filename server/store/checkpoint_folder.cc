@@ -83,14 +83,15 @@ std::vector<CheckpointRecord> CheckpointFolder::all() const {
   return out;
 }
 
-void CheckpointFolder::check(const std::function<void(const std::string&)>& report) const {
+void CheckpointFolder::check(const std::function<void(const PackProblem&)>& report) const {
   for (const std::string& file : list_directory(folder_)) {
     if (!is_name(file)) continue;
     try {
       (void)read(folder_ + "/" + file);
     } catch (const Error& error) {
-      report(quoted(folder_ + "/" + file) + ": " + error.what() +
-             "; no snapshot is touched, the unfinished pull will read again; remove the file");
+      report({quoted(folder_ + "/" + file) + ": " + error.what() +
+                  "; no snapshot is touched, the unfinished pull will read again; remove the file",
+              error.kind() == Kind::Io});
     }
   }
 }

@@ -5,6 +5,7 @@
 
 #include "server/store/checkpoint.h"
 #include "server/store/layout.h"
+#include "server/store/store.h"
 
 #include <functional>
 #include <optional>
@@ -33,7 +34,7 @@ class CheckpointFolder {
   // All that can be read.
   [[nodiscard]] std::vector<CheckpointRecord> all() const;
   // One line of text for each that cannot be read.
-  void check(const std::function<void(const std::string&)>& report) const;
+  void check(const std::function<void(const PackProblem&)>& report) const;
   // Whether a file of the client's folder is one of ours.
   [[nodiscard]] static bool is_name(std::string_view file);
 

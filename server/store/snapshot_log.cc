@@ -304,7 +304,7 @@ std::set<std::string> SnapshotLog::expected_objects(const std::vector<JournalLin
   return out;
 }
 
-void SnapshotLog::check(const std::function<void(const std::string&)>& report) const {
+void SnapshotLog::check(const std::function<void(const PackProblem&)>& report) const {
   std::vector<JournalLine> known;
   std::vector<std::string> strays;
   try {
@@ -322,8 +322,8 @@ void SnapshotLog::check(const std::function<void(const std::string&)>& report) c
       std::erase_if(strays, [&](const std::string& name) { return now.contains(name); });
     }
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt) throw;
-    report(error.what());
+    if (error.kind() != Kind::Corrupt && error.kind() != Kind::Io) throw;
+    report({error.what(), error.kind() == Kind::Io});
     return;
   }
   std::set<std::string> removed;
@@ -339,10 +339,11 @@ void SnapshotLog::check(const std::function<void(const std::string&)>& report) c
       else if (!storage_->exists(object_name(line.number)))
         (void)load_mark(line, MarkKind::Gone);
     } catch (const Error& error) {
-      report(error.what());
+      report({error.what(), error.kind() == Kind::Io});
     }
   }
-  for (const std::string& name : strays) report(quoted(storage_->shown(name)) + " is not in the journal");
+  for (const std::string& name : strays)
+    report({quoted(storage_->shown(name)) + " is not in the journal", false});
 }
 
 }  // namespace bk::store

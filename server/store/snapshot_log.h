@@ -57,7 +57,7 @@ class SnapshotLog {
   // holder does it.
   void repair();
   // Every line's hash, every object's digest; one line of text per problem.
-  void check(const std::function<void(const std::string&)>& report) const;
+  void check(const std::function<void(const PackProblem&)>& report) const;
   // Makes the journal whole from its own lines, the objects and the other copy (a storage and the folder
   // where its journal lies; null: there is none), and the objects from the other copy; marks without one are
   // made anew from the journal.  Whole new files take the place of damaged ones.

@@ -442,14 +442,15 @@ std::vector<std::uint64_t> StoreImpl::lost_packs() {
   return {known.begin(), known.end()};
 }
 
-void StoreImpl::check_records(const std::function<void(const std::string&)>& report) {
+void StoreImpl::check_records(const std::function<void(const PackProblem&)>& report) {
   for (const auto& run : index_.runs().runs()) {
-    if (!run->intact()) report(quoted(run->path()) + ": damaged; `bkdb build` makes the index anew");
+    if (!run->intact()) report({quoted(run->path()) + ": damaged; `bkdb build` makes the index anew", false});
   }
   for (const std::string& client : ClientPossession::remembered(layout_))
     if (!is_directory(layout_.snapshots() + "/" + client))
-      report("client " + quoted(client) + " had snapshots, and " +
-             quoted(layout_.snapshots() + "/" + client) + " is missing");
+      report({"client " + quoted(client) + " had snapshots, and " +
+                  quoted(layout_.snapshots() + "/" + client) + " is missing",
+              false});
   for (const std::string& client : list_clients(layout_))
     SnapshotLog(layout_, header_.id, client).check(report);
   for (const std::string& client : list_clients(layout_)) CheckpointFolder(layout_, client).check(report);
@@ -457,7 +458,7 @@ void StoreImpl::check_records(const std::function<void(const std::string&)>& rep
 
 void StoreImpl::check_structure(const std::function<void(const std::string&)>& report) {
   (void)check_packs({}, [&](const PackProblem& problem) { report(problem.text); }, {});
-  check_records(report);
+  check_records([&](const PackProblem& problem) { report(problem.text); });
 }
 
 }  // namespace bk::store

@@ -276,7 +276,7 @@ class Store {
   // What check_packs() calls this chunk, as long as this object lives.
   [[nodiscard]] virtual std::uint64_t mark_of(ObjectKind kind, const ChunkId& id) = 0;
   // Every snapshot journal's chain, every snapshot's object, every run of the index; one line per problem.
-  virtual void check_records(const std::function<void(const std::string& problem)>& report) = 0;
+  virtual void check_records(const std::function<void(const PackProblem&)>& report) = 0;
   // Which of these chunks stand somewhere that is not known to be damaged.
   [[nodiscard]] virtual std::vector<bool> present(ObjectKind kind, std::span<const ChunkId> ids) = 0;
   // Snapshots of which something is damaged: the next backup of their source looks at everything again.

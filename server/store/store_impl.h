@@ -67,7 +67,7 @@ class StoreImpl final : public Store {
   std::uint64_t mark_of(ObjectKind kind, const ChunkId& id) override {
     return marker_.mark(kind, header_.id.stored(id));
   }
-  void check_records(const std::function<void(const std::string&)>& report) override;
+  void check_records(const std::function<void(const PackProblem&)>& report) override;
   std::vector<bool> present(ObjectKind kind, std::span<const ChunkId> ids) override {
     return index_.contains(kind, ids);
   }

@@ -98,7 +98,9 @@ class UnsealedStore final : public Store {
   }
   // What is sealed has another length: it is not found among what packs hold, and read.
   std::uint64_t mark_of(ObjectKind kind, const ChunkId& id) override { return below_->mark_of(kind, id); }
-  void check_records(const Report& report) override { below_->check_records(report); }
+  void check_records(const std::function<void(const PackProblem&)>& report) override {
+    below_->check_records(report);
+  }
   void note_suffering(const std::vector<std::string>& ids) override { below_->note_suffering(ids); }
   bool suffers(const std::string& id) override { return below_->suffers(id); }
   HealTotals heal(const std::string& copy, const HealReport& report, const Progress& progress) override {
