@@ -79,7 +79,7 @@ SeenLines check_roots(StoreImpl& store) {
   check_clients(store.layout());
   SeenLines seen;
   for (const std::string& client : list_clients(store.layout())) {
-    const auto problem = [&](const std::string& text) { refuse(text); };
+    const auto problem = [](const PackProblem& found) { refuse(found.text); };
     SnapshotLog log(store.layout(), store.id(), client);
     log.repair();
     const FileLock lock = FileLock::exclusive(store.layout().snapshots() + "/" + client + "/lock");
