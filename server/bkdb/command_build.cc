@@ -27,8 +27,11 @@ void distrust_mirrors(const std::string& home, const std::vector<store::Snapshot
 void name_missing(Session& session, const std::vector<server::CatalogSnapshot>& remembered,
                   const std::vector<store::SnapshotRecord>& records, Findings& findings) {
   store::Store& store = session.store();
-  store.check_records(
-      [&](const store::PackProblem& problem) { findings.damage(store.directory(), problem.text); });
+  store.check_records([&](const store::PackProblem& problem) {
+    if (problem.unreadable)  // nothing is known of it: no catalog without what it may say
+      throw Error(Kind::Io, problem.text + "; run bkdb build again when it can be read");
+    findings.damage(store.directory(), problem.text);
+  });
   std::set<std::string> there;
   for (const store::SnapshotRecord& record : records) there.insert(record.id);
   for (const server::CatalogSnapshot& s : remembered) {
