@@ -251,7 +251,7 @@ class Everything {
     plan.good = [&](std::span<const store::ChunkMark> marks) { good.add(marks); };
     (void)store->check_packs(plan, [&](const store::PackProblem& found) { problem("pack: " + found.text); },
                              {});
-    store->check_records([&](const PackProblem& found) { problem("record: " + found.text); });
+    store->check_records([&](const store::PackProblem& found) { problem("record: " + found.text); });
     const bkdb::VerifyTotals totals = bkdb::verify_snapshots(
         *store, chosen, {true, &good},
         [&](const store::SnapshotRecord& record, const std::string& path, const std::string& reason) {
