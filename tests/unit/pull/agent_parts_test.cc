@@ -1,9 +1,9 @@
 // The agent's small parts: patterns, opening beneath a root.
 #include "client/agent/beneath.h"
 #include "client/agent/names.h"
-#include "common/path/pattern.h"
 #include "client/agent/prefetch.h"
 #include "common/io/file.h"
+#include "common/path/pattern.h"
 #include "tests/support/temp_dir.h"
 
 #include <dirent.h>
