@@ -46,18 +46,26 @@ def hard_links(tree, count):
         spread(tree, files, prefix, link)
 
 
-CASES = {"1,000,000 files": (spread, 1000000), "3,000,000 files": (spread, 3000000), "3,000,000 in one directory": (one_directory, 3000000),
-         "3,000,000 hard links": (hard_links, 3000000)}
+# What they are, how they are made, how many at full size.
+CASES = (("files", spread, 1000000), ("files", spread, 3000000), ("in one directory", one_directory, 3000000), ("hard links", hard_links, 3000000))
+
+
+def chosen(options):
+    """Number, name and size of the cases to run; the name says the size that is really made."""
+    for number, (what, make, count) in enumerate(CASES, 1):
+        if number in options.memory:
+            scaled = int(count * options.scale)
+            yield number, "{:,} {}".format(scaled, what), make, scaled
 
 
 def run(source, options, folder, say):
     rows = []
-    for number, (name, (make, count)) in enumerate(CASES.items()):
+    for number, name, make, count in chosen(options):
         world = World(source, options.bin, "%s/memory-%d" % (folder, number))
         try:
             tree = world.folder + "/tree"
             say("%s: making them" % name)
-            make(tree, int(count * options.scale))
+            make(tree, count)
             peer = Backline(world, tree)
             for phase in ("first", "unchanged"):
                 cost = world.meter.measure(peer.backup())
