@@ -2,21 +2,12 @@
 
 #include "common/error/error.h"
 #include "common/text/escape.h"
+#include "server/access/blanks.h"
 
 #include <algorithm>
 
 namespace bk::server {
 namespace {
-
-constexpr std::string_view kBlanks = " \t\r\f\v\n";
-
-bool is_blank(char c) { return kBlanks.find(c) != std::string_view::npos; }
-
-std::string_view strip(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
-}
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -28,7 +19,7 @@ std::string lower(std::string_view text) {
 
 // ConfigParser also takes "rem" lines for comments.
 bool is_comment(std::string_view line) {
-  if (strip(line).empty() || line.front() == '#' || line.front() == ';') return true;
+  if (strip_blanks(line).empty() || line.front() == '#' || line.front() == ';') return true;
   return line.size() >= 3 && lower(line.substr(0, 3)) == "rem" && (line.size() == 3 || is_blank(line[3]));
 }
 
@@ -42,7 +33,7 @@ class Parser {
     if (is_comment(text)) return;
     if (is_blank(text.front()) && section_ != nullptr && value_ != nullptr) {
       value_->text += '\n';
-      value_->text += strip(text);
+      value_->text += strip_blanks(text);
     } else if (text.front() == '[') {
       header(text);
     } else {
@@ -89,9 +80,9 @@ class Parser {
     const std::size_t comment = value.find(';');
     if (comment != std::string_view::npos && is_blank(comment > 0 ? value[comment - 1] : value.back()))
       value = value.substr(0, comment);
-    value = strip(value);
+    value = strip_blanks(value);
     if (value == "\"\"") value = {};
-    IniValue& slot = section_->values[lower(strip(text.substr(0, sign)))];
+    IniValue& slot = section_->values[lower(strip_blanks(text.substr(0, sign)))];
     slot = {std::string(value), number_};
     value_ = &slot;
   }

@@ -1,6 +1,7 @@
 #include "server/access/later_conf.h"
 
 #include "common/text/escape.h"
+#include "server/access/blanks.h"
 
 #include <algorithm>
 #include <optional>
@@ -8,16 +9,6 @@
 
 namespace bk::server {
 namespace {
-
-constexpr std::string_view kBlanks = " \t\r\f\v\n";
-
-bool is_blank(char c) { return kBlanks.find(c) != std::string_view::npos; }
-
-std::string_view strip(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
-}
 
 std::string_view take_line(std::string_view& text) {
   const std::size_t end = std::min(text.find('\n'), text.size());
@@ -38,7 +29,7 @@ class Parser {
   void line(std::string_view text) {
     ++number_;
     if (text.find('\0') != std::string_view::npos) refuse("a NUL byte");
-    text = strip(text);
+    text = strip_blanks(text);
     if (text.empty() || text.front() == '#') return;
     if (text.front() == '@') {
       group(text);
@@ -47,7 +38,7 @@ class Parser {
       open_.emplace(IniSection{{}, number_, {}});
     } else if (opens(text, "repo")) {
       close();
-      const std::string_view name = strip(text.substr(4));
+      const std::string_view name = strip_blanks(text.substr(4));
       if (name.empty()) refuse("'repo' needs a name");
       open_.emplace(IniSection{std::string(name), number_, {}});
     } else if (open_) {
@@ -71,7 +62,8 @@ class Parser {
   std::pair<std::string, std::string> pair(std::string_view text, const char* form) const {
     const std::size_t sign = text.find('=');
     if (sign == std::string_view::npos) refuse(quoted(text.substr(0, 80)) + " should have the form " + form);
-    return {std::string(strip(text.substr(0, sign))), std::string(strip(text.substr(sign + 1)))};
+    return {std::string(strip_blanks(text.substr(0, sign))),
+            std::string(strip_blanks(text.substr(sign + 1)))};
   }
 
   void group(std::string_view text) {
@@ -183,7 +175,7 @@ bool is_later_grammar(std::string_view text) {
   while (!text.empty()) {
     const std::string_view line = take_line(text);
     if (line.starts_with('[')) return false;
-    const std::string_view stripped = strip(line);
+    const std::string_view stripped = strip_blanks(line);
     if (stripped.starts_with('@') || opens(stripped, "gitosis") || opens(stripped, "repo")) return true;
   }
   return false;
