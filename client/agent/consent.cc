@@ -1,6 +1,7 @@
 #include "client/agent/consent.h"
 
 #include "client/agent/guarded.h"
+#include "client/request/spool_place.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
@@ -68,7 +69,10 @@ void add_queued(Consent& consent, const ClientConfig& config, const Queued& item
   } else if (item.request.method == "rsync") {
     TreeRoot root = root_at(place, consent);
     const auto module = config.modules.find(item.request.module);
-    if (module != config.modules.end()) {
+    if (lies_in(place, client::spool_root(config.home))) {
+      // What a cmd put there is there to be pulled as a whole: a table that is called like a key, too.
+      root.guard_keys = false;
+    } else if (module != config.modules.end()) {
       root.exclude = module->second.exclude;
       root.exclude_if_present = module->second.exclude_if_present;
       root.exclude_caches = module->second.exclude_caches;

@@ -50,6 +50,7 @@ class Sender {
       if (!talk()) break;
     }
     clean_archives(context_.config.home);
+    clean_spool(context_.config.home, context_.config.keep_spool, context_.clock.now());
     return status_;
   }
 

@@ -1,5 +1,6 @@
 #include "client/config/config.h"
 
+#include "client/config/kinds.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/path/names.h"
@@ -19,12 +20,15 @@ constexpr ConfigKey kSchema[] = {
     {"administrators", ConfigType::TextList, "", "mail addresses for what needs attention"},
     {"parallel", ConfigType::Number, "2", "how many requests are prepared at once, 1 to 64"},
     {"keep_finished", ConfigType::Duration, "7d", "how long finished requests stay listed"},
+    {"keep_spool", ConfigType::Duration, "30d",
+     "how long a dump stays in spool/ that no request uses, to compare the next one with"},
     {"push_timeout", ConfigType::Duration, "2m",
      "the control line gives up after this long without progress"},
     {"server.NAME.url", ConfigType::Text, kRequired, "ssh://user@host[:port]/CLIENT.git"},
     {"server.NAME.hostkey", ConfigType::Text, kRequired, "the server's host key: \"ssh-ed25519 AAAA...\""},
     {"server.NAME.identity", ConfigType::Text, kRequired,
      "private key; relative to the home folder or absolute"},
+    {"module.NAME.kind", ConfigType::Text, "", "the built-in module that this is another one of"},
     {"module.NAME.paths", ConfigType::TextList, "", "absolute paths that backup_it NAME asks for"},
     {"module.NAME.cmd", ConfigType::TextList, "",
      "program in scripts/cmds and its fixed arguments; built-in modules have their own"},
@@ -39,6 +43,13 @@ constexpr ConfigKey kSchema[] = {
     {"module.NAME.one_fs", ConfigType::Flag, "false", "do not enter other file systems"},
     {"module.NAME.time_limit", ConfigType::Duration, "6h",
      "a cmd that runs longer is stopped and has failed"},
+    {"module.NAME.credentials", ConfigType::Text, "",
+     "file of mode 0600 with user and password, in the database's own form"},
+    {"module.NAME.databases", ConfigType::TextList, "", "databases to save; none: all that the server lists"},
+    {"module.NAME.exclude_databases", ConfigType::TextList, "", "patterns of databases to leave out"},
+    {"module.NAME.exclude_tables", ConfigType::TextList, "",
+     "patterns of tables whose rows are left out: database.table"},
+    {"module.NAME.accounts", ConfigType::Flag, "true", "save users, roles and their rights, too"},
     {"consent.SERVER.roots", ConfigType::TextList, "", "more trees that SERVER may read (method rsync)"},
     {"consent.SERVER.repositories", ConfigType::TextList, "",
      "more repositories, or folders of them, that SERVER may read (method git)"},
@@ -50,24 +61,6 @@ constexpr ConfigKey kSchema[] = {
     {"consent.SERVER.unconfined", ConfigType::Flag, "false",
      "serve git and sftp without Landlock where the kernel has none"},
 };
-
-struct BuiltIn {
-  std::string_view module, program, argument, method;
-};
-// "archive" makes one pax archive of a folder; trac, wiki and wordpress share it.
-constexpr BuiltIn kBuiltIn[] = {
-    {"git", "backup_git", "", "git"},
-    {"directories", "backup_dir", "", "rsync"},
-    {"trac", "backup_archive", "trac", "sftp"},
-    {"wiki", "backup_archive", "wiki", "sftp"},
-    {"wordpress", "backup_archive", "wordpress", "sftp"},
-};
-
-const BuiltIn* find_built_in(std::string_view module) {
-  const auto* at = std::find_if(std::begin(kBuiltIn), std::end(kBuiltIn),
-                                [&](const BuiltIn& b) { return b.module == module; });
-  return at == std::end(kBuiltIn) ? nullptr : at;
-}
 
 // A path as written, cleaned; relative ones only where `base` is given.
 std::string path_of(const Config& file, Config::Path key, const std::string& text, const std::string& base) {
@@ -112,9 +105,53 @@ ServerConfig server_of(const Config& file, const std::string& name, const std::s
   return out;
 }
 
+// The keys of some kinds only: a key that would mean nothing is refused.
+void read_values(const Config& file, ModuleConfig& module) {
+  for (const KindKey& row : kind_keys()) {
+    const Config::Path path{"module", module.name, row.key};
+    if (!has_key(row, module.kind)) {
+      if (file.has(path))
+        file.refuse(path, fmt::format("a module of kind {} has no such key; it is for: {}",
+                                      module.kind.empty() ? "\"\" (your own)" : module.kind, row.kinds));
+      continue;
+    }
+    std::vector<std::string>& out = module.values[std::string(row.key)];
+    switch (row.type) {
+      case ConfigType::TextList:
+        out = file.list(path);
+        break;
+      case ConfigType::Flag:
+        out = {file.flag(path) ? "true" : "false"};
+        break;
+      case ConfigType::Number:
+        out = {std::to_string(file.number(path))};
+        break;
+      case ConfigType::Size:
+        out = {std::to_string(file.size(path))};
+        break;
+      case ConfigType::Duration:
+        out = {std::to_string(file.duration(path).count())};
+        break;
+      case ConfigType::Text:
+        out = {file.text(path)};
+        if (row.is_path && !out[0].empty()) out = {path_of(file, path, out[0], "")};
+        break;
+    }
+  }
+}
+
 ModuleConfig module_of(const Config& file, const std::string& name) {
   ModuleConfig out;
   out.name = name;
+  out.kind = file.text({"module", name, "kind"});
+  if (find_kind(name) != nullptr) {
+    if (!out.kind.empty() && out.kind != name)
+      file.refuse({"module", name, "kind"}, quoted(name) + " is built in and of its own kind");
+    out.kind = name;
+  }
+  const BuiltIn* built_in = find_kind(out.kind);
+  if (built_in == nullptr && !out.kind.empty())
+    file.refuse({"module", name, "kind"}, quoted(out.kind) + " is not built in; there are: " + kind_names());
   out.cmd = file.list({"module", name, "cmd"});
   out.paths = paths_of(file, {"module", name, "paths"});
   out.method = file.text({"module", name, "method"});
@@ -129,7 +166,7 @@ ModuleConfig module_of(const Config& file, const std::string& name) {
   out.one_fs = file.flag({"module", name, "one_fs"});
   out.time_limit = file.duration({"module", name, "time_limit"});
   if (out.time_limit.count() == 0) file.refuse({"module", name, "time_limit"}, "must be longer than nothing");
-  if (const BuiltIn* built_in = find_built_in(name)) {
+  if (built_in != nullptr) {
     if (out.cmd.empty()) {
       out.cmd.emplace_back(built_in->program);
       if (!built_in->argument.empty()) out.cmd.emplace_back(built_in->argument);
@@ -145,6 +182,7 @@ ModuleConfig module_of(const Config& file, const std::string& name) {
                 quoted(out.cmd.front()) + " is neither a file name nor an absolute path");
   if (!out.method.empty() && !is_safe_name(out.method))
     file.refuse({"module", name, "method"}, quoted(out.method) + " is not a name");
+  read_values(file, out);
   return out;
 }
 
@@ -190,13 +228,16 @@ ClientConfig convert(const Config& file, const std::string& home) {
   out.administrators = file.list({"administrators"});
   out.parallel = file.number({"parallel"});
   out.keep_finished = file.duration({"keep_finished"});
+  out.keep_spool = file.duration({"keep_spool"});
   out.push_timeout = file.duration({"push_timeout"});
   for (const std::string& name : file.tables("server"))
     out.servers.emplace(name, server_of(file, name, home));
-  for (const BuiltIn& built_in : kBuiltIn)
+  for (const BuiltIn& built_in : built_in_modules())
     out.modules.emplace(built_in.module, module_of(file, std::string(built_in.module)));
-  for (const std::string& name : file.tables("module"))
-    out.modules.insert_or_assign(name, module_of(file, name));
+  for (const std::string& name : file.tables("module")) {
+    ModuleConfig& module = out.modules.insert_or_assign(name, module_of(file, name)).first->second;
+    module.configured = true;
+  }
   for (const std::string& name : file.tables("consent")) out.consents.emplace(name, consent_of(file, name));
   check_whole(file, out);
   if (out.default_server.empty() && out.servers.size() == 1) out.default_server = out.servers.begin()->first;
@@ -206,6 +247,22 @@ ClientConfig convert(const Config& file, const std::string& home) {
 }  // namespace
 
 std::span<const ConfigKey> client_schema() { return kSchema; }
+
+std::string ModuleConfig::text(const std::string& key) const {
+  const std::vector<std::string>& all = list(key);
+  return all.empty() ? "" : all.front();
+}
+
+const std::vector<std::string>& ModuleConfig::list(const std::string& key) const {
+  static const std::vector<std::string> none;
+  const auto at = values.find(key);
+  return at == values.end() ? none : at->second;
+}
+
+bool ModuleConfig::is_listed_by_cmd() const {
+  const BuiltIn* built_in = find_kind(kind);
+  return built_in != nullptr && built_in->lists;
+}
 
 ClientConfig parse_config(std::string_view text, const std::string& file, const std::string& home) {
   return convert(Config::parse(text, file, kSchema), home);

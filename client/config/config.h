@@ -24,6 +24,8 @@ struct ServerConfig {
 // What backup_it can be asked for.
 struct ModuleConfig {
   std::string name;
+  std::string kind;                  // the built-in module that this is one of; "" for one's own
+  bool configured = false;           // [module.NAME] stands in the file
   std::vector<std::string> cmd;      // program (in scripts/cmds, or absolute) and its fixed arguments
   std::vector<std::string> paths;    // clean absolute; what `backup_it NAME` queues
   std::string method;                // how the server pulls what the cmd prepares
@@ -33,6 +35,14 @@ struct ModuleConfig {
   bool one_fs = false;
   std::uint64_t max_file_bytes = 0;    // longer files are skipped, and said so; 0: no limit
   std::chrono::seconds time_limit{0};  // for one run of the cmd
+  // The keys that only modules of this kind have, as text (flags: "true", "false"); defaults are filled in.
+  std::map<std::string, std::vector<std::string>> values;
+
+  [[nodiscard]] std::string text(const std::string& key) const;  // "" when this kind has no such key
+  [[nodiscard]] const std::vector<std::string>& list(const std::string& key) const;
+  [[nodiscard]] bool flag(const std::string& key) const { return text(key) == "true"; }
+  // What is saved is found out by asking the cmd ("--list"), not from paths.
+  [[nodiscard]] bool is_listed_by_cmd() const;
 };
 
 // What one server may read here beyond what is queued to it.
@@ -51,6 +61,7 @@ struct ClientConfig {
   std::vector<std::string> administrators;
   std::size_t parallel = 0;               // modules prepared at once
   std::chrono::seconds keep_finished{0};  // how long F files stay
+  std::chrono::seconds keep_spool{0};     // how long a dump that no request uses stays
   std::chrono::seconds push_timeout{0};   // the control line: no progress for this long ends the round
   std::map<std::string, ServerConfig> servers;
   std::map<std::string, ModuleConfig> modules;  // configured and built-in ones

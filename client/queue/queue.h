@@ -104,4 +104,9 @@ void leave_ready(const std::string& home, const std::string& server, const std::
 // Does nothing while somebody holds the archives; a later call will.
 void clean_archives(const std::string& home);
 
+// <home>/spool: dumps that are kept between runs (client/modules/spool.h).  Removes slots that no request in
+// progress names and no cmd has changed for `keep`, and of the others what a killed cmd left.  Does nothing
+// while somebody holds the archives.
+void clean_spool(const std::string& home, std::chrono::seconds keep, Timestamp now);
+
 }  // namespace bk::client

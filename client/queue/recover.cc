@@ -1,9 +1,12 @@
 // What send_request does before anything else: see Queue::recover.
 #include "client/queue/queue.h"
+#include "client/request/spool_place.h"
 #include "common/error/error.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
+
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <set>
@@ -112,6 +115,44 @@ void clean_archives(const std::string& home) {
     if (is_archive(name) && !used.contains(file) && !is_directory(file)) remove_durably(file);
   }
   crash_point("queue.archives");
+}
+
+namespace {
+
+void clean_slot(const std::string& slot, const std::set<std::string>& used, std::chrono::seconds keep,
+                Timestamp now) {
+  if (used.contains(join_path(slot, "data"))) return;
+  struct stat info {};
+  check_sys(::lstat(slot.c_str(), &info), [&] { return "looking at " + quoted(slot); });
+  if (info.st_mtim.tv_sec + keep.count() <= now.seconds) {
+    remove_tree(slot);
+  } else if (path_exists(join_path(slot, "new"))) {
+    remove_tree(join_path(slot, "new"));
+  }
+}
+
+std::vector<std::string> folders_in(const std::string& folder) {
+  std::vector<std::string> out;
+  if (!path_exists(folder)) return out;
+  for (const std::string& name : list_directory(folder)) {
+    if (is_directory(join_path(folder, name))) out.push_back(join_path(folder, name));
+  }
+  return out;
+}
+
+}  // namespace
+
+void clean_spool(const std::string& home, std::chrono::seconds keep, Timestamp now) {
+  if (!path_exists(spool_root(home))) return;
+  ensure_directory(join_path(home, "tmp"));
+  const std::optional<FileLock> alone = FileLock::try_exclusive(join_path(home, "tmp/.lock"));
+  if (!alone) return;
+  const std::set<std::string> used = places_in_use(home);
+  for (const std::string& server : folders_in(spool_root(home))) {
+    for (const std::string& module : folders_in(server)) {
+      for (const std::string& slot : folders_in(module)) clean_slot(slot, used, keep, now);
+    }
+  }
 }
 
 }  // namespace bk::client

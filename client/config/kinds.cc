@@ -1,0 +1,48 @@
+#include "client/config/kinds.h"
+
+#include <algorithm>
+
+namespace bk::client {
+namespace {
+
+// "archive" makes one pax archive of a folder; trac, wiki and wordpress share it.
+constexpr BuiltIn kBuiltIn[] = {
+    {"git", "backup_git", "", "git"},
+    {"directories", "backup_dir", "", "rsync"},
+    {"trac", "backup_archive", "trac", "sftp"},
+    {"wiki", "backup_archive", "wiki", "sftp"},
+    {"wordpress", "backup_archive", "wordpress", "sftp"},
+};
+
+constexpr KindKey kKeys[] = {
+    {"credentials", ConfigType::Text, "mysql postgres", true},
+    {"databases", ConfigType::TextList, "mysql postgres"},
+    {"exclude_databases", ConfigType::TextList, "mysql postgres"},
+    {"exclude_tables", ConfigType::TextList, "mysql postgres"},
+    {"accounts", ConfigType::Flag, "mysql postgres"},
+};
+
+}  // namespace
+
+std::span<const BuiltIn> built_in_modules() { return kBuiltIn; }
+std::span<const KindKey> kind_keys() { return kKeys; }
+
+const BuiltIn* find_kind(std::string_view kind) {
+  const auto* at = std::find_if(std::begin(kBuiltIn), std::end(kBuiltIn),
+                                [&](const BuiltIn& one) { return one.module == kind; });
+  return at == std::end(kBuiltIn) ? nullptr : at;
+}
+
+std::string kind_names() {
+  std::string out;
+  for (const BuiltIn& one : kBuiltIn) out += (out.empty() ? "" : ", ") + std::string(one.module);
+  return out;
+}
+
+bool has_key(const KindKey& row, std::string_view kind) {
+  if (kind.empty()) return false;
+  const std::string all = " " + std::string(row.kinds) + " ";
+  return all.find(" " + std::string(kind) + " ") != std::string::npos;
+}
+
+}  // namespace bk::client

@@ -1,0 +1,179 @@
+#include "client/modules/child_output.h"
+
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/text/escape.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+namespace bk::client {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr std::size_t kComplaintBytes = 2048;  // the last ones are kept
+constexpr int kComplaintLines = 3;
+
+struct Pipe {
+  Fd read, write;
+  Pipe() {
+    std::array<int, 2> ends{};
+    check_sys(::pipe2(ends.data(), O_CLOEXEC), [] { return "making a pipe"; });
+    read = Fd(ends[0]);
+    write = Fd(ends[1]);
+  }
+};
+
+// The last lines, on one line.
+std::string last_lines(std::string_view text) {
+  std::string out;
+  for (int lines = 0; lines < kComplaintLines && !text.empty();) {
+    const std::size_t end = text.find_last_not_of("\r\n ");
+    if (end == std::string_view::npos) break;
+    text = text.substr(0, end + 1);
+    const std::size_t begin = text.rfind('\n');
+    const std::string_view line = text.substr(begin == std::string_view::npos ? 0 : begin + 1);
+    out = std::string(line) + (out.empty() ? "" : "; " + out);
+    text = text.substr(0, begin == std::string_view::npos ? 0 : begin);
+    ++lines;
+  }
+  return out;
+}
+
+class Watched {
+ public:
+  Watched(const ChildOutput& what, int stdout_fd)
+      : what_(what), end_(steady_clock::now() + what.limit), child_(begin(what, stdout_fd)) {
+    complaint_.write.reset();
+  }
+
+  // Until both streams have ended; `out` may be no descriptor.
+  void drain(Fd out, const std::function<void(std::string_view)>& sink) {
+    Fd& err = complaint_.read;
+    while (out || err) {
+      std::array<pollfd, 2> fds{pollfd{out.get(), POLLIN, 0}, pollfd{err.get(), POLLIN, 0}};
+      if (::poll(fds.data(), fds.size(), static_cast<int>(std::min<std::int64_t>(left().count(), 60000))) <
+              0 &&
+          errno != EINTR)
+        throw sys_error(errno, "waiting for " + quoted(what_.argv.front()));
+      if (fds[0].revents != 0) take(out, sink);
+      if (fds[1].revents != 0) take(err, [this](std::string_view bytes) { complain(bytes); });
+    }
+  }
+
+  void finish() {
+    const std::optional<int> status = child_.wait_for(left());
+    if (!status) late();
+    if (*status == 0) return;
+    const std::string said = last_lines(text_);
+    std::string message = fmt::format("{} {}", quoted(base_name(what_.argv.front())),
+                                      *status > 128 ? fmt::format("was killed by signal {}", *status - 128)
+                                                    : fmt::format("ended with status {}", *status));
+    if (!said.empty()) message += ": " + said;
+    const std::string advice = what_.advice ? what_.advice(text_) : "";
+    if (!advice.empty()) message += "; " + advice;
+    throw Error(Kind::Io, message);
+  }
+
+ private:
+  Child begin(const ChildOutput& what, int stdout_fd) const {
+    Command command;
+    command.argv = what.argv;
+    command.environment = base_environment(what.home);
+    command.environment.insert(command.environment.end(), what.environment.begin(), what.environment.end());
+    command.stdin_fd = what.stdin_fd;
+    command.stdout_fd = stdout_fd;
+    command.stderr_fd = complaint_.write.get();
+    // It has a process group of its own, which nobody stops when the cmd is killed.
+    command.before_exec = [] { return ::prctl(PR_SET_PDEATHSIG, SIGKILL); };
+    return start(command);
+  }
+
+  milliseconds left() {
+    const auto out = std::chrono::duration_cast<milliseconds>(end_ - steady_clock::now());
+    if (out.count() <= 0) late();
+    return out;
+  }
+  [[noreturn]] void late() {
+    throw Error(Kind::Transient, fmt::format("{} did not end within {} s and was stopped",
+                                             quoted(base_name(what_.argv.front())), what_.limit.count()));
+  }
+
+  static void take(Fd& from, const std::function<void(std::string_view)>& sink) {
+    static thread_local std::string buffer(256U << 10U, '\0');
+    const ssize_t n = ::read(from.get(), buffer.data(), buffer.size());
+    if (n > 0) {
+      sink(std::string_view(buffer).substr(0, static_cast<std::size_t>(n)));
+    } else if (n == 0 || errno != EINTR) {
+      from.reset();
+    }
+  }
+  void complain(std::string_view bytes) {
+    text_ += bytes;
+    if (text_.size() > kComplaintBytes) text_.erase(0, text_.size() - kComplaintBytes);
+  }
+
+  const ChildOutput& what_;
+  steady_clock::time_point end_;
+  Pipe complaint_;
+  std::string text_;
+  Child child_;  // last: its destructor stops the program first
+};
+
+}  // namespace
+
+std::uint64_t run_to_file(const ChildOutput& child, const std::string& path) {
+  const Fd file = open_file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  Watched running(child, file.get());
+  running.drain({}, {});
+  running.finish();
+  struct stat info {};
+  check_sys(::fstat(file.get(), &info), [&] { return "looking at " + quoted(path); });
+  return static_cast<std::uint64_t>(info.st_size);
+}
+
+void run_to_sink(const ChildOutput& child, const std::function<void(std::string_view)>& sink) {
+  Pipe output;
+  Watched running(child, output.write.get());
+  output.write.reset();
+  running.drain(std::move(output.read), sink);
+  running.finish();
+}
+
+std::string run_to_text(const ChildOutput& child, std::size_t limit_bytes) {
+  std::string out;
+  run_to_sink(child, [&](std::string_view bytes) {
+    if (out.size() + bytes.size() > limit_bytes)
+      throw Error(Kind::Io, quoted(base_name(child.argv.front())) + " printed more than " +
+                                std::to_string(limit_bytes) + " bytes");
+    out += bytes;
+  });
+  return out;
+}
+
+void require_secret_file(const std::string& path, std::string_view key) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) < 0)
+    throw Error(Kind::Config, fmt::format("{} = {}: {}", key, quoted(path), system_words(errno)));
+  if (!S_ISREG(info.st_mode))
+    throw Error(Kind::Config, fmt::format("{} = {} is not a file", key, quoted(path)));
+  if ((info.st_mode & 077U) != 0)
+    throw Error(Kind::Config, fmt::format("{} = {} can be read by others; it holds a password: chmod 600 it",
+                                          key, quoted(path)));
+  if (info.st_uid != ::geteuid() && info.st_uid != 0)
+    throw Error(Kind::Config,
+                fmt::format("{} = {} belongs to another user; chown it to the user that makes backups", key,
+                            quoted(path)));
+}
+
+}  // namespace bk::client
