@@ -7,6 +7,7 @@
 #include "client/agent/old_content.h"
 #include "client/agent/prefetch.h"
 #include "client/agent/walker.h"
+#include "common/chunk/chunk_id.h"
 #include "common/chunk/chunker.h"
 #include "proto/pull/messages.h"
 
@@ -91,7 +92,8 @@ class FileReader {
   // `have` bytes of it are in buffer_ already.
   [[nodiscard]] int send_range(int fd, std::uint64_t from, std::uint64_t to, std::uint64_t& sent,
                                std::size_t have = 0);
-  void add_chunk(std::string_view content);
+  [[nodiscard]] std::size_t cut_and_add(std::string_view& rest, bool at_end);
+  void add_chunk(std::string_view content, const ChunkId& id);
   void end(pull::FileStatus status, const Entry& entry, const struct stat* after, std::uint64_t bytes);
   [[nodiscard]] std::vector<Xattr> attributes(int fd, std::string_view path, std::string_view name);
 
@@ -101,6 +103,7 @@ class FileReader {
   Line& line_;
   Chunker chunker_;
   std::string buffer_;
+  std::vector<ObjectContent> cuts_;  // in buffer_
   std::uint64_t files_ = 0, bytes_ = 0, current_bytes_ = 0;
   pull::ChunkSum sum_;            // of the file being read, when it has an old version
   bool attributes_lost_ = false;  // some of those of the file that is read

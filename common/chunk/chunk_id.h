@@ -10,7 +10,9 @@
 
 #include "common/digest/sha256.h"
 
+#include <span>
 #include <string_view>
+#include <vector>
 
 namespace bk {
 
@@ -28,6 +30,14 @@ using ChunkId = Digest;
 
 // One pass over the content.  Any thread.
 [[nodiscard]] ChunkId chunk_id(ObjectKind kind, std::string_view content);
+
+struct ObjectContent {
+  ObjectKind kind = ObjectKind::Data;
+  std::string_view content;
+};
+// The same for many at once, in their order: from a dozen on in half of the time
+// (common/digest/sha256_lanes).
+[[nodiscard]] std::vector<ChunkId> chunk_ids(std::span<const ObjectContent> objects);
 
 // The longest content of one object, of any kind: a reader refuses more before it allocates.
 inline constexpr unsigned kMaxObjectBytes = 4U << 20U;

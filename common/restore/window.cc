@@ -72,9 +72,24 @@ GroupTask::GroupTask(RestoreWindow& window, EncodedGroup group, std::vector<Rest
   ++window_.tasks;
 }
 
-bool GroupTask::is_right(const RestorePlace& place, std::string_view content) const {
-  const ChunkId found = chunk_id(ObjectKind::Data, content.substr(place.begin, place.bytes));
-  return std::memcmp(found.bytes.data(), place.id.bytes.data(), id_bytes_) == 0;
+// A place that says the same as the one before it is not looked at twice.
+bool GroupTask::repeats(std::size_t i) const {
+  return i > 0 && places_[i - 1].begin == places_[i].begin && places_[i - 1].bytes == places_[i].bytes &&
+         places_[i - 1].id == places_[i].id;
+}
+
+std::vector<bool> GroupTask::right_places(std::string_view content) const {
+  std::vector<ObjectContent> pieces;
+  for (std::size_t i = 0; i < places_.size(); ++i)
+    if (!repeats(i)) pieces.push_back({ObjectKind::Data, content.substr(places_[i].begin, places_[i].bytes)});
+  const std::vector<ChunkId> ids = chunk_ids(pieces);
+  std::vector<bool> right(places_.size());
+  for (std::size_t i = 0, piece = 0; i < places_.size(); ++i) {
+    right[i] = repeats(i)
+                   ? right[i - 1]
+                   : std::memcmp(ids[piece++].bytes.data(), places_[i].id.bytes.data(), id_bytes_) == 0;
+  }
+  return right;
 }
 
 void GroupTask::run(Scratch& scratch) {
@@ -94,18 +109,15 @@ void GroupTask::run(Scratch& scratch) {
 void GroupTask::write(std::string_view content) {
   std::vector<FileRun> runs;
   const RestorePlace* last = nullptr;  // the place before, when its bytes are right and not written yet
-  bool right = false;
+  const std::vector<bool> right = right_places(content);
   for (std::size_t i = 0; i < places_.size(); ++i) {
     const RestorePlace& place = places_[i];
-    const bool same = i > 0 && places_[i - 1].begin == place.begin && places_[i - 1].bytes == place.bytes &&
-                      places_[i - 1].id == place.id;
-    if (!same) right = is_right(place, content);
     if (last != nullptr && last->file != place.file) {
       window_.find(last->file).put(runs);
       runs.clear();
       last = nullptr;
     }
-    if (!right) {
+    if (!right[i]) {
       window_.fail(place, "a chunk's content differs from its identity");
       continue;
     }

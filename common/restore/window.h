@@ -62,7 +62,8 @@ class GroupTask final : public Task {
   void run(Scratch& scratch) override;
 
  private:
-  [[nodiscard]] bool is_right(const RestorePlace& place, std::string_view content) const;
+  [[nodiscard]] bool repeats(std::size_t i) const;
+  [[nodiscard]] std::vector<bool> right_places(std::string_view content) const;
   void write(std::string_view content);
   RestoreWindow& window_;
   EncodedGroup group_;

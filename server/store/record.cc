@@ -213,15 +213,19 @@ std::string_view head_digest(std::string_view head) { return head.substr(head.si
 
 void for_each_chunk(const RecordHead& head, const StoreId& store, std::string_view content,
                     const std::function<void(std::size_t, const StoredChunk&, std::string_view)>& sink) {
-  std::size_t at = 0;
+  std::vector<ObjectContent> pieces;
+  pieces.reserve(head.chunks.size());
+  for (std::size_t at = 0; const StoredChunk& chunk : head.chunks) {
+    pieces.push_back({chunk.kind, content.substr(at, chunk.bytes)});
+    at += chunk.bytes;
+  }
+  const std::vector<ChunkId> ids = chunk_ids(pieces);
   for (std::size_t i = 0; i < head.chunks.size(); ++i) {
     StoredChunk chunk = head.chunks[i];
-    const std::string_view piece = content.substr(at, chunk.bytes);
-    const StoredId id = store.stored(chunk_id(chunk.kind, piece));
+    const StoredId id = store.stored(ids[i]);
     if (!head.ids_omitted && id != chunk.id) ByteReader::fail("a chunk's content differs from its identity");
     chunk.id = id;
-    sink(i, chunk, piece);
-    at += chunk.bytes;
+    sink(i, chunk, pieces[i].content);
   }
 }
 

@@ -43,18 +43,22 @@ ClientPossession::Walk walk_snapshots(StoreImpl& store, const std::string& clien
 }
 
 // The parts of a decoded group, each compared with what was claimed.
-std::vector<std::string_view> split(std::string_view content, std::span<const ChunkRef> chunks) {
-  std::vector<std::string_view> out;
+std::vector<ObjectContent> split(std::string_view content, std::span<const ChunkRef> chunks) {
+  std::vector<ObjectContent> out;
+  out.reserve(chunks.size());
   std::size_t at = 0;
   for (const ChunkRef& chunk : chunks) {
     if (chunk.bytes == 0 || chunk.bytes > kMaxObjectBytes || chunk.bytes > content.size() - at)
       throw Error(Kind::Protocol, "a group's chunks do not add up to its content");
-    out.push_back(content.substr(at, chunk.bytes));
-    if (chunk_id(chunk.kind, out.back()) != chunk.id)
-      throw Error(Kind::Protocol, "a chunk's content differs from its identity " + chunk.id.hex());
+    out.push_back({chunk.kind, content.substr(at, chunk.bytes)});
     at += chunk.bytes;
   }
   if (at != content.size()) throw Error(Kind::Protocol, "a group's chunks do not add up to its content");
+  const std::vector<ChunkId> ids = chunk_ids(out);
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    if (ids[i] != chunks[i].id)
+      throw Error(Kind::Protocol, "a chunk's content differs from its identity " + chunks[i].id.hex());
+  }
   return out;
 }
 
@@ -158,7 +162,7 @@ void WriterImpl::put_group(const EncodedGroup& group, std::span<const ChunkRef> 
   } catch (const Error& error) {
     throw Error(Kind::Protocol, error.what());  // the peer's bytes, not ours
   }
-  const std::vector<std::string_view> parts = split(content, chunks);
+  const std::vector<ObjectContent> parts = split(content, chunks);
   std::vector<std::size_t> fresh;
   std::size_t fresh_bytes = 0;
   std::unordered_set<ChunkId> seen;
@@ -166,14 +170,14 @@ void WriterImpl::put_group(const EncodedGroup& group, std::span<const ChunkRef> 
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     if (known[i] || !seen.insert(chunks[i].id).second) continue;
     fresh.push_back(i);
-    fresh_bytes += parts[i].size();
+    fresh_bytes += parts[i].content.size();
   }
   if (!fresh.empty() && fresh_bytes * 2 >= content.size()) {
     store_group(group, {chunks.begin(), chunks.end()});
     totals_.new_chunks += fresh.size();
     totals_.new_content_bytes += fresh_bytes;
   } else {
-    for (const std::size_t i : fresh) collect(chunks[i].kind, chunks[i].id, parts[i]);
+    for (const std::size_t i : fresh) collect(chunks[i].kind, chunks[i].id, parts[i].content);
   }
   for (const ChunkRef& chunk : chunks) possession_.add_new(chunk.id);  // sent because it was not owned
   possession_.flush();
