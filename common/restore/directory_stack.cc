@@ -45,25 +45,44 @@ void DirectoryStack::put_away(Level& level) {
   level.directory.reset();
 }
 
-void DirectoryStack::enter(const Entry& directory) {
-  require_component(directory.name, shown(""));
-  if (levels_.size() > kMostLevels) throw Error(Kind::Corrupt, "folders are nested too deeply");
-  const int at = here()->fd.get();
-  const std::string where = shown(directory.name);
-  check_sys(::mkdirat(at, directory.name.c_str(), 0700),
-            [&] { return "making the folder " + quoted(where); });
+// The root of a tree has a name that we gave: what the system says of it ends the restore.
+std::shared_ptr<RestoredDirectory> DirectoryStack::make(const Entry& directory, int& refused) const {
   auto made = std::make_shared<RestoredDirectory>();
+  const int at = here()->fd.get();
+  if (::mkdirat(at, directory.name.c_str(), 0700) != 0) {
+    const int code = errno;
+    if (depth() == 0 || !ends_only_its_entry(code))
+      throw sys_error(code, "making the folder " + quoted(shown(directory.name)));
+    refused = code;
+    return made;
+  }
   made->fd = Fd(check_sys(::openat(at, directory.name.c_str(), kDirectory),
-                          [&] { return "opening " + quoted(where); }));
+                          [&] { return "opening " + quoted(shown(directory.name)); }));
   // What our own entry's folder presets is not the backup's.
   if (depth() == 0)
     for (const char* preset : {"system.posix_acl_default", "system.posix_acl_access"})
       (void)::fremovexattr(made->fd.get(), preset);
+  return made;
+}
+
+int DirectoryStack::enter(const Entry& directory) {
+  require_component(directory.name, shown(""));
+  if (levels_.size() > kMostLevels) throw Error(Kind::Corrupt, "folders are nested too deeply");
+  int refused = 0;
+  auto made = here()->is_missing() ? std::make_shared<RestoredDirectory>() : make(directory, refused);
   path_ += directory.name + "/";
   made->path = path_;
   levels_.push_back({std::move(made), directory, 0, 0});
-  // The outermost stays: it is not ours to be found again.
-  if (levels_.size() > kOpenLevels + 1) put_away(levels_[levels_.size() - 1 - kOpenLevels]);
+  save_descriptors();
+  return refused;
+}
+
+// The outermost stays: it is not ours to be found again.  So does the last one above a missing one, which
+// has no way up.
+void DirectoryStack::save_descriptors() {
+  if (levels_.size() <= kOpenLevels + 1) return;
+  const std::size_t at = levels_.size() - 1 - kOpenLevels;
+  if (!levels_[at].directory->is_missing() && !levels_[at + 1].directory->is_missing()) put_away(levels_[at]);
 }
 
 void DirectoryStack::open_again(const RestoredDirectory& child, Level& level) const {

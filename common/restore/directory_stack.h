@@ -21,8 +21,8 @@ class DirectoryStack {
   // `destination` is an open directory that stays open; `shown` is its path in messages.
   DirectoryStack(int destination, std::string shown);
 
-  // Makes it and goes in.
-  void enter(const Entry& directory);
+  // Makes it and goes in.  Not 0: the system refuses this one (errno); here() is then missing, and all below.
+  [[nodiscard]] int enter(const Entry& directory);
   struct Left {
     std::shared_ptr<const RestoredDirectory> directory;
     Entry entry;  // whose metadata is still to be set
@@ -40,7 +40,9 @@ class DirectoryStack {
     Entry entry;
     std::uint64_t device = 0, inode = 0;  // of a closed one
   };
+  [[nodiscard]] std::shared_ptr<RestoredDirectory> make(const Entry& directory, int& refused) const;
   static void put_away(Level& level);
+  void save_descriptors();
   void open_again(const RestoredDirectory& child, Level& level) const;
 
   std::string shown_;

@@ -31,17 +31,16 @@ mode_t special_type(EntryType type) {
   }
 }
 
-// The destination's file system cannot hold this entry; others it can.
-bool cannot_hold(int code) {
-  return code == EPERM || code == EINVAL || code == ENAMETOOLONG || code == EILSEQ || code == EOPNOTSUPP;
-}
-
 // Of a file that begins at `offset`: where data begins and ends; false when none follows.
 bool next_data(int fd, off_t& begin, off_t& end) {
   begin = ::lseek(fd, end, SEEK_DATA);
   if (begin < 0) return false;
   end = ::lseek(fd, begin, SEEK_HOLE);
   return end > begin;
+}
+
+std::string link_words(int code, const std::string& existing) {
+  return code == ENOENT ? quoted(existing) + " is not there" : system_words(code);
 }
 
 }  // namespace
@@ -52,17 +51,17 @@ void TreeRestorer::make_special(const PendingEntry& pending) {
   const std::string where = join_path(shared_.destination, pending.directory->path + entry.name);
   if (entry.type == EntryType::Symlink) {
     if (::symlinkat(entry.target.c_str(), at, entry.name.c_str()) != 0) {
-      if (!cannot_hold(errno)) throw sys_error(errno, "making the symlink " + quoted(where));
-      return shared_.report.add("symlink not made", system_words(errno), where);
+      if (!ends_only_its_entry(errno)) throw sys_error(errno, "making the symlink " + quoted(where));
+      return shared_.report.leave_out("symlink not made", system_words(errno), where);
     }
   } else {
     const mode_t type = special_type(entry.type);
     if (type == 0) throw Error(Kind::Protocol, quoted(where) + " is of an impossible type");
     if (::mknodat(at, entry.name.c_str(), type | 0600, ::makedev(entry.rdev_major, entry.rdev_minor)) != 0) {
-      if (!cannot_hold(errno)) throw sys_error(errno, "making " + quoted(where));
+      if (!ends_only_its_entry(errno)) throw sys_error(errno, "making " + quoted(where));
       const bool device = type == S_IFCHR || type == S_IFBLK;
-      return shared_.report.add(device ? "device not made" : "special file not made", system_words(errno),
-                                where);
+      return shared_.report.leave_out(device ? "device not made" : "special file not made",
+                                      system_words(errno), where);
     }
   }
   set_metadata_at(at, entry, shared_.report, where);
@@ -84,15 +83,18 @@ void TreeRestorer::make_link(const PendingEntry& pending) {
                                   pending.entry.name.c_str(), 0) == 0)
     return;
   const int code = errno;
-  if (code == EEXIST || code == ENOSPC || code == EDQUOT) throw sys_error(code, "linking " + quoted(where));
   // A device that may not be made has no names either.
   if (pending.entry.type != EntryType::File) return make_special(pending);
-  if (code == ENOENT)
+  // What the system refused is no damage of the backup.
+  if (code == ENOENT && !shared_.report.has_missing())
     return damaged_(path, "it is a hard link to " + quoted(pending.existing) + ", which is missing");
+  if (!link_folder_fd_ || code == ENOENT || code == ENAMETOOLONG || code == EILSEQ || code == EEXIST)
+    return shared_.report.leave_out("hard link not made", link_words(code, pending.existing), where);
+  if (code != EXDEV && !ends_only_its_entry(code)) throw sys_error(code, "linking " + quoted(where));
   shared_.report.add("hard link not made, copied instead", system_words(code), where);
-  const Fd from(::openat(link_folder_fd_ ? link_folder_fd_.get() : -1, name.c_str(),
-                         O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!from) return damaged_(path, "neither linked nor copied: " + system_words(errno));
+  const Fd from(
+      ::openat(link_folder_fd_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!from) return shared_.report.leave_out("neither linked nor copied", system_words(errno), where);
   copy(pending, from.get());
 }
 

@@ -44,16 +44,16 @@ RestoredFile::~RestoredFile() {
 
 std::string RestoredFile::shown() const { return join_path(shared_.destination, path()); }
 
-// A file that the destination cannot hold (a client may have recorded any length) ends itself and not the
-// restore.
+// A file that the destination cannot hold (a client may have recorded any length and name) ends itself and
+// not the restore.
 template <class Body>
-void RestoredFile::or_spoil(Body&& body) {
-  if (!damage_.empty()) return;
+void RestoredFile::or_refuse(Body&& body) {
+  if (is_lost() || directory_->is_missing()) return;
   try {
     body();
   } catch (const Error& error) {
-    if (error.sys_errno() != EFBIG) throw;
-    damage_ = error.what();
+    if (!ends_only_its_entry(error.sys_errno())) throw;
+    refused_ = error.sys_errno();
   }
 }
 
@@ -114,7 +114,7 @@ void RestoredFile::expect(FilePart part) {
 
 void RestoredFile::write_inlines() {
   if (inlines_.empty()) return;
-  or_spoil([&] {
+  or_refuse([&] {
     open();
     for (const auto& [offset, bytes] : inlines_) write(offset, bytes);
   });
@@ -126,7 +126,7 @@ void RestoredFile::put(std::span<const FileRun> runs) {
   std::uint64_t bytes = 0;
   for (const FileRun& run : runs) bytes += run.bytes.size();
   require_announced(bytes);
-  or_spoil([&] {
+  or_refuse([&] {
     open();
     for (const FileRun& run : runs) write(run.offset, run.bytes);
   });
@@ -141,7 +141,7 @@ void RestoredFile::settle(std::uint64_t bytes) {
 
 void RestoredFile::spoil(const std::string& reason) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (finished_ || !damage_.empty()) return;
+  if (finished_ || is_lost()) return;
   damage_ = reason;
 }
 
@@ -164,7 +164,7 @@ void RestoredFile::count(std::uint64_t bytes) {
 
 void RestoredFile::finish() {
   finished_ = true;
-  or_spoil([&] {
+  or_refuse([&] {
     open();
     // Makes a hole at the end, too.
     if (end_ < entry_.size)
@@ -175,7 +175,9 @@ void RestoredFile::finish() {
     fd_.close();
     --shared_.open;
   });
-  if (!damage_.empty()) abandon();
+  if (is_lost()) abandon();
+  if (directory_->is_missing()) shared_.report.leave_out_below(shown());
+  if (refused_ != 0) shared_.report.leave_out("file not restored", system_words(refused_), shown());
   entry_.xattrs.clear();
 }
 

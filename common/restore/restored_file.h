@@ -1,8 +1,9 @@
 // A regular file in the making, filled by several threads.
 //
 // It is made when its first bytes come, and finished, metadata and all, by whoever brings the last ones: a
-// small file is opened, written and closed in one go.  What cannot be had of it spoils it: then nothing of it
-// is left, since half a file must not look like a whole one.
+// small file is opened, written and closed in one go.  Until then it is its maker's alone, with the time of
+// its making.  What cannot be had of it spoils it, and what the system refuses of it ends it: then nothing of
+// it is left, since half a file must not look like a whole one.
 #pragma once
 
 #include "common/io/bulk.h"
@@ -26,6 +27,8 @@ struct RestoredDirectory {
   Fd fd;
   std::string path;     // below the destination, with a '/' behind each component
   bool is_top = false;  // the destination itself, which is not ours
+  // Refused by the system, and so is all below; no `fd` then.
+  [[nodiscard]] bool is_missing() const { return !fd; }
 };
 
 // What all files of a restore share.
@@ -55,7 +58,8 @@ class RestoredFile {
   void settle(std::uint64_t bytes);
   void spoil(const std::string& reason);
   [[nodiscard]] bool finished();
-  // Why there is no such file; "" when all is well.  Once it is finished.
+  // Why the backup has no such file; "" when all is well.  Once it is finished.  What the system refused is
+  // in the report.
   [[nodiscard]] const std::string& damage() const { return damage_; }
   [[nodiscard]] std::string path() const { return directory_->path + entry_.name; }
 
@@ -70,8 +74,9 @@ class RestoredFile {
   void count(std::uint64_t bytes);
   void finish();
   void abandon();
+  [[nodiscard]] bool is_lost() const { return !damage_.empty() || refused_ != 0; }
   template <class Body>
-  void or_spoil(Body&& body);
+  void or_refuse(Body&& body);
 
   std::mutex mutex_;
   std::shared_ptr<const RestoredDirectory> directory_;
@@ -85,6 +90,7 @@ class RestoredFile {
   WriteBehind behind_;                    // of a large file
   std::vector<std::pair<std::uint64_t, std::string>> inlines_;
   std::string damage_;
+  int refused_ = 0;  // errno
 };
 
 }  // namespace bk

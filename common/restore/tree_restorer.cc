@@ -52,14 +52,19 @@ TreeRestorer::~TreeRestorer() = default;
 
 void TreeRestorer::enter(const Entry& directory) {
   window_->count_directory(directory);
-  stack_.enter(directory);
+  const bool below_missing = stack_.here()->is_missing();
+  const int refused = stack_.enter(directory);
+  const std::string path = join_path(shared_.destination, stack_.here()->path);
+  if (refused != 0) shared_.report.leave_out("folder not restored", system_words(refused), path);
+  if (below_missing) shared_.report.leave_out_below(path);
 }
 
 void TreeRestorer::leave() {
   if (stack_.depth() == 0) throw Error(Kind::Protocol, "leaving a folder that was not entered");
   window_->count_directory({});
   DirectoryStack::Left left = stack_.leave();
-  window_->left.emplace_back(std::move(left.directory), std::move(left.entry));
+  if (!left.directory->is_missing())
+    window_->left.emplace_back(std::move(left.directory), std::move(left.entry));
 }
 
 void TreeRestorer::file(const Entry& entry, FilePart part) {
@@ -97,12 +102,14 @@ void TreeRestorer::send_bare() {
 void TreeRestorer::special(const Entry& entry) {
   require_component(entry.name, stack_.shown(""));
   window_->count_entry(entry);
+  if (stack_.here()->is_missing()) return shared_.report.leave_out_below(stack_.shown(entry.name));
   window_->specials.push_back({stack_.here(), entry, {}});
 }
 
 void TreeRestorer::link(const std::string& existing, const Entry& entry) {
   require_component(entry.name, stack_.shown(""));
   window_->count_entry(entry);
+  if (stack_.here()->is_missing()) return shared_.report.leave_out_below(stack_.shown(entry.name));
   window_->links.push_back({stack_.here(), entry, existing});
 }
 

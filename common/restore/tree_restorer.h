@@ -10,9 +10,10 @@
 // name is one component, everything is made new (O_EXCL) below descriptors that were opened here, and no
 // symlink is ever followed.  Memory: two windows and the groups in the queue.
 //
-// What the system refuses of an entry's metadata (as a plain user: owners, devices, trusted attributes) goes
-// into the report and the work goes on; what it refuses of content and names throws Io.  A name that is no
-// component throws Corrupt; a caller that does not keep the order of sink.h, Protocol.
+// What the system refuses of an entry (as a plain user: owners, devices, trusted attributes; a name that this
+// file system cannot hold) goes into the report and the work goes on; what would meet every entry, a full
+// disk, throws Io.  A name that is no component throws Corrupt; a caller that does not keep the order of
+// sink.h, Protocol.
 #pragma once
 
 #include "common/restore/directory_stack.h"

@@ -210,6 +210,45 @@ TEST_F(Restorer, AThousandLevelsCostFewDescriptors) {
   EXPECT_EQ(read_file(file("again")), "x");
 }
 
+// Such as a file system that knows no capitals, or shorter names.
+TEST_F(Restorer, WhatTheSystemRefusesIsNamedAndEverythingElseComes) {
+  TreeRestorer& out = start();
+  const std::string group = "0123456789";
+  out.enter(entry("t", EntryType::Directory));
+  out.file(entry("name", EntryType::File, 1), {{{0, "1"}}, 0, false});
+  out.end_window();
+  out.end_window();  // the first is worked off
+  out.file(entry("name", EntryType::File, 10), {{}, 10, false});
+  out.enter(entry("name", EntryType::Directory));
+  out.file(entry("inner", EntryType::File, 10), {{}, 10, false});
+  out.special(entry("fifo", EntryType::Fifo));
+  for (int level = 0; level < 100; ++level) out.enter(entry("d", EntryType::Directory));
+  for (int level = 0; level < 100; ++level) out.leave();
+  out.leave();
+  out.special(entry("name", EntryType::Fifo));
+  out.link("t/name/inner", entry("linked", EntryType::File, 10));
+  out.file(entry("other", EntryType::File, 10), {{}, 10, false});
+  out.leave();
+  out.group(encoded(group),
+            {place(group, 0, 10, 1, 0), place(group, 0, 10, 2, 0), place(group, 0, 10, 3, 0)});
+  out.finish();
+  EXPECT_EQ(read_file(file("t/name")), "1");
+  EXPECT_EQ(read_file(file("t/other")), group);
+  EXPECT_EQ(list_directory(file("t")).size(), 2U);
+  EXPECT_TRUE(damage_.empty());
+  std::string told;
+  for (const std::string& line : report_.lines()) told += line + "\n";
+  const std::string top = "\"" + dir_.path() + "/t/";
+  EXPECT_NE(told.find(top + "name\": file not restored: File exists\n"), std::string::npos) << told;
+  EXPECT_NE(told.find(top + "name/\": folder not restored: File exists\n"), std::string::npos) << told;
+  EXPECT_NE(told.find(top + "name\": special file not made: File exists\n"), std::string::npos) << told;
+  EXPECT_NE(told.find("102 entries: not restored: their folder is not there; the first is " + top),
+            std::string::npos)
+      << told;
+  EXPECT_NE(told.find(top + "linked\": hard link not made: "), std::string::npos) << told;
+  EXPECT_NE(told.find("in all 106 entries not restored, 0 attributes not kept"), std::string::npos) << told;
+}
+
 TEST_F(Restorer, MoreUnfinishedFilesThanDescriptors) {
   const rlimit few{256, 256};
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);  // for good: this test is the last
