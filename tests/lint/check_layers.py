@@ -29,6 +29,7 @@ OWNER = {
     "isa-l": "common/parity",
     "pcre2.h": "common/regex",
     "curl/": "common/http",
+    "expat.h": "common/s3",
     "boost/program_options": "common/options",
 }
 
