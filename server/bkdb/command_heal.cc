@@ -44,16 +44,16 @@ void name_sufferers(Session& session, const Log& log) {
   for (const store::SnapshotRecord& snapshot : snapshots) all.push_back(&snapshot);
   std::set<std::string> ids;
   std::uint64_t paths = 0;
-  (void)verify_snapshots(
-      session.store(), all, {false, nullptr},
-      [&](const store::SnapshotRecord& snapshot, const std::string& path, const std::string&) {
-        ids.insert(snapshot.id);
-        ++paths;
-        if (session.json()) return;
-        const std::string whole = path.empty() ? snapshot.name : snapshot.name + "/" + path;
-        print(fmt::format("suffers: snapshot {} of {}: {}\n", snapshot.id.substr(0, 12), snapshot.client,
-                          quoted(whole)));
-      });
+  (void)verify_snapshots(session.store(), all, {false, nullptr},
+                         [&](const store::SnapshotRecord& snapshot, const std::string& path, const Reason&) {
+                           ids.insert(snapshot.id);
+                           ++paths;
+                           if (session.json()) return;
+                           const std::string whole =
+                               path.empty() ? snapshot.name : snapshot.name + "/" + path;
+                           print(fmt::format("suffers: snapshot {} of {}: {}\n", snapshot.id.substr(0, 12),
+                                             snapshot.client, quoted(whole)));
+                         });
   session.store().note_suffering({ids.begin(), ids.end()});
   log.notice(fmt::format(
       "heal: {} snapshots suffer, {} paths; the next backups of their sources look at everything again",

@@ -95,14 +95,15 @@ VerifyTotals check_snapshots(Session& session, const std::vector<const store::Sn
   std::set<std::string> suffering;
   ProgressLine progress("snapshots");
   const Problem tell = [&](const store::SnapshotRecord& snapshot, const std::string& path,
-                           const std::string& reason) {
+                           const Reason& reason) {
     progress.clear();
-    ++verdict.damaged;
-    suffering.insert(snapshot.id);
+    ++(reason.unreadable ? verdict.unreadable : verdict.damaged);
+    if (!reason.unreadable) suffering.insert(snapshot.id);
     if (session.json()) return print(problem_json(snapshot, path, reason));
-    print(fmt::format("damaged: snapshot {} of {} ({}, {}): {}: {}\n", snapshot.id.substr(0, 12),
+    print(fmt::format("{}: snapshot {} of {} ({}, {}): {}: {}\n",
+                      reason.unreadable ? "cannot read" : "damaged", snapshot.id.substr(0, 12),
                       shown_time(snapshot.began, session.zone()), snapshot.client, snapshot.method,
-                      quoted(joined(snapshot.name, path)), reason));
+                      quoted(joined(snapshot.name, path)), reason.text));
   };
   VerifyTotals totals = verify_snapshots(session.store(), records, plan, tell,
                                          [&](std::uint64_t bytes) { progress.show(bytes, 0); });
@@ -122,7 +123,7 @@ void advise(const Session& session, const Verdict& verdict) {
 std::string counted(const Verdict& verdict) {
   if (verdict.damaged == 0 && verdict.unreadable == 0) return "good";
   if (verdict.unreadable == 0) return fmt::format("{} problems", verdict.damaged);
-  return fmt::format("{} problems, {} files that cannot be read", verdict.damaged, verdict.unreadable);
+  return fmt::format("{} problems, {} that cannot be read", verdict.damaged, verdict.unreadable);
 }
 
 }  // namespace

@@ -31,7 +31,10 @@ class Streamer {
     window_.flush(
         store_,
         [&](std::uint64_t at, const ChunkId&, std::string_view content) { pieces_[at].content = content; },
-        [&](std::uint64_t, const ChunkId&, const Error& error) { fail(error.what()); });
+        [&](std::uint64_t, const ChunkId&, const Error& error) {
+          if (stop_at_damage_ && store::is_unreadable(error)) throw store::Unreadable(error);
+          fail(error.what());
+        });
     for (const Piece& piece : pieces_)
       if (piece.content.size() == piece.bytes)
         sink_(piece.content);

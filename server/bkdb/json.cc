@@ -89,12 +89,13 @@ std::string entry_json(const Source&, std::size_t index, const store::SnapshotRe
 }
 
 std::string problem_json(const store::SnapshotRecord& snapshot, const std::string& path,
-                         const std::string& reason) {
+                         const Reason& reason) {
   json out = reference(snapshot);
   add_path(out, path);
   out["client"] = snapshot.client;
   out["source_path"] = percent_encode(snapshot.name);
-  out["reason"] = reason;
+  out["reason"] = reason.text;
+  if (reason.unreadable) out["unreadable"] = true;
   return line(out);
 }
 

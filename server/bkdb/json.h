@@ -21,7 +21,7 @@ namespace bk::bkdb {
                                      const Entry& entry);
 // `verify`: one damaged path, and the totals at the end.
 [[nodiscard]] std::string problem_json(const store::SnapshotRecord& snapshot, const std::string& path,
-                                       const std::string& reason);
+                                       const Reason& reason);
 [[nodiscard]] std::string totals_json(const VerifyTotals& totals, std::uint64_t problems);
 // `export`: one entry made.
 [[nodiscard]] std::string exported_json(std::size_t index, const store::SnapshotRecord& snapshot,

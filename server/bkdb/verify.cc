@@ -25,11 +25,15 @@ std::string key_of(const ChunkId& id, std::uint64_t bytes) {
   return key.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
 }
 
+Reason absent(const ChunkId& id) {
+  return {"chunk " + id.hex() + " is missing, or stands only where the store is damaged"};
+}
+
 struct Bad {
-  std::unordered_map<std::string, std::string> chunks;    // key_of(): damaged content, and why
-  std::unordered_map<ChunkId, std::string> directories;   // nodes that cannot be read (fully)
-  std::unordered_map<std::string, std::string> archives;  // snapshots whose archive is not the client's
-  bool any_list = false;                                  // a file's chunk list cannot be read
+  std::unordered_map<std::string, Reason> chunks;    // key_of(): damaged content, and why
+  std::unordered_map<ChunkId, Reason> directories;   // nodes that cannot be read (fully)
+  std::unordered_map<std::string, Reason> archives;  // snapshots whose archive is not the client's
+  bool any_list = false;                             // a file's chunk list cannot be read
   [[nodiscard]] bool any() const {
     return !chunks.empty() || !directories.empty() || !archives.empty() || any_list;
   }
@@ -57,7 +61,7 @@ class Reader final : public Visitor {
   }
   void leave(const std::string&, const Entry&) override { nodes_.pop_back(); }
   void damaged(const std::string&, const Error& error) override {
-    bad_.directories[nodes_.back()] = error.what();
+    bad_.directories[nodes_.back()] = reason_of(error);
   }
 
   void entry(const std::string&, const Entry& entry) override {
@@ -100,9 +104,7 @@ void look(store::Store& store, const Snapshots& snapshots, VerifyTotals& totals,
   const auto flush = [&] {
     const std::vector<bool> present = store.present(ObjectKind::Data, ids);
     for (std::size_t i = 0; i < ids.size(); ++i)
-      if (!present[i])
-        bad.chunks[key_of(ids[i], lengths[i])] =
-            "chunk " + ids[i].hex() + " is missing, or stands only where the store is damaged";
+      if (!present[i]) bad.chunks[key_of(ids[i], lengths[i])] = absent(ids[i]);
     ids.clear();
     lengths.clear();
   };
@@ -128,7 +130,7 @@ void read(store::Store& store, const Snapshots& snapshots, VerifyTotals& totals,
           totals.bytes += content.size();
         },
         [&](std::uint64_t bytes, const ChunkId& id, const Error& error) {
-          bad.chunks[key_of(id, bytes)] = error.what();
+          bad.chunks[key_of(id, bytes)] = reason_of(error);
         });
     if (progress) progress(totals.bytes);
   };
@@ -197,12 +199,14 @@ class Namer final : public Visitor {
   bool enter(const std::string&, const Entry&) override { return true; }
   void leave(const std::string&, const Entry&) override {}
   void damaged(const std::string& path, const Error& error) override {
-    problem_(snapshot_, path, std::string("this folder cannot be read completely: ") + error.what());
+    Reason reason = reason_of(error);
+    reason.text.insert(0, "this folder cannot be read completely: ");
+    problem_(snapshot_, path, reason);
   }
   void entry(const std::string& path, const Entry& entry) override {
     if (entry.type != EntryType::File || entry.unreadable) return;
     std::uint64_t length = 0;
-    std::string reason;
+    Reason reason;
     try {
       store::for_each_extent(store_, entry, [&](const Extent& extent) {
         length += extent.bytes;
@@ -211,12 +215,12 @@ class Namer final : public Visitor {
         if (bad != bad_.chunks.end()) reason = bad->second;
       });
       if (reason.empty() && length != entry.size)
-        reason = "its recorded content has another length than its size";
+        reason = {"its recorded content has another length than its size"};
       const auto archive = bad_.archives.find(snapshot_.id);
       if (reason.empty() && archive != bad_.archives.end()) reason = archive->second;
     } catch (const Error& error) {
       if (error.kind() != Kind::Corrupt) throw;
-      reason = error.what();
+      reason = reason_of(error);
     }
     if (!reason.empty()) problem_(snapshot_, path, reason);
   }
@@ -243,7 +247,7 @@ class SealedReader {
   void check(const store::SnapshotRecord& snapshot) {
     DiskMap visited(store_.scratch());
     ++totals_.sealed;
-    const auto tell = [&](const std::string& reason) { problem_(snapshot, "", reason); };
+    const auto tell = [&](const Reason& reason) { problem_(snapshot, "", reason); };
     try {
       store::for_each_reachable(store_, snapshot.root, visited, [&](ObjectKind kind, const ChunkId& id) {
         if (kind == ObjectKind::Data) look(id);
@@ -252,7 +256,7 @@ class SealedReader {
       });
     } catch (const Error& error) {
       if (error.kind() != Kind::Corrupt) throw;
-      tell(error.what());  // and what is below, nobody knows
+      tell(reason_of(error));  // and what is below, nobody knows
     }
   }
 
@@ -263,15 +267,14 @@ class SealedReader {
     if (missing_ != nullptr && !missing_->contains(store_.mark_of(ObjectKind::Data, id))) return;
     try {
       if (!content_) {
-        if (!store_.present(ObjectKind::Data, {&id, 1})[0])
-          bad_[id] = "chunk " + id.hex() + " is missing, or stands only where the store is damaged";
+        if (!store_.present(ObjectKind::Data, {&id, 1})[0]) bad_[id] = absent(id);
         return;
       }
       totals_.bytes += store_.read(ObjectKind::Data, id).size();
       ++totals_.chunks;
     } catch (const Error& error) {
       if (error.kind() != Kind::Corrupt) throw;
-      bad_[id] = error.what();
+      bad_[id] = reason_of(error);
     }
   }
 
@@ -281,13 +284,28 @@ class SealedReader {
   VerifyTotals& totals_;
   const Problem& problem_;
   DiskMap checked_;
-  std::unordered_map<ChunkId, std::string> bad_;
+  std::unordered_map<ChunkId, Reason> bad_;
+};
+
+// Bad sectors end nothing while this lives.
+class PastBadSectors {
+ public:
+  explicit PastBadSectors(store::Store& store) : store_(store) { store_.read_past_bad_sectors(true); }
+  PastBadSectors(const PastBadSectors&) = delete;
+  PastBadSectors& operator=(const PastBadSectors&) = delete;
+  ~PastBadSectors() { store_.read_past_bad_sectors(false); }
+
+ private:
+  store::Store& store_;
 };
 
 }  // namespace
 
+Reason reason_of(const Error& error) { return {error.what(), store::is_unreadable(error)}; }
+
 VerifyTotals verify_snapshots(store::Store& store, const Snapshots& chosen, const VerifyPlan& plan,
                               const Problem& problem, const std::function<void(std::uint64_t)>& progress) {
+  const PastBadSectors past(store);
   VerifyTotals totals;
   Bad bad;
   totals.snapshots = chosen.size();

@@ -27,8 +27,14 @@ struct VerifyTotals {
 
 // `problem` gets the snapshot, the path within its source ("" for the root) and the reason; the same path is
 // reported once for each snapshot.
-using Problem = std::function<void(const store::SnapshotRecord& snapshot, const std::string& path,
-                                   const std::string& reason)>;
+struct Reason {
+  std::string text;
+  bool unreadable = false;  // the disk did not give it back: nothing is known of the bytes
+  [[nodiscard]] bool empty() const { return text.empty(); }
+};
+using Problem =
+    std::function<void(const store::SnapshotRecord& snapshot, const std::string& path, const Reason& reason)>;
+[[nodiscard]] Reason reason_of(const Error& error);
 
 struct VerifyPlan {
   // False: walks directories and chunk lists, and looks whether every chunk stands somewhere that is not

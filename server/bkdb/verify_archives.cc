@@ -3,6 +3,7 @@
 #include "common/digest/sha256.h"
 #include "common/io/file.h"
 #include "server/bkdb/content.h"
+#include "server/store/tree.h"
 
 #include <set>
 #include <sstream>
@@ -37,24 +38,29 @@ void save(const std::string& path, const std::set<std::string>& known) {
   replace_durably(path, text);
 }
 
-std::string wrong_with(store::Store& store, const store::SnapshotRecord& snapshot) {
+Reason wrong_with(store::Store& store, const store::SnapshotRecord& snapshot) {
   Sha256 hash;
-  const std::string damage = stream_content(
-      store, snapshot.root, [&](std::string_view bytes) { hash.update(bytes); }, false);
-  if (!damage.empty()) return damage;
+  try {
+    store::for_each_extent(store, snapshot.root, [](const Extent&) {});
+    (void)stream_content(
+        store, snapshot.root, [&](std::string_view bytes) { hash.update(bytes); }, true);
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    return reason_of(error);
+  }
   const std::string found = hash.finish().hex();
   if (found == snapshot.archive_sha256) return {};
-  return "the archive's SHA-256 is " + found + ", its client computed " + snapshot.archive_sha256;
+  return {"the archive's SHA-256 is " + found + ", its client computed " + snapshot.archive_sha256};
 }
 
 }  // namespace
 
 void check_archives(store::Store& store, const std::vector<const store::SnapshotRecord*>& snapshots,
-                    std::unordered_map<std::string, std::string>& bad) {
+                    std::unordered_map<std::string, Reason>& bad) {
   const std::string path = store.scratch() + "/verified-archives";
   std::set<std::string> known = load(path);
   const std::size_t before = known.size();
-  std::unordered_map<std::string, std::string> wrong;
+  std::unordered_map<std::string, Reason> wrong;
   for (const store::SnapshotRecord* snapshot : snapshots) {
     if (snapshot->archive_sha256.empty() || snapshot->root.type != EntryType::File) continue;
     const std::string digest = digest_of(*snapshot);

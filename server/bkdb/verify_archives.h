@@ -4,6 +4,7 @@
 // not streamed again: `verified-archives` in the index folder remembers, and may be lost.
 #pragma once
 
+#include "server/bkdb/verify.h"
 #include "server/store/store.h"
 
 #include <string>
@@ -14,6 +15,6 @@ namespace bk::bkdb {
 
 // Puts what is wrong into `bad`, by the snapshot's id.
 void check_archives(store::Store& store, const std::vector<const store::SnapshotRecord*>& snapshots,
-                    std::unordered_map<std::string, std::string>& bad);
+                    std::unordered_map<std::string, Reason>& bad);
 
 }  // namespace bk::bkdb

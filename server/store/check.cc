@@ -188,10 +188,24 @@ void PackAudit::check_journals() {
     const auto journal = open_reader(path);
     if (!journal) continue;  // a pack by now
     Outcome out;
-    check_pack(*journal, path, {store_, number}, false, plan_.payloads, findings(number, out));
-    out.read = true;
+    try {
+      check_pack(*journal, path, {store_, number}, false, plan_.payloads, findings(number, out));
+      out.read = true;
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Io) throw;
+      out = unreadable(path, error, out);
+    }
     take(number, out);
   }
+}
+
+// Nothing is known of the file, but that some of its chunks were found good.
+PackAudit::Outcome PackAudit::unreadable(const std::string& path, const Error& error, Outcome& so_far) {
+  Outcome out;
+  out.marks = std::move(so_far.marks);
+  out.totals.unreadable = 1;
+  out.problems.push_back({quoted(path) + " cannot be read: " + error.what(), true});
+  return out;
 }
 
 PackAudit::Outcome PackAudit::check(std::uint64_t number) const {
@@ -212,11 +226,7 @@ PackAudit::Outcome PackAudit::check(std::uint64_t number) const {
     if (plan_.payloads) check_parity({store_, number}, out);
   } catch (const Error& error) {
     if (error.kind() != Kind::Io) throw;
-    Outcome unreadable;  // nothing is known of it
-    unreadable.marks = std::move(out.marks);
-    unreadable.totals.unreadable = 1;
-    unreadable.problems.push_back({quoted(path) + " cannot be read: " + error.what(), true});
-    return unreadable;
+    return unreadable(path, error, out);
   }
   out.totals.packs = 1;
   out.totals.damaged = out.good ? 0 : 1;

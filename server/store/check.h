@@ -45,6 +45,7 @@ class PackAudit {
     PackTotals totals;
     bool read = false, good = false;
   };
+  [[nodiscard]] static Outcome unreadable(const std::string& path, const Error& error, Outcome& so_far);
   void check_all(const std::vector<std::uint64_t>& packs);
   [[nodiscard]] Outcome check(std::uint64_t number) const;
   void check_parity(const PackRef& pack, Outcome& out) const;

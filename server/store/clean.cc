@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
+#include "common/storage/folder_storage.h"
 #include "server/store/bytes.h"
 #include "server/store/possession.h"
 #include "server/store/reserve.h"
@@ -154,8 +155,8 @@ CleanTotals Cleaner::run() {
   totals_.unneeded = garbage.chunks;
   if (options_.pretend) return totals_;
   check_amount(garbage);
+  seal_journals(garbage);
   if (garbage.chunks > 0) {
-    seal_journals(garbage);
     condemn(garbage, seen);
     const std::unique_ptr<Condemned> condemned = Condemned::load(store_.layout(), store_.id());
     if (!condemned) throw Error(Kind::Io, "what was condemned just now cannot be read; run clean again");
@@ -242,11 +243,23 @@ void Cleaner::check_amount(const Garbage& garbage) {
                   std::to_string(garbage.chunks));
 }
 
-// Journals that nobody owns become packs, so that what is in them can go, too.
+// Journals that nobody owns become packs, so that what is in them can go, too, and has parity.  The fullest
+// one stays as long as it would make a small pack: the next writer goes on with it.
 void Cleaner::seal_journals(Garbage& garbage) {
-  for (const std::uint64_t number : garbage.journals) {
-    const auto retire = [this](std::uint64_t sealed) { store_.index().retire(sealed); };
-    if (Journal::seal(store_.layout(), {store_.id(), number}, retire)) garbage.packs.insert(number);
+  std::uint64_t spared = 0, fullest = 0;
+  const std::vector<std::uint64_t> journals = list_packs(store_.layout().journals());
+  for (const std::uint64_t number : journals) {
+    const auto file = open_reader(store_.layout().journal(number));
+    const std::uint64_t bytes = file ? file->size() : 0;
+    if (garbage.journals.contains(number) || bytes >= kSmallPack || bytes <= fullest) continue;
+    spared = number;
+    fullest = bytes;
+  }
+  const auto retire = [this](std::uint64_t sealed) { store_.index().retire(sealed); };
+  for (const std::uint64_t number : journals) {
+    if (number == spared) continue;
+    const bool sealed = Journal::seal(store_.layout(), {store_.id(), number}, retire);
+    if (sealed && garbage.journals.contains(number)) garbage.packs.insert(number);
   }
   crash_point("store.clean.sealed");
 }

@@ -80,7 +80,8 @@ std::optional<Journal> Journal::try_take(const Layout& layout, const PackRef& pa
 }
 
 bool Journal::seal(const Layout& layout, const PackRef& pack, const Retire& retire) {
-  if (std::optional<Journal> taken = try_take(layout, pack, retire)) taken->finish(retire);
+  std::optional<Journal> taken = try_take(layout, pack, retire);
+  if (taken && taken->groups_ > 0) taken->finish(retire);
   return layout.storage->exists(Layout::pack_object(pack.number));
 }
 

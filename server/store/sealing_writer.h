@@ -29,6 +29,7 @@ class SealingWriter final : public Writer {
   // Of sealed ids.
   [[nodiscard]] Possession& possession() override { return below_->possession(); }
   [[nodiscard]] bool contains(const ChunkId& id) override { return ids_.contains(id.view()); }
+  [[nodiscard]] std::size_t node_bytes() const override { return below_->node_bytes(); }
   [[nodiscard]] Totals totals() const override { return below_->totals(); }
 
  private:

@@ -12,6 +12,7 @@
 #include "server/store/checkpoint_folder.h"
 #include "server/store/covered_storage.h"
 #include "server/store/heal.h"
+#include "server/store/parity.h"
 #include "server/store/reserve.h"
 #include "server/store/store_impl.h"
 #include "server/store/writer.h"
@@ -26,6 +27,8 @@
 namespace bk::store {
 namespace {
 
+// What it costs and brings: docs/decisions/chunk-size.md.
+constexpr ChunkerParams kNewStoreChunks{2048, 8192, 32768};
 constexpr std::uint64_t kMarksNeed = 2U << 20U;  // bytes of free disk
 
 std::string default_index(const std::string& directory) {
@@ -56,6 +59,7 @@ void create_store(const Layout& layout, const StoreSettings& settings) {
   for (const std::string& folder : {layout.store, layout.journals(), layout.snapshots()})
     ensure_directory(folder);
   StoreHeader header;
+  header.chunker = kNewStoreChunks;
   std::memcpy(header.id.data(), SystemRandom().bytes(header.id.size()).data(), header.id.size());
   if (!settings.key_file.empty()) header.key_name = key_name(load_key(settings.key_file));
   (void)layout.storage->put(Layout::kHeaderObject,
@@ -171,30 +175,38 @@ std::unique_ptr<Writer> StoreImpl::writer(const std::string& client, const std::
   return std::make_unique<WriterImpl>(*this, client, module, method, name);
 }
 
-// `damage` keeps the first thing that was wrong with a place where the chunk should stand.
-std::optional<std::string_view> StoreImpl::try_read(ObjectKind kind, const ChunkId& id, std::string& damage) {
+// A chunk may stand in several places: one that the disk refuses is no reason not to look at the others.
+std::optional<std::string_view> StoreImpl::try_read(ObjectKind kind, const ChunkId& id,
+                                                    Hindrance& hindrance) {
   for (const Location& where : index_.find(kind, id)) {
     try {
       return reader_.chunk(where, kind, id);
     } catch (const Error& error) {
-      if (error.kind() != Kind::Corrupt) throw;
-      if (damage.empty()) damage = error.what();
+      if (is_media_error(error))
+        hindrance.unreadable = error;
+      else if (error.kind() != Kind::Corrupt)
+        throw;
+      else if (hindrance.damage.empty())
+        hindrance.damage = error.what();
     }
   }
   return std::nullopt;
 }
 
 std::string_view StoreImpl::view(ObjectKind kind, const ChunkId& id) {
-  std::string damage;
-  if (const auto found = try_read(kind, id, damage)) return *found;
+  Hindrance hindrance;
+  if (const auto found = try_read(kind, id, hindrance)) return *found;
   for (WriterImpl* writer : writers_) writer->flush();
   index_.refresh();
   index_.reload_runs();
-  if (const auto found = try_read(kind, id, damage)) return *found;
+  if (const auto found = try_read(kind, id, hindrance)) return *found;
   if (!std::exchange(reconciled_, true) && index_.reconcile()) {
-    if (const auto found = try_read(kind, id, damage)) return *found;
+    if (const auto found = try_read(kind, id, hindrance)) return *found;
   }
-  throw Error(Kind::Corrupt, damage.empty() ? "chunk " + id.hex() + " is missing from the store" : damage);
+  if (hindrance.unreadable && past_bad_sectors_) throw Unreadable(*hindrance.unreadable);
+  if (hindrance.unreadable) throw Error(*hindrance.unreadable);
+  throw Error(Kind::Corrupt, hindrance.damage.empty() ? "chunk " + id.hex() + " is missing from the store"
+                                                      : hindrance.damage);
 }
 
 std::string StoreImpl::read(ObjectKind kind, const ChunkId& id) { return std::string(view(kind, id)); }
@@ -428,18 +440,28 @@ PackTotals StoreImpl::check_packs(const PackPlan& plan, const std::function<void
   return totals;
 }
 
-// What the index knows and the storage does not have.
-std::vector<std::uint64_t> StoreImpl::lost_packs() {
+// Finished packs that the index knows, and that no clean has taken away.
+std::set<std::uint64_t> StoreImpl::known_packs() {
   index_.reload_runs();
   std::set<std::uint64_t> known;
   for (const auto& run : index_.runs().runs())
     for (std::uint64_t slot = 0; slot < run->pack_count(); ++slot)
       if (const Coverage pack = run->coverage(slot);
-          pack.upto == kWholePack && !path_exists(layout_.journal(pack.pack)))
+          pack.upto == kWholePack && !index_.runs().is_removed(pack.pack))
         known.insert(pack.pack);
-  for (const std::uint64_t number : all_packs(layout_)) known.erase(number);
-  std::erase_if(known, [&](std::uint64_t number) { return index_.runs().is_removed(number); });
-  return {known.begin(), known.end()};
+  return known;
+}
+
+// What the index knows and the storage does not have.  Asked again in the end: while we looked, a clean may
+// have taken a pack away, which it says before it does.
+std::vector<std::uint64_t> StoreImpl::lost_packs() {
+  std::set<std::uint64_t> lost = known_packs();
+  std::erase_if(lost, [&](std::uint64_t number) { return path_exists(layout_.journal(number)); });
+  for (const std::uint64_t number : all_packs(layout_)) lost.erase(number);
+  if (lost.empty()) return {};
+  const std::set<std::uint64_t> still = known_packs();
+  std::erase_if(lost, [&](std::uint64_t number) { return !still.contains(number); });
+  return {lost.begin(), lost.end()};
 }
 
 void StoreImpl::check_records(const std::function<void(const PackProblem&)>& report) {

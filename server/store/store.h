@@ -12,6 +12,7 @@
 #include "common/chunk/chunk_id.h"
 #include "common/chunk/chunker.h"
 #include "common/compress/group.h"
+#include "common/error/error.h"
 #include "common/storage/storage.h"
 #include "common/tree/entry.h"
 #include "server/store/checkpoint.h"
@@ -85,6 +86,9 @@ class Writer {
   // True when the chunk is in the store, whoever sent it.  For the server's own use; the answer must never
   // reach a client.
   [[nodiscard]] virtual bool contains(const ChunkId& id) = 0;
+  // About how long a node of a directory should be here: an eighth of a chunk, but 1 to 2 KiB.  Both
+  // together, so that a store made before goes on as it began.
+  [[nodiscard]] virtual std::size_t node_bytes() const = 0;
   struct Totals {
     std::uint64_t new_chunks = 0, new_content_bytes = 0, stored_bytes = 0;
   };
@@ -171,6 +175,16 @@ struct CleanTotals {
   std::uint64_t waits_for = 0;  // writers that have to end before a further clean deletes what is condemned
 };
 
+// A chunk that the disk does not give back (EIO), to who reads past bad sectors: nothing is known of its
+// bytes, and what does not need it can go on.  Of kind Corrupt.
+class Unreadable final : public Error {
+ public:
+  explicit Unreadable(const Error& error) : Error(Kind::Corrupt, error.what()) {}
+};
+[[nodiscard]] inline bool is_unreadable(const Error& error) {
+  return dynamic_cast<const Unreadable*>(&error) != nullptr;
+}
+
 class Store {
  public:
   // Opens; makes an empty store when the folder is missing or empty and `create` is set.  Salvages torn
@@ -198,6 +212,9 @@ class Store {
 
   // The content of a chunk, verified against its id.  Throws Corrupt when it is missing or wrong.
   [[nodiscard]] virtual std::string read(ObjectKind kind, const ChunkId& id) = 0;
+  // From now on: whether a chunk behind a bad sector is thrown as Unreadable.  Else it is Io, which ends what
+  // is being done.
+  virtual void read_past_bad_sectors(bool past) = 0;
   // Many chunks in the best order for the disk; `sink` gets them in *their own* order of storage, with the
   // position in `ids`.
   virtual void read_many(ObjectKind kind, std::span<const ChunkId> ids,

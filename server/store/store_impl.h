@@ -11,6 +11,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ class StoreImpl final : public Store {
   std::unique_ptr<Writer> writer(const std::string& client, const std::string& module,
                                  const std::string& method, const std::string& name) override;
   std::string read(ObjectKind kind, const ChunkId& id) override;
+  void read_past_bad_sectors(bool past) override { past_bad_sectors_ = past; }
   void read_many(ObjectKind kind, std::span<const ChunkId> ids,
                  const std::function<void(std::size_t, std::string_view)>& sink) override;
   void read_scattered(ObjectKind kind, std::span<const ChunkId> ids,
@@ -80,9 +82,15 @@ class StoreImpl final : public Store {
                   const std::function<void(std::uint64_t, std::uint64_t)>& progress) override;
 
  private:
+  [[nodiscard]] std::set<std::uint64_t> known_packs();
   [[nodiscard]] std::vector<std::uint64_t> lost_packs();
+  // Why a chunk could not be read where it should stand: the first damage, and the newest bad sector.
+  struct Hindrance {
+    std::string damage;
+    std::optional<Error> unreadable;
+  };
   [[nodiscard]] std::optional<std::string_view> try_read(ObjectKind kind, const ChunkId& id,
-                                                         std::string& damage);
+                                                         Hindrance& hindrance);
   [[nodiscard]] std::string_view view(ObjectKind kind, const ChunkId& id);
   // First known places, in the order of storage, each with its position in `ids`.
   [[nodiscard]] std::vector<std::pair<Location, std::size_t>> in_storage_order(
@@ -94,7 +102,7 @@ class StoreImpl final : public Store {
   PackReader reader_;
   ChunkMarker marker_;
   std::vector<WriterImpl*> writers_;
-  bool reconciled_;
+  bool reconciled_, past_bad_sectors_ = false;
   std::map<std::string, PossessionView> owners_;  // who was asked for
 };
 

@@ -13,7 +13,10 @@ namespace {
 
 // Small nodes: a changed entry rewrites one page and one inner node per level, and a group compresses them
 // together anyway.
-constexpr std::size_t kShortestNode = 512, kAverageNode = 2048, kLongestNode = 16384;
+struct NodeSize {
+  std::size_t shortest, average, longest;
+};
+NodeSize around(std::size_t average) { return {average / 4, average, average * 8}; }
 constexpr std::size_t kMaxEntryBytes = kMaxObjectBytes / 2;
 
 // FNV-1a over level and name, then the finisher of SplitMix64.
@@ -27,10 +30,11 @@ std::uint32_t name_hash(unsigned level, std::string_view name) {
 
 // Whether a node ends behind this item: decided by the item's own name and length, so that an insertion moves
 // one boundary at most.  Long items end nodes more often, which keeps nodes near the average in bytes.
-bool ends_node(unsigned level, std::string_view name, std::size_t item_bytes, std::size_t node_bytes) {
-  if (node_bytes >= kLongestNode) return true;
-  if (node_bytes < kShortestNode) return false;
-  const std::uint64_t threshold = (std::uint64_t{item_bytes} << 32U) / kAverageNode;
+bool ends_node(unsigned level, std::string_view name, std::size_t item_bytes, std::size_t node_bytes,
+               const NodeSize& size) {
+  if (node_bytes >= size.longest) return true;
+  if (node_bytes < size.shortest) return false;
+  const std::uint64_t threshold = (std::uint64_t{item_bytes} << 32U) / size.average;
   return name_hash(level, name) < threshold;
 }
 
@@ -38,6 +42,7 @@ bool ends_node(unsigned level, std::string_view name, std::size_t item_bytes, st
 
 struct DirectoryWriter::Impl {
   Writer& writer;
+  NodeSize size;
   std::string previous;
   bool any = false, has_subdirectories = false;
   std::vector<Entry> page;
@@ -56,7 +61,7 @@ struct DirectoryWriter::Impl {
     at.bytes += bytes;
     at.children.push_back(std::move(child));
     // At least two children, so that every level is smaller than the one below.
-    if (at.children.size() >= 2 && ends_node(level, at.children.back().last, bytes, at.bytes))
+    if (at.children.size() >= 2 && ends_node(level, at.children.back().last, bytes, at.bytes, size))
       put_inner(level);
   }
 
@@ -77,7 +82,8 @@ struct DirectoryWriter::Impl {
   }
 };
 
-DirectoryWriter::DirectoryWriter(Writer& writer) : impl_(new Impl{writer, {}, false, false, {}, 0, {}}) {}
+DirectoryWriter::DirectoryWriter(Writer& writer)
+    : impl_(new Impl{writer, around(writer.node_bytes()), {}, false, false, {}, 0, {}}) {}
 DirectoryWriter::DirectoryWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 DirectoryWriter::~DirectoryWriter() = default;
 DirectoryWriter::DirectoryWriter(DirectoryWriter&&) noexcept = default;
@@ -102,7 +108,7 @@ void DirectoryWriter::add(const Entry& entry) {
   self.has_subdirectories |= entry.type == EntryType::Directory;
   self.page_bytes += bytes;
   self.page.push_back(std::move(folded));
-  if (ends_node(0, entry.name, bytes, self.page_bytes)) self.add_child(1, self.put_page());
+  if (ends_node(0, entry.name, bytes, self.page_bytes, self.size)) self.add_child(1, self.put_page());
 }
 
 DirectoryWriter::Done DirectoryWriter::finish() {

@@ -85,6 +85,7 @@ class UnsealedStore final : public Store {
   const ChunkerParams& chunker() const override { return below_->chunker(); }
   const std::string& directory() const override { return below_->directory(); }
   const std::string& scratch() const override { return below_->scratch(); }
+  void read_past_bad_sectors(bool past) override { below_->read_past_bad_sectors(past); }
   void tidy() override { below_->tidy(); }
   CleanTotals clean(const CleanOptions& options) override { return below_->clean(options); }
   void rebuild_index(const Progress& progress, bool anew) override { below_->rebuild_index(progress, anew); }

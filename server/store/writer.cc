@@ -117,6 +117,10 @@ std::vector<bool> WriterImpl::which_known(std::span<const ChunkRef> chunks) {
   return out;
 }
 
+std::size_t WriterImpl::node_bytes() const {
+  return std::clamp<std::size_t>(store_.chunker().average_bytes / 8, 1024, 2048);
+}
+
 bool WriterImpl::contains(const ChunkId& id) { return pending_.contains(id) || store_.index().contains(id); }
 
 std::vector<bool> WriterImpl::has(std::span<const ChunkId> ids) {

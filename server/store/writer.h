@@ -25,6 +25,7 @@ class WriterImpl final : public Writer, private Possession {
   void save_checkpoint(const CheckpointRecord& record) override;
   Possession& possession() override { return *this; }
   bool contains(const ChunkId& id) override;
+  std::size_t node_bytes() const override;
   Totals totals() const override { return totals_; }
 
   [[nodiscard]] bool writes(const std::string& client, const std::string& module, const std::string& method,

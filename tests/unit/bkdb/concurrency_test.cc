@@ -254,8 +254,8 @@ class Everything {
     store->check_records([&](const store::PackProblem& found) { problem("record: " + found.text); });
     const bkdb::VerifyTotals totals = bkdb::verify_snapshots(
         *store, chosen, {true, &good},
-        [&](const store::SnapshotRecord& record, const std::string& path, const std::string& reason) {
-          if (is_expected(record.id)) problem("verify: " + record.id + " " + path + " " + reason);
+        [&](const store::SnapshotRecord& record, const std::string& path, const bkdb::Reason& reason) {
+          if (is_expected(record.id)) problem("verify: " + record.id + " " + path + " " + reason.text);
         });
     if (totals.snapshots != all.size()) problem("verify left some out");
   }

@@ -63,7 +63,7 @@ class HealByBackup : public testing::Test {
     for (const store::SnapshotRecord& snapshot : all) some.push_back(&snapshot);
     (void)bkdb::verify_snapshots(
         world_.store(), some, {content, nullptr},
-        [&](const store::SnapshotRecord& snapshot, const std::string& path, const std::string&) {
+        [&](const store::SnapshotRecord& snapshot, const std::string& path, const bkdb::Reason&) {
           paths.insert(path);
           ids.insert(snapshot.id);
         });

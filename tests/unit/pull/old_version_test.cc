@@ -154,7 +154,7 @@ TEST(OldVersion, AnAppendedFileCostsItsOldNamesAndWhatIsNew) {
   put(world.source() + "/log", content + noise(1000, 2));
   const auto second = world.pull();
   EXPECT_LT(second.received_bytes, 40'000U);
-  EXPECT_LT(second.sent_bytes, 30'000'000U / 16384 * 9);
+  EXPECT_LT(second.sent_bytes, 30'000'000U / 8192 * 9);
   EXPECT_EQ(world.differences(), "");
 }
 

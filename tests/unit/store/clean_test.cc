@@ -216,6 +216,31 @@ TEST_F(CleanTest, SmallPacksAreMergedAndDoublesGo) {
   EXPECT_EQ(problems(*open()), std::vector<std::string>{});
 }
 
+TEST_F(CleanTest, JournalsThatNobodyOwnsBecomePacksButForOneThatTheNextWriterTakes) {
+  auto store = open();
+  const auto journals = [&] { return files_in(home() + "/store/journal").size(); };
+  Files files;
+  {
+    std::vector<std::unique_ptr<Writer>> together;
+    for (int i = 0; i < 4; ++i) {
+      files["f" + std::to_string(i)] = noise(30000, static_cast<std::uint64_t>(i));
+      together.push_back(store->writer("web1", "wiki", "rsync", "/srv" + std::to_string(i)));
+      (void)together.back()->put(ObjectKind::Data, files["f" + std::to_string(i)]);
+      together.back()->sync();
+    }
+    EXPECT_EQ(journals(), 4U);
+  }
+  const SnapshotRecord all = commit(*store, "web1", files);
+  const auto living = store->writer("web1", "wiki", "rsync", "/other");
+  (void)living->put(ObjectKind::Data, noise(100, 77));
+  living->sync();
+  (void)clean(*store);
+  EXPECT_LE(journals(), 2U) << "the living one's, and one for the next";
+  EXPECT_GE(files_in(home() + "/store/packs").size(), 4U) << "two packs, with parity";
+  EXPECT_EQ(read_back(*open(), all), files);
+  EXPECT_EQ(problems(*open()), std::vector<std::string>{});
+}
+
 // Random backups, removals and cleans: whatever remains reads back whole, and nothing else remains.
 TEST_F(CleanTest, RandomBackupsRemovalsAndCleansLoseNothingAndLeaveNothing) {
   std::mt19937 random(11);
@@ -306,7 +331,7 @@ TEST_F(CleanTest, PacksAreCompressedAnewOnceAndReadAsBefore) {
   seal_all(*store);
   const std::uint64_t before = stored();
   CleanOptions options;
-  options.compress_level = 6;
+  options.compress_level = 12;
   const CleanTotals totals = store->clean(options);
   EXPECT_GT(totals.packs_rewritten, 0U);
   EXPECT_EQ(totals.packs_damaged, 0U);

@@ -1,0 +1,79 @@
+#include "server/store/journal.h"
+#include "server/store/store_impl.h"
+#include "tests/unit/store/hooked_storage.h"
+#include "tests/unit/store/store_fixture.h"
+
+namespace bk::store {
+namespace {
+
+using namespace test;  // NOLINT: builders
+
+class CheckTest : public StoreTest {
+ protected:
+  [[nodiscard]] std::unique_ptr<Store> open_hooked() {
+    return Store::open_on(hooked_, home() + "/store", true);
+  }
+  static void seal_all(Store& store) {
+    auto& impl = dynamic_cast<StoreImpl&>(store);
+    for (const std::uint64_t number : list_packs(impl.layout().journals()))
+      (void)Journal::seal(impl.layout(), {impl.id(), number},
+                          [&](std::uint64_t sealed) { impl.index().retire(sealed); });
+  }
+  std::shared_ptr<Storage> memory_ = std::make_shared<MemoryStorage>();
+  std::shared_ptr<HookedStorage> hooked_ = std::make_shared<HookedStorage>(memory_);
+};
+
+// Whatever listing it comes before: what it takes away was not lost.
+TEST_F(CheckTest, ACleanDuringACheckMakesNoPackSeemLost) {
+  bool cleaned = true;
+  for (int moment = 1; cleaned; ++moment) {
+    const auto memory = std::make_shared<MemoryStorage>();
+    const auto hooked = std::make_shared<HookedStorage>(memory);
+    const std::string folder = home() + "/store" + std::to_string(moment);
+    const auto store = Store::open_on(hooked, folder, true);
+    const std::string gone = commit(*store, "web1", {{"a", noise(50000, 1)}}).id;
+    seal_all(*store);
+    (void)commit(*store, "web1", {{"b", noise(50000, 2)}});
+    seal_all(*store);
+    store->mark_snapshots("web1", {MarkKind::Removal, {1783000200, 0}, "root", ""}, std::vector{gone});
+    const auto other = Store::open_on(memory, folder);
+    int listed = 0;
+    cleaned = false;
+    hooked->before_list = [&] {
+      if (++listed != moment) return;
+      cleaned = true;
+      EXPECT_GT(other->clean({}).packs_removed, 0U);
+    };
+    EXPECT_EQ(problems(*store), std::vector<std::string>{}) << "clean before listing " << moment;
+    hooked->before_list = nullptr;
+    ASSERT_LT(moment, 100);
+  }
+}
+
+TEST_F(CheckTest, AChunkBehindABadSectorIsIoOrUnreadableAsTheReaderWants) {
+  auto store = open_hooked();
+  const std::string content = noise(50000, 1);
+  (void)commit(*store, "web1", {{"a", content}});
+  seal_all(*store);
+  const ChunkId id = chunk_id(ObjectKind::Data, content);
+  const std::vector<ListedObject> packs = memory_->list(Layout::kPackObjects, "", 10);
+  for (const ListedObject& object : packs) hooked_->bad_sectors.insert(object.name);
+  const auto kind = [&] {
+    try {
+      (void)open_hooked()->read(ObjectKind::Data, id);
+    } catch (const Error& error) {
+      return error.kind();
+    }
+    return Kind::Usage;
+  };
+  EXPECT_EQ(kind(), Kind::Io);
+  const auto other = open_hooked();
+  other->read_past_bad_sectors(true);
+  EXPECT_THROW((void)other->read(ObjectKind::Data, id), Unreadable);
+  EXPECT_THROW((void)other->read(ObjectKind::Data, chunk_id(ObjectKind::Data, "never stored")), Error);
+  hooked_->bad_sectors.clear();
+  EXPECT_EQ(other->read(ObjectKind::Data, id), content);
+}
+
+}  // namespace
+}  // namespace bk::store
