@@ -6,6 +6,7 @@
 #include "client/agent/line.h"
 #include "client/agent/old_content.h"
 #include "client/agent/prefetch.h"
+#include "client/agent/sent_chunks.h"
 #include "client/agent/walker.h"
 #include "common/chunk/chunk_id.h"
 #include "common/chunk/chunker.h"
@@ -25,9 +26,13 @@ namespace bk::agent {
 class Batcher {
  public:
   // `wait` is called when too much is on its way: it handles at least one message of the server.
-  Batcher(Line& line, std::function<void()> wait) : line_(line), wait_(std::move(wait)) {}
+  // `unasked`: that feature is in use.
+  Batcher(Line& line, std::function<void()> wait, bool unasked) : line_(line), wait_(std::move(wait)) {
+    if (unasked) sent_.emplace();
+  }
   void add(pull::RecipeItem item);
-  void add_chunk(std::string_view content, const ChunkId& id);
+  // `resembles`: the server may have old bytes like these, so that asking it may pay.
+  void add_chunk(std::string_view content, const ChunkId& id, bool resembles);
   // The next chunk is one of the old version (OldContents::look_up()).
   void add_kept(std::int64_t skip);
   // Sends the recipe of what was collected.
@@ -45,12 +50,19 @@ class Batcher {
  private:
   // How much content may wait for the server's need: what a round trip takes, as far as memory allows.
   [[nodiscard]] std::size_t room() const;
+  [[nodiscard]] bool may_come_unasked() const;
+  [[nodiscard]] pull::Bitmap choose_unasked();
+  void send_unasked(pull::Bitmap chunks);
+  void learn_from(const BatchContent& batch, const pull::Bitmap& need);
   Line& line_;
   std::function<void()> wait_;
   std::vector<pull::RecipeItem> items_;
   std::size_t item_bytes_ = 0;
   BatchContent current_;
+  bool resembles_ = false;  // some of current_ does
   std::deque<BatchContent> open_;
+  std::optional<SentChunks> sent_;              // when content may come unasked
+  unsigned in_need_ = 0;                        // Needs in a row that asked for nearly everything
   std::optional<pull::Signatures> signatures_;  // of the oldest open batch
   GroupEncoder encoder_;                        // of deltas
   std::size_t open_bytes_ = 0;

@@ -16,6 +16,7 @@ struct BatchContent {
   std::uint64_t batch = 0;
   std::string content;
   std::vector<std::uint32_t> lengths;
+  std::optional<pull::Bitmap> unasked;  // these were sent already; then `content` is empty
 };
 
 // The needed chunks as differences from the old bytes, or nothing when that is not smaller than sending them

@@ -55,6 +55,7 @@ Greeting greet(Line& line, bool stripes) {
   std::vector<std::string> features = pull::common_features(hello.features);
   if (stripes && pull::has_feature(hello.features, pull::kFeatureStripes))
     features.emplace_back(pull::kFeatureStripes);
+  if (pull::has_feature(hello.features, pull::kFeatureUnasked)) features.emplace_back(pull::kFeatureUnasked);
   line.send(pull::FrameType::AgentHello,
             pull::AgentHello{pull::kVersion, features, fmt::format("backup_agent/{}", kVersion)});
   if (pull::has_feature(features, pull::kFeatureHeartbeat)) line.expect_heartbeats();

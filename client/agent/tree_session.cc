@@ -47,7 +47,8 @@ TreeSession::TreeSession(Line& line, WalkContext& context, const ChunkerParams& 
       resume_(pull::has_feature(features, pull::kFeatureResume)),
       stripes_(pull::has_feature(features, pull::kFeatureStripes)),
       server_(std::move(server)),
-      batcher_(line, [this] { receive_one(); }),
+      batcher_(
+          line, [this] { receive_one(); }, pull::has_feature(features, pull::kFeatureUnasked)),
       reader_(context, batcher_, old_, line, params),
       walker_(reporting_to(*this, context, line)) {}
 

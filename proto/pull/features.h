@@ -12,8 +12,10 @@ inline constexpr std::string_view kFeatureResume = "resume";
 inline constexpr std::string_view kFeatureWindows = "windows";
 // Named only by a server that is going to use it, and by an agent that can let stripes join.
 inline constexpr std::string_view kFeatureStripes = "stripes";
+// Named only by a server whose agent is far.
+inline constexpr std::string_view kFeatureUnasked = "unasked";
 
-// What this version understands and always names in its hello: all but stripes.
+// What this version understands and always names in its hello: all but the last two.
 [[nodiscard]] std::vector<std::string> known_features();
 // Those of `offered` that this version understands: what an agent answers.
 [[nodiscard]] std::vector<std::string> common_features(const std::vector<std::string>& offered);

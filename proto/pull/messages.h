@@ -42,6 +42,9 @@ inline constexpr std::size_t kMaxContinued = 16;  // files in one Continue
 // Feature "stripes":
 inline constexpr std::size_t kMaxStripes = 8;
 inline constexpr std::size_t kMaxOwedBatches = 48;  // needed and not here: above, no Need is sent
+// Feature "unasked":
+inline constexpr std::size_t kMaxUnaskedBatches =
+    32;  // instead of kMaxOpenBatches, when the last one is unasked
 // Feature "windows":
 inline constexpr std::size_t kSaltBytes = 16;
 inline constexpr unsigned kOldIdBits = 56;                    // of a chunk id, salted (old_id())
@@ -294,13 +297,17 @@ struct ContinuedItem {  // feature "resume", right behind the BeginFile: what Co
   std::uint64_t bytes = 0;
   bool operator==(const ContinuedItem&) const = default;
 };
+struct UnaskedItem {  // feature "unasked", the last: chunks whose content comes without waiting for the Need
+  Bitmap chunks;      // one bit for each Chunk item before it; clear: sent earlier in this pull
+  bool operator==(const UnaskedItem&) const = default;
+};
 struct EndFile {
   FileStatus status = FileStatus::Ok;
   std::optional<Stat> after;  // when it differs from the page's
   bool operator==(const EndFile&) const = default;
 };
-using RecipeItem =
-    std::variant<BeginFile, ChunkItem, HoleItem, InlineItem, EndFile, KeptItem, SumItem, ContinuedItem>;
+using RecipeItem = std::variant<BeginFile, ChunkItem, HoleItem, InlineItem, EndFile, KeptItem, SumItem,
+                                ContinuedItem, UnaskedItem>;
 
 struct Recipe {
   std::uint64_t batch = 0;  // 0, 1, 2 … in the order sent
@@ -316,6 +323,7 @@ struct Group {  // the needed chunks of a batch, in order; not sent when none is
 };
 [[nodiscard]] std::string encode(const Group& message);
 [[nodiscard]] Group decode_group(std::string_view payload);
+[[nodiscard]] std::uint64_t decode_group_number(std::string_view payload);  // its batch alone
 
 // Feature "windows": instead of the Group of a batch with Signatures.  Content: the needed chunks in order,
 // those of a window that is used replaced by one delta, where its first needed chunk would stand.

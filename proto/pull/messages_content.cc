@@ -15,7 +15,7 @@ constexpr std::uint32_t kMaxChunkBytes = 4U << 20U;
 constexpr std::uint64_t kMaxFileBytes = std::numeric_limits<std::int64_t>::max();
 
 // The byte before an item, in the order of RecipeItem's alternatives.
-constexpr std::array<std::uint8_t, std::variant_size_v<RecipeItem>> kItemBytes{0, 1, 2, 3, 4, 5, 6, 10};
+constexpr std::array<std::uint8_t, std::variant_size_v<RecipeItem>> kItemBytes{0, 1, 2, 3, 4, 5, 6, 10, 7};
 
 struct ItemWriter {
   PayloadWriter& out;
@@ -31,6 +31,7 @@ struct ItemWriter {
     out.u8(static_cast<std::uint8_t>(item.status)).u8(item.after ? 1 : 0);
     if (item.after) write_stat(out, *item.after);
   }
+  void operator()(const UnaskedItem& item) const { item.chunks.write(out); }
   void operator()(const KeptItem& item) const { out.zigzag(item.skip).varint(item.count); }
   void operator()(const SumItem& item) const {
     for (unsigned i = 0; i < 8; ++i) out.u8(static_cast<std::uint8_t>(item.sum >> (8 * i)));
@@ -92,6 +93,12 @@ ContinuedItem read_continued(PayloadReader& in) {
   return item;
 }
 
+UnaskedItem read_unasked(PayloadReader& in) {
+  UnaskedItem item{Bitmap::read(in, kMaxBatchItems)};
+  if (item.chunks.count() == 0) in.fail("nothing that comes unasked");
+  return item;
+}
+
 RecipeItem read_item(PayloadReader& in) {
   switch (in.varint()) {
     case 0:
@@ -108,6 +115,8 @@ RecipeItem read_item(PayloadReader& in) {
       return read_kept(in);
     case 6:
       return read_sum(in);
+    case 7:
+      return read_unasked(in);
     case 10:
       return read_continued(in);
     default:
@@ -154,6 +163,10 @@ Group decode_group(std::string_view payload) {
   message.group = read_group(in, kMaxGroupContent);
   if (message.group.content_bytes == 0) in.fail("an empty group");
   return message;
+}
+
+std::uint64_t decode_group_number(std::string_view payload) {
+  return PayloadReader(payload, "Group").varint();
 }
 
 }  // namespace bk::pull

@@ -53,6 +53,7 @@ Pulled pull_directory(const Job& job, Surroundings& around) {
   ChannelStream stream(*channel);
   PullOptions options = options_for(job, around);
   if (is_far(session.round_trip())) {
+    options.unasked = true;
     options.stripes = around.stripes;
     options.open_stripe = stripes_over_ssh(around.endpoint);
   }

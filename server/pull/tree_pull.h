@@ -48,6 +48,7 @@ struct PullOptions {
   std::uint64_t checkpoint_bytes = 0;  // not 0: also whenever so many bytes came
   unsigned stripes = 0;                // so many further lines pay; 0: none are asked for
   OpenStripe open_stripe;
+  bool unasked = false;                     // the agent is far: new content may come without being asked for
   std::uint64_t stripes_after = 8U << 20U;  // bytes of content: a short pull does not need them
 };
 

@@ -183,7 +183,7 @@ void WriterImpl::put_group(const EncodedGroup& group, std::span<const ChunkRef> 
   } else {
     for (const std::size_t i : fresh) collect(chunks[i].kind, chunks[i].id, parts[i].content);
   }
-  for (const ChunkRef& chunk : chunks) possession_.add_new(chunk.id);  // sent because it was not owned
+  for (const ChunkRef& chunk : chunks) possession_.add_new(chunk.id);  // twice is harmless
   possession_.flush();
 }
 

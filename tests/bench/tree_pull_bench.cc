@@ -47,7 +47,8 @@ class FarAgent {
     const auto channel = session.exec("backline tree");
     bk::pull::ChannelStream stream(*channel);
     bk::pull::PullOptions options;
-    if (bk::pull::is_far(session.round_trip())) options.stripes = stripes_;
+    options.unasked = bk::pull::is_far(session.round_trip());
+    if (options.unasked) options.stripes = stripes_;
     options.open_stripe = bk::pull::stripes_over_ssh(endpoint);
     return bk::pull::pull_tree(stream, store, writer, previous, source, options);
   }

@@ -71,6 +71,7 @@ class FuzzServer {
   void run(const std::string& root) {
     Hello hello;
     if (!in_.rarely()) hello.features = known_features();
+    if (in_.rarely()) hello.features.emplace_back(kFeatureUnasked);
     if (in_.rarely()) hello.chunker = {64U << (in_.byte() % 12U), 16384U, 1U << (in_.byte() % 24U)};
     say(FrameType::Hello, hello);
     say(FrameType::Open, Open{in_.rarely() ? root + "/../" : root});

@@ -56,6 +56,7 @@ class FuzzAgent final : public ByteStream {
   explicit FuzzAgent(Input& in) : in_(in) {
     AgentHello hello{kVersion, {}, "fuzz"};
     if (in_.below(2) == 0) hello.features = known_features();
+    if (in_.rarely()) hello.features.emplace_back(kFeatureUnasked);
     say(FrameType::AgentHello, hello);
     say(FrameType::Opened, Opened{});
   }
@@ -254,8 +255,21 @@ class FuzzAgent final : public ByteStream {
       if (in_.rarely()) end.after = stat_of(page.entries[index]);
       message.items.emplace_back(end);
     }
+    if (in_.rarely()) unasked(message, batch);
     if (!batch.chunks.empty()) batches_.push_back(std::move(batch));
     say(FrameType::Recipe, message);
+  }
+
+  void unasked(Recipe& message, Batch& batch) {
+    UnaskedItem item;
+    std::vector<std::string> come;
+    for (std::string& piece : batch.chunks) {
+      item.chunks.push_back(!in_.rarely());
+      if (item.chunks.test(item.chunks.size() - 1)) come.push_back(std::move(piece));
+    }
+    if (come.empty()) return;
+    batch.chunks = std::move(come);
+    message.items.emplace_back(std::move(item));
   }
 
   void content(std::uint64_t size, Recipe& message, Batch& batch) {

@@ -63,6 +63,8 @@ Recipe sample_recipe() {
   recipe.items.emplace_back(KeptItem{-2, 300});
   recipe.items.emplace_back(SumItem{0x0123456789abcdefULL});
   recipe.items.emplace_back(EndFile{});
+  recipe.items.emplace_back(UnaskedItem{Bitmap(1)});
+  std::get<UnaskedItem>(recipe.items.back()).chunks.set(0);
   return recipe;
 }
 

@@ -143,6 +143,7 @@ void AgentLine::open_stripes(const Tickets& message) {
   if (!stripes_asked_ || stripes_ || message.tickets.size() > options_.stripes)
     throw Error(Kind::Protocol, "the agent sends Tickets that nobody asked for");
   stripes_ = std::make_unique<StripeLines>(options_.open_stripe, message.tickets, options_.idle);
+  stripes_->expect_before(expected_before_);
 }
 
 std::optional<Frame> AgentLine::receive_late() {

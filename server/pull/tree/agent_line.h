@@ -43,6 +43,11 @@ class AgentLine {
   [[nodiscard]] bool has_stripes() const { return stripes_ != nullptr; }
   void content_came(std::size_t bytes);
   void open_stripes(const Tickets& tickets);
+  // Content comes unasked: a Group of this batch or a later one that overtook its recipe waits for it.
+  void expect_before(std::uint64_t batch) {
+    expected_before_ = batch;
+    if (stripes_) stripes_->expect_before(batch);
+  }
   // After Done: the next Group of a stripe; nothing when all have ended as they should.
   [[nodiscard]] std::optional<Frame> receive_late();
   // After an error: a Group that came whole; nothing when there is none any more.
@@ -77,7 +82,7 @@ class AgentLine {
   std::string out_, held_needs_;
   bool hold_needs_ = false;
   bool stripes_agreed_ = false, stripes_asked_ = false;
-  std::uint64_t content_bytes_ = 0;
+  std::uint64_t content_bytes_ = 0, expected_before_ = UINT64_MAX;
   std::unique_ptr<StripeLines> stripes_;
   std::vector<char> buffer_;
   std::uint64_t frames_ = 0, received_bytes_ = 0, sent_bytes_ = 0;

@@ -19,12 +19,14 @@ void ContentIntake::recipe(Recipe message) {
   if (message.batch != next_batch_) throw Error(Kind::Protocol, "Recipe out of order");
   ++next_batch_;
   chunks_.clear();
+  coming_unasked_.reset();
   windows_.begin_recipe();
   for (RecipeItem& item : message.items) {
     std::visit([this](auto& what) { apply(what); }, item);
   }
   windows_.end_recipe();
   asked_ = next_batch_;
+  if (unasked_) line_.expect_before(next_batch_);
   if (!chunks_.empty()) ask_for(chunks_);
   finish_tails();
 }
@@ -168,6 +170,12 @@ void ContentIntake::apply(const ContinuedItem& item) {
   continued_ = true;
 }
 
+void ContentIntake::apply(const UnaskedItem& item) {
+  if (!unasked_ || coming_unasked_ || item.chunks.size() != chunks_.size())
+    throw Error(Kind::Protocol, "content that comes unasked and may not");
+  coming_unasked_ = item.chunks;
+}
+
 void ContentIntake::apply(const HoleItem& item) { add_extent({Extent::Kind::Hole, item.bytes, {}, {}}); }
 
 void ContentIntake::apply(InlineItem& item) {
@@ -221,22 +229,35 @@ void ContentIntake::apply(const EndFile& item) {
   ++index_;
 }
 
-void ContentIntake::ask_for(const std::vector<store::ChunkRef>& chunks) {
+bool ContentIntake::may_leave_one_more() const {
+  const std::size_t owed = line_.has_stripes() ? kMaxOwedBatches : unasked_ ? kMaxOpenBatches : 0;
+  return open_.size() < owed + (unasked_ ? kMaxUnaskedBatches : kMaxOpenBatches);
+}
+
+// What of it is needed, and, in `batch`, what comes.
+Need ContentIntake::needs(const std::vector<store::ChunkRef>& chunks, Batch& batch) {
   std::vector<ChunkId> ids;
   ids.reserve(chunks.size());
   for (const store::ChunkRef& chunk : chunks) ids.push_back(chunk.id);
   const std::vector<bool> owned = writer_.possession().has(ids);
-  if (open_.size() >= (line_.has_stripes() ? kMaxOwedBatches : 0) + kMaxOpenBatches)
-    throw Error(Kind::Protocol,
-                "the agent leaves more recipes without their content than the protocol allows");
-  Need need{next_batch_ - 1, {}};
-  Batch batch{need.batch, {}, {}};
+  Need need{batch.number, {}};
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     const bool needed = !owned[i] && coming_.insert(ids[i]).second;
+    const bool comes = coming_unasked_ ? coming_unasked_->test(i) : needed;
+    if (needed && !comes) throw Error(Kind::Protocol, "the agent keeps back a chunk that it never sent");
     need.chunks.push_back(needed);
-    if (needed) batch.needed.push_back(chunks[i]);
+    if (comes) batch.needed.push_back(chunks[i]);
   }
-  batch.windows = windows_.sign(need.batch, need.chunks);
+  return need;
+}
+
+void ContentIntake::ask_for(const std::vector<store::ChunkRef>& chunks) {
+  if (!may_leave_one_more())
+    throw Error(Kind::Protocol,
+                "the agent leaves more recipes without their content than the protocol allows");
+  Batch batch{next_batch_ - 1, {}, {}};
+  const Need need = needs(chunks, batch);
+  if (!coming_unasked_) batch.windows = windows_.sign(need.batch, need.chunks);
   line_.send(FrameType::Need, need);
   open_.push_back(std::move(batch));
   drop_complete();
@@ -249,7 +270,8 @@ void ContentIntake::drop_complete() {
 
 ContentIntake::Batch& ContentIntake::due(std::uint64_t number) {
   const auto right = [&](const Batch& batch) { return batch.number == number && !batch.needed.empty(); };
-  const auto first = line_.has_stripes() ? std::find_if(open_.begin(), open_.end(), right) : open_.begin();
+  const bool any = line_.has_stripes() || unasked_;
+  const auto first = any ? std::find_if(open_.begin(), open_.end(), right) : open_.begin();
   if (first == open_.end() || first->number != number) {
     throw Error(Kind::Protocol, "a Group or Delta that was not asked for, or not now");
   }

@@ -19,8 +19,14 @@ namespace bk::pull {
 class ContentIntake {
  public:
   ContentIntake(AgentLine& line, store::Writer& writer, const ChunkerParams& params, Held& held,
-                OldLists& old, Windows& windows)
-      : line_(line), writer_(writer), params_(params), held_(held), old_(old), windows_(windows) {}
+                OldLists& old, Windows& windows, bool unasked)
+      : line_(line),
+        writer_(writer),
+        params_(params),
+        held_(held),
+        old_(old),
+        windows_(windows),
+        unasked_(unasked) {}
   void recipe(Recipe message);
   void group(const Group& message);
   void delta(const Delta& message);
@@ -53,12 +59,15 @@ class ContentIntake {
   void apply(const KeptItem& item);
   void apply(const SumItem& item);
   void apply(const ContinuedItem& item);
+  void apply(const UnaskedItem& item);
   void check_length(const EndFile& item);
   void add_extent(Extent extent);
   void fold_stored();
   void keep_tail();
   void finish_tails();
   void ask_for(const std::vector<store::ChunkRef>& chunks);
+  [[nodiscard]] Need needs(const std::vector<store::ChunkRef>& chunks, Batch& batch);
+  [[nodiscard]] bool may_leave_one_more() const;
   void drop_complete();
   [[nodiscard]] Batch& due(std::uint64_t number);
   void stored(Batch& batch);
@@ -70,11 +79,13 @@ class ContentIntake {
   Held& held_;
   OldLists& old_;
   Windows& windows_;
+  bool unasked_;  // is in use
   std::deque<Batch> open_;
   std::unordered_set<ChunkId> coming_;  // asked for, and not here yet
   std::uint64_t files_ = 0, bytes_ = 0;
   std::uint64_t next_batch_ = 0, asked_ = 0, flagged_ = 0;  // asked_: recipes read to their end
   std::vector<store::ChunkRef> chunks_;                     // of the recipe being read
+  std::optional<Bitmap> coming_unasked_;                    // of these
   // The next wanted file in order, and, while its content comes in, its entry.
   std::uint64_t page_ = 0, index_ = 0;
   HeldPage* file_page_ = nullptr;

@@ -139,6 +139,7 @@ bool StripeLines::put(Stripe& stripe, Frame frame) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return !stripe.group || state_ == State::Dropped; });
   if (state_ == State::Dropped) return false;
+  stripe.batch = decode_group_number(frame.payload);
   stripe.group = std::move(frame);
   changed_.notify_all();
   return true;
@@ -149,7 +150,7 @@ bool StripeLines::put(Stripe& stripe, Frame frame) {
 std::optional<Frame> StripeLines::take() {
   const std::lock_guard lock(mutex_);
   for (auto stripe = stripes_.begin(); stripe != stripes_.end(); ++stripe) {
-    if (!stripe->group) continue;
+    if (!has_group(*stripe)) continue;
     Frame frame = std::move(*stripe->group);
     stripe->group.reset();
     stripes_.splice(stripes_.end(), stripes_, stripe);  // the others first, next time
@@ -162,7 +163,7 @@ std::optional<Frame> StripeLines::take() {
 bool StripeLines::ready() {
   const std::lock_guard lock(mutex_);
   return std::any_of(stripes_.begin(), stripes_.end(),
-                     [](const Stripe& stripe) { return stripe.group || stripe.error; });
+                     [this](const Stripe& stripe) { return moved(stripe); });
 }
 
 void StripeLines::check() {
@@ -180,12 +181,17 @@ bool StripeLines::over() {
 
 void StripeLines::wait(Millis limit) {
   std::unique_lock lock(mutex_);
-  const auto moved = [](const Stripe& stripe) { return stripe.group || stripe.error; };
   const auto ended = [](const Stripe& stripe) { return stripe.over; };
   changed_.wait_for(lock, limit, [&] {
-    return std::any_of(stripes_.begin(), stripes_.end(), moved) ||
+    const auto has_moved = [this](const Stripe& stripe) { return moved(stripe); };
+    return std::any_of(stripes_.begin(), stripes_.end(), has_moved) ||
            std::all_of(stripes_.begin(), stripes_.end(), ended);
   });
+}
+
+void StripeLines::expect_before(std::uint64_t batch) {
+  const std::lock_guard lock(mutex_);
+  expected_before_ = batch;
 }
 
 void StripeLines::close() { set(State::Closing); }
@@ -194,6 +200,7 @@ void StripeLines::give_up() { set(State::GivenUp); }
 void StripeLines::set(State state) {
   const std::lock_guard lock(mutex_);
   state_ = state;
+  expected_before_ = UINT64_MAX;
   changed_.notify_all();
 }
 

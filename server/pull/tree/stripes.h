@@ -35,6 +35,8 @@ class StripeLines {
 
   // A Group that is here.
   [[nodiscard]] std::optional<Frame> take();
+  // Groups of later batches stay where they are, and their stripes wait: until close(), all of them count.
+  void expect_before(std::uint64_t batch);
   // take() would give one, or check() throw.
   [[nodiscard]] bool ready();
   // Throws what ended a stripe that counts, once all that came over it was taken.
@@ -57,6 +59,7 @@ class StripeLines {
     Digest ticket;
     bool counts = false, over = false;
     std::optional<Frame> group;
+    std::uint64_t batch = 0;  // of that
     std::exception_ptr error;
     std::thread thread;
   };
@@ -67,6 +70,12 @@ class StripeLines {
   [[nodiscard]] bool put(Stripe& stripe, Frame frame);
   void set(State state);
   [[nodiscard]] State state();
+  [[nodiscard]] bool moved(const Stripe& stripe) const {
+    return has_group(stripe) || (!stripe.group && stripe.error);
+  }
+  [[nodiscard]] bool has_group(const Stripe& stripe) const {
+    return stripe.group && stripe.batch < expected_before_;
+  }
 
   OpenStripe open_;
   Millis idle_;
@@ -74,6 +83,7 @@ class StripeLines {
   std::mutex mutex_;
   std::condition_variable changed_;
   State state_ = State::Open;
+  std::uint64_t expected_before_ = UINT64_MAX;
   std::list<Stripe> stripes_;
 };
 

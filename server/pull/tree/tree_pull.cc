@@ -35,7 +35,8 @@ class Pull {
         old_(line, store, writer.possession(), has_feature(features, kFeatureWindows)),
         windows_(line, store, old_),
         pages_(line, store, writer, held_, links_, old_, has_feature(features, kFeatureResume), doubt),
-        content_(line, writer, store.chunker(), held_, old_, windows_),
+        content_(line, writer, store.chunker(), held_, old_, windows_,
+                 has_feature(features, kFeatureUnasked)),
         keeper_(store, writer, held_, links_) {}
 
   PullReport run() {
@@ -200,8 +201,10 @@ class Pull {
   ChunkId noted_node_ = options_.begun ? options_.begun->node : ChunkId{};
 };
 
-AgentHello greet(AgentLine& line, const store::Store& store, const std::string& root, bool stripes) {
+AgentHello greet(AgentLine& line, const store::Store& store, const std::string& root, bool stripes,
+                 bool unasked) {
   std::vector<std::string> offered = known_features();
+  if (unasked) offered.emplace_back(kFeatureUnasked);
   if (stripes) offered.emplace_back(kFeatureStripes);
   line.send(FrameType::Hello, Hello{kVersion, offered, store.chunker(), kIdAlgorithmSha256, kDomainPlain});
   line.send(FrameType::Open, Open{root});
@@ -228,7 +231,8 @@ PullReport pull_tree(ByteStream& stream, store::Store& store, store::Writer& wri
   AgentLine line(stream, options);
   std::optional<Entry> old_root;
   if (previous && previous->root.type == EntryType::Directory) old_root = previous->root;
-  const AgentHello agent = greet(line, store, root, options.stripes > 0 && options.open_stripe);
+  const AgentHello agent =
+      greet(line, store, root, options.stripes > 0 && options.open_stripe, options.unasked);
   const bool doubt = previous && store.suffers(previous->id);
   Pull pull(line, store, writer, std::move(old_root), doubt, options, agent.features);
   PullReport report = pull.run();

@@ -379,7 +379,7 @@ TEST_F(Scripted, ADeltaMakesTheAnnouncedChunksOrIsRefused) {
 }
 
 TEST(DeltaAnswer, SignaturesThatDoNotFitTheBatchAreRefused) {
-  agent::BatchContent batch{0, "content", {7}};
+  agent::BatchContent batch{0, "content", {7}, {}};
   Bitmap need;
   need.push_back(true);
   GroupEncoder encoder;
@@ -388,7 +388,7 @@ TEST(DeltaAnswer, SignaturesThatDoNotFitTheBatchAreRefused) {
 }
 
 TEST(DeltaAnswer, WhatResemblesNothingIsSentWhole) {
-  agent::BatchContent batch{0, noise(100'000, 1), {50'000, 50'000}};
+  agent::BatchContent batch{0, noise(100'000, 1), {50'000, 50'000}, {}};
   Bitmap need;
   need.push_back(true);
   need.push_back(true);

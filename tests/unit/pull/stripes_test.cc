@@ -188,6 +188,15 @@ TEST_F(StripesOfAPull, CarryGroupsOfTheSamePull) {
   EXPECT_GT(report.received_bytes, 24 * kMiB);
 }
 
+TEST_F(StripesOfAPull, CarryWhatComesUnaskedAlsoBeforeItsRecipe) {
+  pull::PullOptions far = options(joins());
+  far.unasked = true;
+  const pull::PullReport report = pull(far, 2);
+  EXPECT_EQ(report.stripes, 2U);
+  EXPECT_GT(meeting_.carried, kMiB);
+  EXPECT_LT(report.received_bytes, 25 * kMiB);
+}
+
 TEST_F(StripesOfAPull, AreNotAskedForWhenTheyDoNotPay) {
   AgentProcess agent({"--server", "web1", world_.source()});
   RecordingStream stream(agent.stream());
