@@ -15,6 +15,7 @@ constexpr std::size_t kReadBytes = 256U << 10U;
 constexpr Millis kSlice{1000};
 constexpr Millis kStripeSlice{5};     // two things to wait for: the line, and after that the stripes
 constexpr Millis kRescueLimit{2000};  // for what came over lines of which one is broken
+constexpr std::size_t kRescueBytes = 16U << 20U;  // twice what can wait in the session
 
 [[noreturn]] void throw_late() { throw Error(Kind::Cancelled, "the pull took longer than its time limit"); }
 
@@ -160,6 +161,29 @@ std::optional<Frame> AgentLine::receive_late() {
     if (stripes_->over()) return std::nullopt;
     stripes_->wait(std::clamp(options_.heartbeat / 4, Millis(1), kSlice));
   }
+}
+
+std::optional<Frame> AgentLine::rescue_first_line() {
+  const auto now = std::chrono::steady_clock::now();
+  if (!rescue_until_) rescue_until_ = now + kRescueLimit;
+  while (now < *rescue_until_) {
+    if (auto frame = decoder_.next()) {
+      if (frame->type == FrameType::KeepAlive) continue;
+      const bool goes_on = frame->type != FrameType::Refused && frame->type != FrameType::Fail &&
+                           frame->type != FrameType::Done;
+      if (!goes_on) return std::nullopt;
+      ++frames_;
+      return frame;
+    }
+    const std::unique_lock lock(heart_.line());
+    const std::size_t got =
+        rescued_bytes_ < kRescueBytes ? stream_.try_read(buffer_.data(), buffer_.size()) : 0;
+    if (got == 0) return std::nullopt;
+    rescued_bytes_ += got;
+    received_bytes_ += got;
+    decoder_.feed({buffer_.data(), got});
+  }
+  return std::nullopt;
 }
 
 std::optional<Frame> AgentLine::rescue() {

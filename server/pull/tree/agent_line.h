@@ -50,7 +50,10 @@ class AgentLine {
   }
   // After Done: the next Group of a stripe; nothing when all have ended as they should.
   [[nodiscard]] std::optional<Frame> receive_late();
-  // After an error: a Group that came whole; nothing when there is none any more.
+  // After an error of the line, or when the time is up: the next frame of the first line that came already,
+  // and behind the last one, a Group that came whole over a stripe; nothing when there is none any more.
+  // Neither waits for the agent, and both end after a moment.
+  [[nodiscard]] std::optional<Frame> rescue_first_line();
   [[nodiscard]] std::optional<Frame> rescue();
   [[nodiscard]] unsigned stripes() { return stripes_ ? stripes_->counted() : 0; }
   // As receive(), but any other type is a Protocol error.
@@ -86,6 +89,8 @@ class AgentLine {
   std::unique_ptr<StripeLines> stripes_;
   std::vector<char> buffer_;
   std::uint64_t frames_ = 0, received_bytes_ = 0, sent_bytes_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> rescue_until_;
+  std::size_t rescued_bytes_ = 0;
 };
 
 }  // namespace bk::pull

@@ -87,8 +87,10 @@ class Pull {
 
   void checkpoint() {
     noted_bytes_ = line_.received_bytes();
-    if (options_.checkpoint && !keeper_.root()) {
-      const Entry root = PartialTree(store_, writer_, held_, content_).build(walk_.open_directories());
+    if (options_.checkpoint) {
+      const Entry root = keeper_.root()
+                             ? *keeper_.root()
+                             : PartialTree(store_, writer_, held_, content_).build(walk_.open_directories());
       if (root.node != noted_node_) options_.checkpoint(root);
       noted_node_ = root.node;
     }
@@ -97,6 +99,13 @@ class Pull {
 
   // The error that ended the pull is the one to be told.
   void keep_what_is_there() noexcept {
+    try {
+      while (const auto frame = line_.rescue_first_line()) handle_and_store(*frame);
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Transient) return;  // what came is not what it should be
+    } catch (const std::exception&) {
+      return;
+    }
     try {
       while (const auto frame = line_.rescue()) content_.group(decode_group(frame->payload));
     } catch (const std::exception&) {

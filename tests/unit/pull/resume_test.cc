@@ -129,6 +129,29 @@ TEST_F(Resume, ACutAnywhereSendsAtMostOneGroupAgainAndReadsLittleAgain) {
   }
 }
 
+TEST_F(Resume, WhatCameBeforeTheTimeWasUpIsKept) {
+  for (int i = 0; i < 3; ++i) file("large" + std::to_string(i), 3'000'000, static_cast<std::uint32_t>(i));
+  AgentProcess agent({world_.source()});
+  RecordingStream recorded(agent.stream());
+  const auto other = store::Store::open(world_.file("other"), true);
+  const auto into = other->writer("web1", "directories", "rsync", world_.source());
+  (void)pull::pull_tree(recorded, *other, *into, {}, world_.source());
+  // All of that lies in the session already when it is ended.
+  ScriptStream session(recorded.from_agent());
+  const auto writer = world_.writer();
+  pull::PullOptions options;
+  options.progress = [](const pull::PullProgress&) { throw Error(Kind::Cancelled, "enough"); };
+  try {
+    (void)world_.resume_from(session, *writer, std::move(options));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::Cancelled) << error.what();
+  }
+  const pull::PullReport rest = finish();
+  EXPECT_LT(rest.received_bytes, kGroup);
+  EXPECT_EQ(world_.differences(), "");
+}
+
 TEST_F(Resume, AKilledAgentIsACut) {
   make_tree();
   const std::uint64_t all = whole();
