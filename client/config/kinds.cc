@@ -12,6 +12,7 @@ constexpr BuiltIn kBuiltIn[] = {
     {"trac", "backup_archive", "trac", "sftp"},
     {"wiki", "backup_archive", "wiki", "sftp"},
     {"wordpress", "backup_archive", "wordpress", "sftp"},
+    {"s3", "backup_s3", "", "rsync"},
 };
 
 constexpr KindKey kKeys[] = {

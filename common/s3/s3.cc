@@ -194,6 +194,7 @@ std::optional<ObjectFacts> Bucket::get(const std::string& key, const Get& what, 
       facts = facts_of(response);
       etag = facts.etag;
       known = true;
+      if (what.facts) what.facts(facts);
       return [&](std::string_view bytes) {
         at += bytes.size();
         sink(bytes);

@@ -69,6 +69,8 @@ struct ObjectFacts {
 struct Get {
   std::uint64_t offset = 0;  // goes on from here
   std::string etag;          // only this content; "" for whatever is there
+  std::function<void(const ObjectFacts&)>
+      facts;  // told before the first byte, if wanted; maybe several times
 };
 
 class Bucket {

@@ -69,8 +69,8 @@ void check_content(Bucket& bucket) {
   EXPECT_EQ(facts->content_encoding, "x-none");
   EXPECT_EQ(facts->metadata.at("who"), "me");
   EXPECT_EQ(content_of(bucket, "dir/large file"), large);
-  EXPECT_EQ(content_of(bucket, "dir/large file", {2'999'000, etag}), large.substr(2'999'000));
-  EXPECT_EQ(content_of(bucket, "dir/large file", {0, "0123456789abcdef0123456789abcdef"}), "<none>");
+  EXPECT_EQ(content_of(bucket, "dir/large file", {2'999'000, etag, {}}), large.substr(2'999'000));
+  EXPECT_EQ(content_of(bucket, "dir/large file", {0, "0123456789abcdef0123456789abcdef", {}}), "<none>");
   EXPECT_EQ(content_of(bucket, "absent"), "<none>");
   EXPECT_FALSE(bucket.head("absent"));
   EXPECT_THROW(bucket.get("dir/large file", {}, [](std::string_view) { throw Error(Kind::Io, "disk full"); }),

@@ -1,0 +1,99 @@
+#include "client/modules/key_path.h"
+#include "client/modules/s3_source.h"
+#include "common/digest/hasher.h"
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/text/escape.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace bk::client {
+namespace {
+
+constexpr const char* kHeaders[] = {"content-encoding", "content-disposition", "content-language",
+                                    "cache-control", "expires"};
+
+std::string text_of(const nlohmann::json& line, const char* name) {
+  const auto at = line.find(name);
+  if (at == line.end() || !at->is_string()) return {};
+  const std::optional<std::string> text = percent_decode(at->get<std::string>());
+  if (!text)
+    throw Error(Kind::Corrupt, std::string("a value of \"") + name + "\" that is not percent-encoded");
+  return *text;
+}
+
+s3::Bucket::Describe describe(const nlohmann::json& line) {
+  s3::Bucket::Describe out;
+  out.content_type = text_of(line, "content-type");
+  for (const char* name : kHeaders) {
+    if (const std::string value = text_of(line, name); !value.empty()) out.headers[name] = value;
+  }
+  if (const auto metadata = line.find("metadata"); metadata != line.end() && metadata->is_object()) {
+    for (const auto& [name, value] : metadata->items())
+      out.headers["x-amz-meta-" + percent_decode(name).value_or(name)] = text_of(*metadata, name.c_str());
+  }
+  return out;
+}
+
+std::string md5_of(int fd) {
+  Hasher hasher(HashKind::Md5);
+  std::string buffer(256U << 10U, '\0');
+  for (std::uint64_t at = 0;;) {
+    const std::size_t got = pread_up_to(fd, buffer.data(), buffer.size(), at);
+    if (got == 0) return hex_encode(hasher.finish());
+    hasher.update(std::string_view(buffer).substr(0, got));
+    at += got;
+  }
+}
+
+// True when it was put, false when that content is there.
+bool restore_one(s3::Bucket& bucket, const std::string& objects, const nlohmann::json& line) {
+  const std::string key = text_of(line, "key");
+  const std::string file = text_of(line, "file");
+  if (key.empty() || key_of_path(file) != key)
+    throw Error(Kind::Corrupt,
+                "a line whose file " + bk::quoted(file) + " does not spell its key " + bk::quoted(key));
+  const Fd fd = open_file(join_path(objects, file), O_RDONLY | O_NOFOLLOW);
+  struct stat info {};
+  check_sys(::fstat(fd.get(), &info), [&] { return "looking at " + bk::quoted(file); });
+  const auto bytes = static_cast<std::uint64_t>(info.st_size);
+  if (bytes != line.value("bytes", std::uint64_t{0}))
+    throw Error(Kind::Corrupt, bk::quoted(join_path(objects, file)) + " is not as long as its line says");
+  if (const auto there = bucket.head(key); there && there->bytes == bytes && !there->md5().empty()) {
+    if (there->md5() == md5_of(fd.get())) return false;
+  }
+  (void)bucket.put(
+      key, bytes,
+      [&](std::uint64_t offset, char* into, std::size_t size) {
+        return pread_up_to(fd.get(), into, size, offset);
+      },
+      describe(line));
+  return true;
+}
+
+}  // namespace
+
+S3Restored restore_bucket(const S3Source& source, const std::string& tree, const Clock& clock) {
+  s3::Bucket bucket(source.settings, clock);
+  const std::string list = join_path(tree, "objects.jsonl");
+  std::ifstream lines(list);
+  if (!lines)
+    throw Error(Kind::NotFound,
+                bk::quoted(list) + " is not there: name the root of a restored tree of module s3");
+  S3Restored out;
+  std::uint64_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    const nlohmann::json parsed = nlohmann::json::parse(line, nullptr, false);
+    if (!parsed.is_object())
+      throw Error(Kind::Corrupt, bk::quoted(list) + ":" + std::to_string(number) + ": not an object of JSON");
+    ++(restore_one(bucket, join_path(tree, "objects"), parsed) ? out.put : out.there);
+  }
+  return out;
+}
+
+}  // namespace bk::client
