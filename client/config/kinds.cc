@@ -13,6 +13,7 @@ constexpr BuiltIn kBuiltIn[] = {
     {"wiki", "backup_archive", "wiki", "sftp"},
     {"wordpress", "backup_archive", "wordpress", "sftp"},
     {"s3", "backup_s3", "", "rsync"},
+    {"dataverse", "backup_dataverse", "", "rsync"},
 };
 
 constexpr KindKey kKeys[] = {

@@ -4,6 +4,7 @@ find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
 find_package(SQLite3 REQUIRED)
 find_package(CURL 7.88 REQUIRED)
+find_package(PostgreSQL REQUIRED)  # libpq
 find_package(LibArchive REQUIRED)
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)

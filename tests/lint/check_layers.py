@@ -30,6 +30,7 @@ OWNER = {
     "pcre2.h": "common/regex",
     "curl/": "common/http",
     "expat.h": "common/s3",
+    "libpq": "common/postgres",
     "boost/program_options": "common/options",
 }
 

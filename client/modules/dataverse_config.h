@@ -1,0 +1,37 @@
+// What module dataverse is told: our own TOML file, or the config.ini of Dataverse's old run_backup.py.
+#pragma once
+
+#include "common/postgres/postgres.h"
+#include "common/s3/s3.h"
+
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace bk::client {
+
+// Where the files of one store label lie.
+struct DataverseStore {
+  enum class Type { Folder, Bucket, Elsewhere } type = Type::Folder;
+  std::string folder;     // <folder>/<authority>/<identifier>/<name>
+  s3::Settings settings;  // its bucket: "" for the one that each file names
+};
+
+struct DataverseSource {
+  std::string file;  // for messages
+  postgres::Parameters database;
+  std::string status_database;  // with the old table datafilestatus; "" for none
+  std::map<std::string, DataverseStore> stores;
+  std::string folder;            // of every label that is no store of its own; "" when there is none
+  std::string credentials_file;  // of buckets whose label is no store of its own; "" when there are none
+  bool links = true;             // hard links into the spool where the file system allows them
+  std::size_t parallel = 4;
+};
+
+// Throws Config.  `home` is where relative paths begin; a file whose first section is in the old form (a line
+// "[Database]") is read as config.ini.
+[[nodiscard]] DataverseSource parse_dataverse_source(std::string_view text, const std::string& file,
+                                                     const std::string& home);
+[[nodiscard]] DataverseSource load_dataverse_source(const std::string& file, const std::string& home);
+
+}  // namespace bk::client

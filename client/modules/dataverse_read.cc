@@ -1,0 +1,202 @@
+#include "client/modules/dataverse_read.h"
+
+#include "client/modules/fetch_object.h"
+#include "common/error/error.h"
+#include "common/io/bulk.h"
+#include "common/io/file.h"
+#include "common/path/names.h"
+#include "common/text/escape.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace bk::client {
+namespace {
+
+void fail(ReadOutcome& out, const char* status, const std::string& why) {
+  out.status = status;
+  out.why = why;
+}
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return text;
+}
+
+// What a content must hash to; nothing, and why, when Dataverse has no such thing.
+struct Expected {
+  std::optional<HashKind> kind;
+  std::string digest, problem;
+};
+Expected expected_of(const ListedFile& file) {
+  Expected out;
+  out.kind = parse_hash_kind(file.checksum_kind);
+  out.digest = lower(file.checksum);
+  if (!out.kind) {
+    out.problem = "the database has no checksum of a known kind but " + bk::quoted(file.checksum_kind);
+  } else if (out.digest.size() != hash_hex_digits(*out.kind) || !hex_decode(out.digest)) {
+    out.problem = fmt::format("{} is no {}", bk::quoted(file.checksum), hash_name(*out.kind));
+  }
+  return out;
+}
+
+// The bytes from `from`, hashed, into `to` when that is a descriptor; how many.
+std::uint64_t pass(int from, int to, Hasher* hasher) {
+  std::string buffer(256U << 10U, '\0');
+  std::uint64_t at = 0;
+  WriteBehind behind;
+  for (;;) {
+    const std::size_t got = pread_in_passing(from, buffer.data(), buffer.size(), at);
+    if (got == 0) return at;
+    const std::string_view bytes = std::string_view(buffer).substr(0, got);
+    if (hasher != nullptr) hasher->update(bytes);
+    if (to >= 0) {
+      pwrite_all(to, bytes, at);
+      behind.wrote(to, at, got);
+    }
+    at += got;
+  }
+}
+
+bool is_full(const Error& error) { return error.sys_errno() == ENOSPC || error.sys_errno() == EDQUOT; }
+
+}  // namespace
+
+void DataverseReader::from_folder(const std::string& folder, const ListedFile& file, const Content& content,
+                                  const std::string& staged, ReadOutcome& out) const {
+  const std::string path =
+      join_path(join_path(join_path(folder, file.authority), file.identifier), content.name);
+  const Fd from(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!from) return fail(out, "FAIL_READ", bk::quoted(path) + ": " + system_words(errno));
+  struct stat info {};
+  if (::fstat(from.get(), &info) != 0 || !S_ISREG(info.st_mode))
+    return fail(out, "FAIL_READ", bk::quoted(path) + " is not a file");
+  Fd to;
+  std::string stage;
+  try {
+    (void)::unlink(staged.c_str());
+    // A link costs nothing and needs the right to (owner, or fs.protected_hardlinks=0) and one file system.
+    const bool linked = source_.links && ::linkat(AT_FDCWD, path.c_str(), AT_FDCWD, staged.c_str(), 0) == 0;
+    if (!linked) {
+      to = open_file(staged, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
+      if (::ioctl(to.get(), FICLONE, from.get()) == 0) to.reset();
+    }
+  } catch (const Error& error) {
+    if (is_full(error)) throw;
+    return fail(out, "FAIL_WRITE", error.what());
+  }
+  std::optional<Hasher> hasher;
+  const Expected expected = expected_of(file);
+  if (content.checked && expected.problem.empty()) hasher.emplace(*expected.kind);
+  std::uint64_t bytes = 0;
+  try {
+    bytes = pass(from.get(), to ? to.get() : -1, hasher ? &*hasher : nullptr);
+    if (to) to.close();
+  } catch (const Error& error) {
+    if (is_full(error)) throw;
+    return fail(out, "FAIL_READ", bk::quoted(path) + ": " + error.what());
+  }
+  out.bytes += bytes;
+  if (content.bytes && *content.bytes != bytes && !content.checked)
+    return fail(out, "FAIL_VERIFY",
+                fmt::format("{} has {} bytes and should have {}", bk::quoted(path), bytes, *content.bytes));
+  if (!content.checked) return;
+  if (!hasher) return fail(out, "FAIL_VERIFY", expected.problem);
+  if (const std::string is = hex_encode(hasher->finish()); is != expected.digest)
+    fail(out, "FAIL_VERIFY",
+         fmt::format("{} of {} is {} and should be {}", hash_name(*expected.kind), bk::quoted(path), is,
+                     expected.digest));
+}
+
+void DataverseReader::from_bucket(s3::Bucket& bucket, const ListedFile& file, const Content& content,
+                                  const std::string& staged, ReadOutcome& out) const {
+  Wanted wanted{file.authority + "/" + file.identifier + "/" + content.name, "", std::nullopt, ""};
+  const Expected expected = expected_of(file);
+  if (content.checked && expected.problem.empty()) {
+    wanted.hash = expected.kind;
+    wanted.digest = expected.digest;
+  }
+  try {
+    const std::optional<s3::ObjectFacts> facts = bucket.head(wanted.key);
+    if (!facts)
+      return fail(out, "FAIL_READ", "no object " + bk::quoted(wanted.key) + " in " + bucket.shown());
+    wanted.etag = facts->etag;
+    const Fetched fetched = fetch_object(bucket, wanted, staged);
+    if (fetched.state == Fetched::State::Gone)
+      return fail(out, "FAIL_READ", bk::quoted(wanted.key) + " changed while it was read");
+    if (fetched.state == Fetched::State::Damaged)
+      return fail(out, "FAIL_VERIFY", bk::quoted(wanted.key) + ": " + fetched.why);
+    out.bytes += fetched.facts.bytes;
+    if (content.checked && !expected.problem.empty()) fail(out, "FAIL_VERIFY", expected.problem);
+    if (!content.checked && content.bytes && *content.bytes != fetched.facts.bytes)
+      fail(out, "FAIL_VERIFY",
+           fmt::format("{} has {} bytes and should have {}", bk::quoted(wanted.key), fetched.facts.bytes,
+                       *content.bytes));
+  } catch (const Error& error) {
+    if (is_full(error)) throw;
+    fail(out, error.kind() == Kind::Io ? "FAIL_WRITE" : "FAIL_READ", error.what());
+  }
+}
+
+s3::Bucket& DataverseReader::bucket_for(const DataverseStore& store, const StoragePlace& place) {
+  s3::Settings settings = store.settings;
+  if (!place.bucket.empty()) settings.bucket = place.bucket;
+  if (settings.bucket.empty())
+    throw Error(Kind::Config, "store " + bk::quoted(place.label) +
+                                  " has no bucket, neither here nor in the storage identifier");
+  std::unique_ptr<s3::Bucket>& bucket = buckets_[place.label + "\n" + settings.bucket];
+  if (!bucket) bucket = std::make_unique<s3::Bucket>(settings, clock_);
+  return *bucket;
+}
+
+void DataverseReader::read_content(const ListedFile& file, const StoragePlace& place, const Content& content,
+                                   const std::string& staged, ReadOutcome& out) {
+  if (out.status != "OK") return;
+  const auto at = source_.stores.find(place.label);
+  if (at != source_.stores.end()) {
+    if (at->second.type == DataverseStore::Type::Folder)
+      return from_folder(at->second.folder, file, content, staged, out);
+    return from_bucket(bucket_for(at->second, place), file, content, staged, out);
+  }
+  if (!place.bucket.empty() && !source_.credentials_file.empty()) {
+    DataverseStore store;
+    const s3::Profile profile = s3::load_profile(source_.credentials_file, "default");
+    store.settings.credentials = profile.credentials;
+    if (!profile.region.empty()) store.settings.region = profile.region;
+    return from_bucket(bucket_for(store, place), file, content, staged, out);
+  }
+  if (place.bucket.empty() && !source_.folder.empty())
+    return from_folder(source_.folder, file, content, staged, out);
+  fail(out, "FAIL_READ",
+       fmt::format("{} does not say where store {} is: add [store.{}]", source_.file, bk::quoted(place.label),
+                   place.label));
+}
+
+ReadOutcome DataverseReader::read(const ListedFile& file, const StoragePlace& place) {
+  ReadOutcome out;
+  out.staged = mirror_.partial("dataverse " + std::to_string(file.id));
+  out.staged_original = file.tabular ? mirror_.partial("dataverse original " + std::to_string(file.id)) : "";
+  try {
+    // The checksum of what was ingested as a table is that of the upload, which lies beside it.
+    read_content(file, place, {place.name, file.bytes, !file.tabular}, out.staged, out);
+    if (file.tabular)
+      read_content(file, place, {place.name + ".orig", file.original_bytes, true}, out.staged_original, out);
+  } catch (const Error& error) {
+    if (is_full(error)) throw;
+    fail(out, "FAIL_READ", error.what());
+  }
+  if (out.status != "OK") {
+    (void)::unlink(out.staged.c_str());
+    if (file.tabular) (void)::unlink(out.staged_original.c_str());
+  }
+  return out;
+}
+
+}  // namespace bk::client
