@@ -8,6 +8,7 @@
 #include "common/text/escape.h"
 #include "server/store/check.h"
 #include "server/store/parity.h"
+#include "server/store/record_merge.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -38,14 +39,14 @@ class MissingReader final : public ObjectReader {
   std::size_t read(std::uint64_t, char*, std::size_t) override { return 0; }
 };
 
-// The first thing wrong with a pack; nothing when it is whole.
-std::string first_problem(ObjectReader& in, const PackRef& ref) {
+// The first thing wrong with a pack, or with a journal (not finished); nothing when it is whole.
+std::string first_problem(ObjectReader& in, const PackRef& ref, bool finished = true) {
   std::string out;
   const auto note = [&](const std::string& problem) {
     if (out.empty()) out = problem;
   };
   try {
-    check_pack(in, "it", ref, true, true, {note, {}});
+    check_pack(in, "it", ref, finished, true, {note, {}});
   } catch (const Error& error) {
     if (!is_media_error(error)) throw;
     note(error.what());
@@ -73,15 +74,17 @@ void replace_object(const Layout& layout, const std::string& name, const std::st
   crash_point("store.heal-replaced");
 }
 
-void PackHealer::tell(HealEvent::What what, const PackRef& ref, const std::string& detail) {
+void PackHealer::tell(HealEvent::What what, const PackRef& ref, const std::string& detail,
+                      const std::string& path) {
   using What = HealEvent::What;
+  if (what == What::PackRepaired || what == What::PackCopied) healed_.push_back(ref.number);
   if (what == What::PackRepaired) ++totals_.repaired;
   if (what == What::PackCopied) ++totals_.copied;
   if (what == What::PackDamaged) ++totals_.damaged;
   if (what == What::ParityMade) ++totals_.parity;
   const std::string name =
       what == What::ParityMade ? Layout::parity_object(ref.number) : Layout::pack_object(ref.number);
-  report_({what, layout_.storage->shown(name), detail});
+  report_({what, path.empty() ? layout_.storage->shown(name) : path, detail});
 }
 
 bool PackHealer::take_if_whole(const PackRef& ref, const std::string& file, int fd) {
@@ -115,10 +118,59 @@ bool PackHealer::from_parity(const PackRef& ref) {
   }
 }
 
+std::unique_ptr<ObjectReader> PackHealer::open_copy(const PackRef& ref, std::string& name) const {
+  for (const std::string& object : {Layout::pack_object(ref.number), "journal/" + pack_name(ref.number)})
+    if (std::unique_ptr<ObjectReader> found = copy_->open(name = object)) return found;
+  return nullptr;
+}
+
+bool PackHealer::from_records_of_copy(const PackRef& ref) {
+  std::string name;
+  const std::unique_ptr<ObjectReader> own = layout_.storage->open(Layout::pack_object(ref.number));
+  const std::unique_ptr<ObjectReader> other = open_copy(ref, name);
+  if (!other) return false;
+  Making file(layout_);
+  MissingReader nothing;
+  if (!merge_records(own ? *own : nothing, *other, ref, MergeEnd::Sealed, file.fd.get())) return false;
+  if (!take_if_whole(ref, file.path, file.fd.get())) return false;
+  tell(HealEvent::What::PackCopied, ref, "its damaged records were taken from " + quoted(copy_->shown(name)));
+  return true;
+}
+
+bool PackHealer::journal_from_copy(const PackRef& ref, ObjectReader& own) {
+  std::string name;
+  const std::unique_ptr<ObjectReader> other = copy_ == nullptr ? nullptr : open_copy(ref, name);
+  if (!other) return false;
+  Making file(layout_);
+  if (!merge_records(own, *other, ref, MergeEnd::Open, file.fd.get())) return false;
+  sync_file(file.fd.get());
+  crash_point("store.heal-written");
+  rename_durably(file.path, layout_.journal(ref.number));
+  crash_point("store.heal-replaced");
+  tell(HealEvent::What::PackCopied, ref, "its damaged records were taken from " + quoted(copy_->shown(name)),
+       layout_.journal(ref.number));
+  return true;
+}
+
+void PackHealer::heal_journal(std::uint64_t number, const Journal::Retire& retire) {
+  const PackRef ref{store_, number};
+  std::optional<Fd> fd = Journal::try_own(layout_.journal(number));
+  if (!fd) return;
+  DescriptorReader own(fd->get());
+  const std::string problem = first_problem(own, ref, false);
+  if (problem.empty()) return;
+  if (!journal_from_copy(ref, own)) {
+    tell(HealEvent::What::PackDamaged, ref, problem, layout_.journal(number));
+    return note_places(own, ref, false);
+  }
+  fd.reset();
+  (void)Journal::seal(layout_, ref, retire);
+}
+
 bool PackHealer::from_copy(const PackRef& ref) {
   if (copy_ == nullptr) return false;
   const std::unique_ptr<ObjectReader> other = copy_->open(Layout::pack_object(ref.number));
-  if (!other || !first_problem(*other, ref).empty()) return false;
+  if (!other || !first_problem(*other, ref).empty()) return from_records_of_copy(ref);
   Making file(layout_);
   std::string buffer(1U << 20U, '\0');
   for (std::uint64_t at = 0, got = 0; (got = other->read(at, buffer.data(), buffer.size())) != 0; at += got)
@@ -146,12 +198,10 @@ void PackHealer::look_after_parity(const PackRef& ref) {
   tell(HealEvent::What::ParityMade, ref, why);
 }
 
-void PackHealer::note_places(const PackRef& ref) {
-  const std::unique_ptr<ObjectReader> pack = layout_.storage->open(Layout::pack_object(ref.number));
-  if (!pack) return places_.push_back({ref.number, 0, UINT64_MAX});
+void PackHealer::note_places(ObjectReader& in, const PackRef& ref, bool finished) {
   const auto note = [&](std::uint64_t from, std::uint64_t to) { places_.push_back({ref.number, from, to}); };
   try {
-    check_pack(*pack, "it", ref, true, true, {[](const std::string&) {}, note});
+    check_pack(in, "it", ref, finished, true, {[](const std::string&) {}, note});
   } catch (const Error& error) {
     if (!is_media_error(error)) throw;
     places_.push_back({ref.number, 0, UINT64_MAX});
@@ -168,7 +218,10 @@ void PackHealer::heal(std::uint64_t number) {
   }
   if (problem.empty() || from_parity(ref) || from_copy(ref)) return look_after_parity(ref);
   tell(HealEvent::What::PackDamaged, ref, problem);
-  note_places(ref);
+  if (const std::unique_ptr<ObjectReader> pack = layout_.storage->open(Layout::pack_object(number)))
+    note_places(*pack, ref, true);
+  else
+    places_.push_back({number, 0, UINT64_MAX});
 }
 
 }  // namespace bk::store

@@ -1,17 +1,23 @@
 // Damaged packs made whole again, and parity where it is missing; internal to server/store.
 //
 // A pack is compared with its own digests.  When they do not fit, what parity says is tried first, then the
-// same pack of another copy of the store.  Either way the whole new file fits its digests before it takes
-// the old one's place, in one step; whoever reads the old one meanwhile goes on doing so.  What stays damaged
-// stays as it is: its good groups can still be read.
+// same pack of another copy of the store, as a whole or, where that copy was taken while the pack was still a
+// journal, record by record.  Either way the whole new file fits its digests before it takes the old one's
+// place, in one step; whoever reads the old one meanwhile goes on doing so.  What stays damaged stays as it
+// is: its good groups can still be read.
+//
+// A journal that nobody owns is healed in the same way, from the copy alone: it has no parity yet.  Once it
+// is whole it is made a pack, which has.  One that a writer owns is left to the next heal.
 //
 // Errors: Io.  Any number of backups may be at work meanwhile: finished packs never change.
 #pragma once
 
+#include "server/store/journal.h"
 #include "server/store/layout.h"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,17 +35,27 @@ class PackHealer {
   PackHealer(const Layout& layout, const StoreId& store, Storage* copy, const HealReport& report)
       : layout_(layout), store_(store), copy_(copy), report_(report) {}
   void heal(std::uint64_t number);
+  // `retire` as in journal.h.  A torn end is no damage.
+  void heal_journal(std::uint64_t number, const Journal::Retire& retire);
   [[nodiscard]] const HealTotals& totals() const { return totals_; }
   // Of the packs looked at, where they are still damaged.
   [[nodiscard]] const std::vector<DamagedPlace>& places() const { return places_; }
+  // Those that were made whole: an index that was built before may lack what was damaged.
+  [[nodiscard]] const std::vector<std::uint64_t>& healed() const { return healed_; }
 
  private:
   [[nodiscard]] bool from_parity(const PackRef& ref);
   [[nodiscard]] bool from_copy(const PackRef& ref);
+  [[nodiscard]] bool from_records_of_copy(const PackRef& ref);
+  [[nodiscard]] bool journal_from_copy(const PackRef& ref, ObjectReader& own);
+  // The pack, else the journal, of the copy; null when it has neither.
+  [[nodiscard]] std::unique_ptr<ObjectReader> open_copy(const PackRef& ref, std::string& name) const;
   [[nodiscard]] bool take_if_whole(const PackRef& ref, const std::string& file, int fd);
   void look_after_parity(const PackRef& ref);
-  void note_places(const PackRef& ref);
-  void tell(HealEvent::What what, const PackRef& ref, const std::string& detail);
+  void note_places(ObjectReader& in, const PackRef& ref, bool finished);
+  // `path` where it is not the object that `what` is about.
+  void tell(HealEvent::What what, const PackRef& ref, const std::string& detail,
+            const std::string& path = {});
 
   Layout layout_;
   StoreId store_;
@@ -47,6 +63,7 @@ class PackHealer {
   HealReport report_;
   HealTotals totals_;
   std::vector<DamagedPlace> places_;
+  std::vector<std::uint64_t> healed_;
 };
 
 }  // namespace bk::store

@@ -60,6 +60,8 @@ class Index {
   [[nodiscard]] bool crowded(std::uint64_t number) const;
   // Makes the entries of a sealed journal durable.
   void retire(std::uint64_t number);
+  // Indexes these packs again: they were damaged when they were read, and are whole now.
+  void read_again(const std::vector<std::uint64_t>& packs);
   // Merges runs when nobody else is at it; see RunSet::merge().
   void merge_if_idle(std::uint64_t most = kMergeInCommit);
   using Progress = std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)>;

@@ -113,6 +113,21 @@ std::size_t Index::index_packs(const Progress& progress) {
   return read;
 }
 
+void Index::read_again(const std::vector<std::uint64_t>& packs) {
+  const FileLock lock = FileLock::exclusive(layout_.index_lock());
+  runs_.reload();
+  Portion portion;
+  const auto write = [&] {
+    if (!portion.packs.empty())
+      runs_.add_located(std::exchange(portion.entries, {}), std::exchange(portion.packs, {}));
+  };
+  for (const std::uint64_t number : packs)
+    if (const std::unique_ptr<ObjectReader> in = layout_.storage->open(Layout::pack_object(number)))
+      read_pack(*in, {store_, number}, 0, portion, write);
+  write();
+  runs_.merge();
+}
+
 bool Index::reconcile() {
   const FileLock lock = FileLock::exclusive(layout_.index_lock());
   runs_.reload();

@@ -66,10 +66,15 @@ Journal Journal::acquire(const Layout& layout, const StoreId& store, const Retir
   return create(layout, store);
 }
 
-std::optional<Journal> Journal::try_take(const Layout& layout, const PackRef& pack, const Retire& retire) {
-  const std::string path = layout.journal(pack.number);
+std::optional<Fd> Journal::try_own(const std::string& path) {
   std::optional<Fd> fd = try_open(path);
-  if (!fd || !try_lock_descriptor(fd->get()) || !still_named(fd->get(), path)) return std::nullopt;
+  if (fd && (!try_lock_descriptor(fd->get()) || !still_named(fd->get(), path))) fd.reset();
+  return fd;
+}
+
+std::optional<Journal> Journal::try_take(const Layout& layout, const PackRef& pack, const Retire& retire) {
+  std::optional<Fd> fd = try_own(layout.journal(pack.number));
+  if (!fd) return std::nullopt;
   Journal journal(layout, pack, *std::move(fd));
   if (!journal.salvage(retire)) return std::nullopt;
   if (journal.full()) {

@@ -32,6 +32,9 @@ class Journal {
   // Makes a pack of a journal that nobody owns; true when it is one now.
   [[nodiscard]] static bool seal(const Layout& layout, const PackRef& pack, const Retire& retire);
 
+  // The journal's file, owned from now on; nothing when it is gone or a writer owns it.
+  [[nodiscard]] static std::optional<Fd> try_own(const std::string& path);
+
   // Appends a record; returns its offset.  On an error nothing of it remains; throws Io.
   std::uint64_t append(RecordHead head, std::string_view payload);
   // Everything appended is durable when it returns.

@@ -407,6 +407,11 @@ HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
     healer.heal(number);
     if (progress) progress(healer.totals().bytes, all_bytes);
   }
+  for (const std::uint64_t number : list_packs(layout_.journals())) {
+    packs.insert(number);
+    healer.heal_journal(number, [this](std::uint64_t sealed) { index_.retire(sealed); });
+  }
+  if (!healer.healed().empty()) index_.read_again(healer.healed());
   index_.damage().note(packs, healer.places());
   HealTotals totals = healer.totals();
   const HealReport count = [&](const HealEvent& event) {

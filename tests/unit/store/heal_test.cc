@@ -108,6 +108,72 @@ TEST_F(HealTest, WhatParityCannotBringBackComesFromAnotherCopy) {
   }
 }
 
+// A store with one journal that nobody owns, and a copy of it.
+class HealJournalTest : public StoreTest {
+ protected:
+  void SetUp() override {
+    StoreTest::SetUp();
+    (void)commit(*open(), "web1", {{"a", noise(2U << 20U, 1)}, {"b", noise(2U << 20U, 2)}});
+    for (const std::string& path : files_in(home() + "/store/journal")) journal_ = path;
+    copy_ = home() + "/copy";
+    ASSERT_EQ(::system(("cp -a " + home() + "/store " + copy_).c_str()), 0);  // NOLINT: our own folder
+    std::string bytes = read_file(journal_, 1U << 30U);
+    bytes.replace(bytes.size() / 4, bytes.size() / 2, noise(bytes.size() / 2, 3));
+    overwrite(journal_, bytes);
+  }
+  void expect_whole() {
+    EXPECT_EQ(problems(*open()), std::vector<std::string>{});
+    EXPECT_EQ(heal(*open()), std::vector<What>{});
+    (void)::system(("rm -rf " + home() + "/index").c_str());  // NOLINT: our own folder
+    EXPECT_EQ(problems(*open()), std::vector<std::string>{});
+  }
+  std::string journal_, copy_;
+};
+
+TEST_F(HealJournalTest, WhatIsDamagedInAJournalComesFromAnotherCopy) {
+  EXPECT_NE(problems(*open()), std::vector<std::string>{});
+  EXPECT_EQ(heal(*open()), std::vector<What>{What::PackDamaged});
+  EXPECT_EQ(heal(*open(), copy_), std::vector<What>{What::PackCopied});
+  EXPECT_FALSE(path_exists(journal_));  // a pack now, with parity
+  expect_whole();
+}
+
+TEST_F(HealJournalTest, WhatCameAfterTheCopyIsKept) {
+  // The journal grew, then it was damaged before that.
+  ASSERT_EQ(::system(("cp " + copy_ + "/journal/* " + home() + "/store/journal/").c_str()), 0);  // NOLINT
+  const std::uint64_t copied = read_file(journal_, 1U << 30U).size();
+  (void)commit(*open(), "web1", {{"a", noise(2U << 20U, 1)}, {"c", noise(1U << 20U, 4)}});
+  std::string bytes = read_file(journal_, 1U << 30U);
+  ASSERT_GT(bytes.size(), copied);
+  bytes[copied / 2] = static_cast<char>(bytes[copied / 2] ^ 1);
+  overwrite(journal_, bytes);
+  EXPECT_EQ(heal(*open(), copy_), std::vector<What>{What::PackCopied});
+  expect_whole();
+}
+
+TEST_F(HealJournalTest, ADamagedJournalThatBecameAPackIsHealedToo) {
+  (void)commit(*open(), "web1", {{"c", "small"}});  // retires the damaged one
+  EXPECT_FALSE(path_exists(journal_));
+  EXPECT_EQ(heal(*open(), copy_), std::vector<What>{What::PackCopied});
+  expect_whole();
+}
+
+TEST_F(HealJournalTest, AnIndexMadeWhileItWasDamagedLearnsWhatCameBack) {
+  (void)::system(("rm -rf " + home() + "/index").c_str());  // NOLINT: our own folder
+  EXPECT_NE(problems(*open()), std::vector<std::string>{});
+  (void)commit(*open(), "web1", {{"c", "small"}});
+  EXPECT_EQ(heal(*open(), copy_), std::vector<What>{What::PackCopied});
+  expect_whole();
+}
+
+TEST_F(HealJournalTest, AnOlderCopyThatLacksTheStretchDoesNotHelp) {
+  const std::string theirs = copy_ + "/journal/" + journal_.substr(journal_.rfind('/') + 1);
+  overwrite(theirs, read_file(theirs, 1U << 30U).substr(0, 200));
+  const std::string before = read_file(journal_, 1U << 30U);
+  EXPECT_EQ(heal(*open(), copy_), std::vector<What>{What::PackDamaged});
+  EXPECT_EQ(read_file(journal_, 1U << 30U), before);
+}
+
 TEST_F(HealTest, AnotherStoreIsNoCopy) {
   const auto store = open();
   (void)Store::open(home() + "/other", true);
