@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/options/version.h"
+#include "common/process/private_memory.h"
 
 #include <fmt/format.h>
 #include <pwd.h>
@@ -200,6 +201,7 @@ bool Options::parse(int argc, const char* const* argv) {
 }
 
 int run_program(Options& options, int argc, const char* const* argv, const std::function<int()>& body) {
+  keep_memory_private();
   (void)::signal(SIGPIPE, SIG_IGN);
   int status = 0;
   try {

@@ -56,7 +56,7 @@ class Options {
 };
 
 // Parses, runs `body`, and turns an error into "<program>: <message>" on standard error and its exit status.
-// SIGPIPE is ignored for the whole process.
+// SIGPIPE is ignored for the whole process, and its memory kept private (common/process/private_memory.h).
 int run_program(Options& options, int argc, const char* const* argv, const std::function<int()>& body);
 
 // Where this installation keeps its state (DESIGN 2): --home, else the parent of the scripts/ folder the

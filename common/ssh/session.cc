@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -197,7 +198,19 @@ void check_host_key(const Session::Impl& impl, const Endpoint& to, const HostKey
                                  "configuration");
 }
 
+// As ssh does it: a key that others can read has perhaps been read.
+void refuse_open_key(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) < 0) return;  // the library says what is wrong
+  const mode_t open = info.st_uid == ::geteuid() ? 077 : 07;
+  if ((info.st_mode & open) != 0)
+    throw Error(Kind::Config, "identity file " + quoted(path) +
+                                  ": is open to others than its owner: chmod 600 it, and change the key if "
+                                  "others were on this machine");
+}
+
 void authenticate(const Session::Impl& impl, const Endpoint& to, const Deadline& deadline) {
+  refuse_open_key(to.identity_file);
   SshKey key;
   if (ssh_pki_import_privkey_file(to.identity_file.c_str(), "", nullptr, nullptr, Out(key)) != SSH_OK)
     throw Error(Kind::Config, "identity file " + quoted(to.identity_file) +

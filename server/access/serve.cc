@@ -87,7 +87,7 @@ int set_limits() {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   if (!limit(RLIMIT_AS, kMostMemory)) return -1;  // sanitizers reserve terabytes of addresses
 #endif
-  return limit(RLIMIT_CPU, kMostCpuSeconds) && limit(RLIMIT_CORE, 0) ? 0 : -1;
+  return limit(RLIMIT_CPU, kMostCpuSeconds) ? 0 : -1;
 }
 
 // A push that was cut or lost its hook, or a tip that a power cut made unreadable: put right before anybody

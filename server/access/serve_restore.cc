@@ -14,8 +14,6 @@
 #include "server/access/update.h"
 #include "server/config/config.h"
 
-#include <sys/resource.h>
-
 namespace bk::server {
 namespace {
 
@@ -75,8 +73,6 @@ void serve_restore(const ServeRequest& request) {
   command.environment = base_environment(request.home);
   command.environment.push_back("TMPDIR=" + spill);
   command.directory = request.home;
-  const rlimit no_core{0, 0};
-  (void)::setrlimit(RLIMIT_CORE, &no_core);
   if (!Landlock::is_available())
     throw Error(Kind::Refused, "this server's kernel has no Landlock: restore with bkdb there");
   const Landlock confine(rules_for(request.home, request.user, spill));

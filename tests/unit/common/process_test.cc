@@ -2,12 +2,15 @@
 
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "common/process/private_memory.h"
 #include "common/text/number.h"
 #include "tests/support/temp_dir.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <thread>
@@ -115,6 +118,20 @@ TEST(Process, BrokenPipesBehaveAsUsualInTheChild) {
   const Captured got = run_captured(shell("(yes; echo $? >&2) | head -n 1"), seconds(10));
   EXPECT_EQ(got.err, std::to_string(128 + SIGPIPE) + "\n");
   (void)::signal(SIGPIPE, SIG_DFL);
+}
+
+// What the canaries' scenario sees from outside, for every program.
+TEST(PrivateMemory, NoCoreFileOfThisProcessOrWhatItStarts) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    keep_memory_private();
+    const Captured ran = run_captured(shell("grep core /proc/self/limits"), seconds(10));
+    const bool inherited = ran.out.find(" 1 ") != std::string::npos;
+    ::_exit(inherited && ::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <chrono>
 
@@ -108,6 +109,18 @@ TEST(SshSession, AMissingIdentityFileOrBrokenPinIsAMatterOfConfiguration) {
     to.host_key = pin;
     EXPECT_EQ(kind_of([&] { Session session(to); }), Kind::Config) << pin;
   }
+}
+
+TEST(SshSession, AnIdentityFileThatOthersCanReadIsRefused) {
+  const Sshd server;
+  Endpoint to = server.endpoint();
+  to.identity_file = server.dir().file("open");
+  replace_durably(to.identity_file, read_file(server.endpoint().identity_file), 0640);
+  std::string text;
+  EXPECT_EQ(kind_of([&] { Session session(to); }, &text), Kind::Config);
+  EXPECT_NE(text.find("chmod 600"), std::string::npos) << text;
+  ASSERT_EQ(::chmod(to.identity_file.c_str(), 0600), 0);
+  EXPECT_NO_THROW(Session{to});
 }
 
 TEST(SshSession, NobodyListeningIsTransient) {
