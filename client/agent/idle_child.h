@@ -8,14 +8,20 @@
 #include "common/process/process.h"
 
 #include <chrono>
+#include <cstdint>
 
 namespace bk::agent {
 
 // Longer than a server at work is ever silent, and short enough for a few left-overs at a time.
 inline constexpr std::chrono::minutes kLongestIdle{5};
 
-// Waits for the child; its exit status.  One that neither read nor wrote a byte for `limit` is ended, and
+struct Ended {
+  int status = 0;             // as Child::wait
+  std::uint64_t written = 0;  // bytes, whatever it wrote to; 0 where the kernel does not say
+};
+
+// Waits for the child.  One that neither read nor wrote a byte for `limit` is ended, and
 // Transient thrown.  Where the kernel does not say (/proc is not mounted) there is no limit.
-[[nodiscard]] int wait_while_busy(Child& child, std::chrono::milliseconds limit = kLongestIdle);
+[[nodiscard]] Ended wait_while_busy(Child& child, std::chrono::milliseconds limit = kLongestIdle);
 
 }  // namespace bk::agent

@@ -12,6 +12,7 @@
 #include "common/text/escape.h"
 #include "common/text/number.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -22,11 +23,14 @@
 #include <cstdlib>
 #include <optional>
 #include <string_view>
+#include <thread>
+#include <utility>
 
 namespace bk::agent {
 namespace {
 
 constexpr int kMostAlternates = 16;
+constexpr std::size_t kLongestLine = 64U << 10U;  // of what sftp-server says
 
 // Test builds do not wait for minutes.
 std::chrono::milliseconds longest_idle() {
@@ -37,17 +41,20 @@ std::chrono::milliseconds longest_idle() {
   return kLongestIdle;
 }
 
-// Starts a program on our own descriptors, confined, and waits for it.
-int run_confined(Command command, const std::optional<Confinement>& confinement) {
+// Starts a program on our own descriptors (its standard error may be another one), confined.
+Child start_confined(Command command, const std::optional<Confinement>& confinement, int error_fd) {
   command.stdin_fd = STDIN_FILENO;
   command.stdout_fd = STDOUT_FILENO;
-  command.stderr_fd = STDERR_FILENO;
+  command.stderr_fd = error_fd;
   command.before_exec = [&confinement] {
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return -1;
     return confinement ? confinement->enter() : 0;
   };
-  Child child = start(command);
-  return wait_while_busy(child, longest_idle());
+  return start(command);
+}
+
+std::string ended_with(int status) {
+  return status == 0 ? "served" : fmt::format("\"ended with status {}\"", status);
 }
 
 std::string find_program(std::initializer_list<const char*> candidates, const std::string& what) {
@@ -55,6 +62,12 @@ std::string find_program(std::initializer_list<const char*> candidates, const st
     if (::access(candidate, X_OK) == 0) return candidate;
   }
   throw Error(Kind::Refused, what + " is not installed on this client");
+}
+
+std::pair<Fd, Fd> make_pipe() {
+  std::array<int, 2> ends{};
+  check_sys(::pipe2(ends.data(), O_CLOEXEC), [] { return "making a pipe"; });
+  return {Fd(ends[0]), Fd(ends[1])};
 }
 
 // -- git
@@ -95,7 +108,7 @@ std::vector<std::string> git_environment() {
   return out;
 }
 
-int serve_git(const Consent& consent, const std::string& path) {
+int serve_git(const Consent& consent, const std::string& path, AccessLog& access) {
   if (!may_read_repository(consent, path))
     throw Error(Kind::Refused, "no consent to read repository " + quoted(path));
   const std::string git = find_program({"/usr/bin/git", "/usr/local/bin/git", "/bin/git"}, "git");
@@ -125,12 +138,42 @@ int serve_git(const Consent& consent, const std::string& path) {
                   "--timeout=3600",
                   path};
   command.environment = git_environment();
-  return run_confined(std::move(command), confinement);
+  access.begins("git", path);
+  Child child = start_confined(std::move(command), confinement, STDERR_FILENO);
+  const Ended ended = wait_while_busy(child, longest_idle());
+  access.amount(std::nullopt, ended.written);
+  access.ends(ended_with(ended.status));
+  return ended.status;
 }
 
 // -- sftp
 
-int serve_sftp(const Consent& consent) {
+// Reads what sftp-server says of the files that it opens and closes, until it ends.
+void note_files(int fd, AccessLog& access) {
+  std::string text;
+  std::array<char, 4096> buffer{};
+  for (std::size_t n = 0; (n = read_up_to(fd, buffer.data(), buffer.size())) > 0;) {
+    text.append(buffer.data(), n);
+    for (std::size_t end = 0; (end = text.find('\n')) != std::string::npos; text.erase(0, end + 1)) {
+      const std::string_view line =
+          std::string_view(text).substr(0, end - (end > 0 && text[end - 1] == '\r'));
+      const std::optional<SftpEvent> event = parse_sftp_event(line);
+      if (!event) {
+        if (!is_sftp_log(line)) (void)!::write(STDERR_FILENO, text.data(), end + 1);
+      } else if (event->what == SftpEvent::What::Open) {
+        access.begins("sftp", event->place);
+      } else if (event->what == SftpEvent::What::Refusal) {
+        access.ends(quoted(event->place));
+      } else {
+        access.amount(1, event->bytes);
+        access.ends("served");
+      }
+    }
+    if (text.size() > kLongestLine) text.clear();
+  }
+}
+
+int serve_sftp(const Consent& consent, AccessLog& access) {
   if (consent.archives.empty()) throw Error(Kind::Refused, "no consent to read any archive");
   const std::string server = find_program({"/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server",
                                            "/usr/lib/ssh/sftp-server", "/usr/libexec/sftp-server"},
@@ -149,9 +192,24 @@ int serve_sftp(const Consent& consent) {
   Command command;
   // Read-only, and only what reading a file needs: looking at paths (stat, realpath) would tell what else is
   // there, and Landlock does not govern it.
-  command.argv = {server, "-R", "-p", "open,close,read,fstat,limits"};
+  command.argv = {server, "-R", "-e", "-l", "INFO", "-p", "open,close,read,fstat,limits"};
   command.environment = base_environment("/nonexistent");
-  return run_confined(std::move(command), confinement);
+  auto [said, saying] = make_pipe();
+  Child child = start_confined(std::move(command), confinement, saying.get());
+  saying.reset();
+  std::thread noting([fd = said.get(), &access] { note_files(fd, access); });
+  const auto join = [&] {
+    noting.join();
+    access.ends("cut");
+  };
+  try {
+    const int status = wait_while_busy(child, longest_idle()).status;
+    join();
+    return status;
+  } catch (...) {
+    join();  // the child has ended, and its end of the pipe with it
+    throw;
+  }
 }
 
 // -- tree
@@ -165,7 +223,7 @@ PullStatus status_of(const ServeResult& so_far) {
   return out;
 }
 
-int serve_tree_to(const Consent& consent, const Log& log) {
+int serve_tree_to(const Consent& consent, const Log& log, AccessLog& access) {
   const bool writable = ::access(consent.temporary.c_str(), W_OK) == 0;
   const std::string temporary = writable ? consent.temporary : "/var/tmp";
   if (!confine_tree(consent, temporary))
@@ -174,11 +232,17 @@ int serve_tree_to(const Consent& consent, const Log& log) {
   ServeHooks hooks;
   hooks.begins = [&](const std::string& root) {
     status.emplace(pull_status_file(consent.home, consent.server, root));
+    access.begins("rsync", root);
   };
-  hooks.at_work = [&](const ServeResult& so_far) { status->tell(status_of(so_far)); };
+  hooks.at_work = [&](const ServeResult& so_far) {
+    status->tell(status_of(so_far));
+    access.amount(so_far.read_files, so_far.read_bytes);
+  };
   const ServeResult result =
       serve_tree(consent.roots, STDIN_FILENO, STDOUT_FILENO, {}, temporary, hooks, consent.server);
   status->finish(status_of(result));
+  access.amount(result.read_files, result.read_bytes);
+  access.ends("served");
   if (result.spill_error != 0)
     log.line(fmt::format("{}: no temporary file for long listings ({}): they were held in memory",
                          consent.server, system_words(result.spill_error)));
@@ -190,10 +254,10 @@ int serve_tree_to(const Consent& consent, const Log& log) {
 
 }  // namespace
 
-int serve(const Consent& consent, const AgentCommand& command, const Log& log) {
+int serve(const Consent& consent, const AgentCommand& command, const Log& log, AccessLog& access) {
   if (command.verb == AgentCommand::Verb::Tree) {
     log.line(consent.server + ": tree begins");
-    return serve_tree_to(consent, log);
+    return serve_tree_to(consent, log, access);
   }
   if (command.verb == AgentCommand::Verb::Stripe) {
     join_stripe(command.ticket, consent.server, STDIN_FILENO, STDOUT_FILENO);
@@ -202,8 +266,8 @@ int serve(const Consent& consent, const AgentCommand& command, const Log& log) {
   const std::string what =
       command.verb == AgentCommand::Verb::Git ? "git " + quoted(command.path) : std::string("sftp");
   log.line(consent.server + ": " + what + " begins");
-  const int status =
-      command.verb == AgentCommand::Verb::Git ? serve_git(consent, command.path) : serve_sftp(consent);
+  const int status = command.verb == AgentCommand::Verb::Git ? serve_git(consent, command.path, access)
+                                                             : serve_sftp(consent, access);
   log.line(fmt::format("{}: {} ended with status {}", consent.server, what, status));
   return status;
 }

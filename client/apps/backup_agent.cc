@@ -12,7 +12,8 @@ namespace {
 
 using namespace bk;
 
-int answer(const client::ClientConfig& config, const std::string& server, const Log& log) {
+int answer(const client::ClientConfig& config, const std::string& server, const Log& log,
+           agent::AccessLog& access) {
   const char* original = std::getenv("SSH_ORIGINAL_COMMAND");
   const std::string asked = original != nullptr ? original : "";
   const std::optional<agent::AgentCommand> command = agent::parse_command(asked);
@@ -20,11 +21,15 @@ int answer(const client::ClientConfig& config, const std::string& server, const 
     throw Error(Kind::Refused, original == nullptr
                                    ? std::string("this key serves pulls only; there is no shell")
                                    : "command " + quoted(asked.substr(0, 200)) + " is not served");
-  return agent::serve(agent::read_consent(config, server), *command, log);
+  return agent::serve(agent::read_consent(config, server), *command, log, access);
 }
 
 int run(const Options& options, const std::string& home) {
   const std::optional<std::string> server = options.get("server");
+  if (options.has("show-log")) {
+    agent::show_access_log(home, server.value_or(""));
+    return kExitDone;
+  }
   if (!server) throw Error(Kind::Usage, "--server NAME is missing; see --help");
   const client::ClientConfig config = client::load_config(home);
   if (!config.servers.contains(*server))
@@ -35,9 +40,12 @@ int run(const Options& options, const std::string& home) {
   }
   const SystemClock clock;
   const Log log(home, "backup_agent", clock);
+  agent::AccessLog access(home, *server, std::getenv("SSH_CONNECTION"), clock);
   try {
-    return answer(config, *server, log);
+    return answer(config, *server, log, access);
   } catch (const Error& error) {
+    const char* asked = std::getenv("SSH_ORIGINAL_COMMAND");
+    access.refused(asked != nullptr ? asked : "", error.what());
     log.line(*server + ": " + error.what());
     if (error.kind() == Kind::Refused) log.notice(*server + " was refused: " + error.what());
     throw;
@@ -52,6 +60,7 @@ int main(int argc, char** argv) {
   options.value("server", "NAME", "the configured server whose key this is");
   options.flag("show-consent", "only print what the server may read now");
   options.flag("dry-run", "the same");
+  options.flag("show-log", "only print who read what, and how much; of all servers without --server");
   bk::add_home(options).positionals(0, 0);
   return bk::run_program(options, argc, argv, [&] { return run(options, bk::find_home(options, argv[0])); });
 }

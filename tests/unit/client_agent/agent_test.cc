@@ -1,4 +1,5 @@
 // The agent as a server meets it: real git, real sftp-server, real Landlock; the far side is hostile.
+#include "client/agent/access_log.h"
 #include "client/agent/command.h"
 #include "client/agent/confine.h"
 #include "client/agent/consent.h"
@@ -406,6 +407,60 @@ TEST_F(SftpTest, ASymlinkInTheSpoolLeadsNowhere) {
   queue("sftp", archive);
   EXPECT_TRUE(talk(hello() + open_packet(archive, 1), 2).empty());
   EXPECT_NE(status, 0);
+}
+
+// "begins …" and "ends …" of the access log without times, processes and the server's name.
+std::string accesses(const std::string& home) {
+  std::string out;
+  for (const std::string& file : list_directory(home + "/log")) {
+    if (!file.starts_with("access-")) continue;
+    const std::string text = read_file(home + "/log/" + file);
+    for (std::size_t at = 0; (at = text.find("server=main from=- ", at)) != std::string::npos;) {
+      const std::size_t word = text.rfind(' ', at - 2) + 1, end = text.find('\n', at);
+      out += text.substr(word, at - word) + text.substr(at + 19, end - at - 18);
+      at = end;
+    }
+  }
+  return out;
+}
+
+TEST_F(SftpTest, TheAccessLogTellsWhatWasReadByEveryMethodAndWhatWasRefused) {
+  if (landlock_version() == 0) GTEST_SKIP() << "this kernel has no Landlock";
+  const std::string repo = repository("mine.git"), archive = home + "/tmp/" + std::string(64, 'a');
+  write("tmp/" + std::string(64, 'a'), "archive's bytes");
+  queue("git", repo);
+  queue("sftp", archive);
+  const std::string read = packet(5, u32(2) + text(std::string(4, '\0')) + u32(0) + u32(0) + u32(100));
+  const std::string close = packet(4, u32(3) + text(std::string(4, '\0')));
+  (void)talk(hello() + open_packet(archive, 1) + read + close, 4);
+  (void)talk(hello() + open_packet("/etc/shadow", 1), 2);
+  const std::string sftp = "method=sftp place=\"" + archive + "\"";
+  EXPECT_EQ(accesses(home),
+            "begins " + sftp + "\nends " + sftp + " files=1 bytes=15 outcome=served\n" +
+                "begins method=sftp place=\"/etc/shadow\"\n" +
+                "ends method=sftp place=\"/etc/shadow\" bytes=0 outcome=\"Permission denied\"\n");
+  remove_tree(home + "/log");
+  ASSERT_EQ(clone(repo).status, 0);
+  EXPECT_EQ(ask("git-upload-pack '/srv/x'\nserver=evil").status, kExitRefused);
+  const std::string git = accesses(home), place = "method=git place=\"" + repo + "\"";
+  EXPECT_EQ(git.find("begins " + place + "\nends " + place + " bytes="), 0U) << git;
+  EXPECT_EQ(git.find(" bytes=0 "), std::string::npos) << git;
+  EXPECT_NE(git.find(" outcome=served\nrefused asked=\"git-upload-pack '/srv/x'\\nserver=evil\" outcome="),
+            std::string::npos)
+      << git;
+}
+
+TEST(AccessLog, WhatSftpServerSaysIsReadExactly) {
+  EXPECT_EQ(parse_sftp_event("open \"/a \" flags b\" flags READ mode 0666")->place, "/a \" flags b");
+  const std::optional<SftpEvent> close =
+      parse_sftp_event("close \"/a\" bytes read 1\" bytes read 77 written 0");
+  ASSERT_TRUE(close);
+  EXPECT_EQ(close->place, "/a\" bytes read 1");
+  EXPECT_EQ(close->bytes, 77U);
+  EXPECT_EQ(parse_sftp_event("forced close \"/a\" bytes read 5 written 0")->bytes, 5U);
+  for (const char* other :
+       {"", "open", "open \"", "close \"/a\"", "session opened for local user x from [y]"})
+    EXPECT_FALSE(parse_sftp_event(other)) << other;
 }
 
 TEST_F(AgentTest, NothingQueuedIsNothingServed) {
