@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/options/options.h"
+#include "common/restore/destination.h"
 #include "common/text/escape.h"
 
 #include <fcntl.h>
@@ -11,6 +12,8 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <memory>
 
 namespace {
 
@@ -74,17 +77,23 @@ restore::Ask ask_of(const Options& options) {
   return ask;
 }
 
-// Before anything is asked: a mistyped folder costs nobody anything.
-void check_destination(const std::string& path, bool force) {
-  if (path.empty() || path == "-") throw Error(Kind::Usage, "name the folder to restore into");
-  if (!path_exists(path)) {
-    if (!is_directory(parent_of(path)))
-      throw Error(Kind::Usage, "there is no folder " + quoted(parent_of(path)));
-    return;
+// Of what is there; what is not there is named below its folder.
+std::string real_path(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> found(::realpath(path.c_str(), nullptr), &std::free);
+  if (found) return found.get();
+  const std::string parent = parent_of(path);
+  return parent == path ? path : join_path(real_path(parent), base_name(path));
+}
+
+// What lies there is Backline's own: a restore would be taken for requests, cleared away, or backed up.
+void refuse_own_folders(const std::string& home, const std::string& destination) {
+  const std::string path = real_path(clean_absolute(destination)) + "/";
+  for (const char* name : {"requests", "log", "tmp", "spool", "scripts"}) {
+    const std::string own = join_path(home, name);
+    if (path.starts_with(real_path(own) + "/"))
+      throw Error(Kind::Usage, quoted(destination) + " lies in " + quoted(own) +
+                                   ", which is Backline's own; name a folder somewhere else");
   }
-  if (!is_directory(path)) throw Error(Kind::Usage, quoted(path) + " is not a folder");
-  if (!force && !list_directory(path).empty())
-    throw Error(Kind::Usage, quoted(path) + " is not empty; name a new folder, or use --force to add to it");
 }
 
 int run(const Options& options, const char* argv0) {
@@ -95,7 +104,9 @@ int run(const Options& options, const char* argv0) {
       throw Error(Kind::Usage, "usage: restore_it export DEST [data_idx] [datetime_range]");
     task.destination = ask.words.front();
     ask.words.erase(ask.words.begin());
-    check_destination(*task.destination, task.force);
+    // Before anything is asked: a mistyped folder costs nobody anything.
+    Destination::check(*task.destination, {task.force, task.sync});
+    ask.keeps = Destination::is_unfinished(*task.destination);
   } else if (ask.command != "ls" && ask.command != "files" && ask.command != "find") {
     throw Error(Kind::Usage,
                 "unknown command " + quoted(ask.command) + "; there are ls, files, find, export; see --help");
@@ -110,6 +121,7 @@ int run(const Options& options, const char* argv0) {
     return receive_from(file.get(), task);
   }
   const ClientConfig config = load_config(find_home(options, argv0));
+  if (task.destination) refuse_own_folders(config.home, *task.destination);
   return fetch(find_server(config, options.get("server").value_or("")), ask, task);
 }
 

@@ -45,11 +45,13 @@ std::string first_lines(std::string text) {
 
 }  // namespace
 
-int fetch(const ServerConfig& server, const restore::Ask& ask, const ReceiveTask& task) {
+int fetch(const ServerConfig& server, const restore::Ask& ask, const ReceiveTask& wanted) {
   ssh::Session session(endpoint_of(server));
   const std::unique_ptr<ssh::Channel> channel = session.exec("backline restore");
   const std::string payload = restore::encode(ask);
   channel->write(restore::frame_header(restore::FrameType::Ask, payload.size()) + payload, kEnding);
+  ReceiveTask task = wanted;
+  task.say = [&](std::string_view frame) { channel->write(frame, kEnding); };
   bool any = false;
   try {
     const int status = receive(

@@ -37,6 +37,10 @@ class Receiver final : public restore::Receiver {
     if (!destination_) destination_.emplace(*task_.destination, Destination::Manner{task_.force, task_.sync});
     entry_ = {tree.entry, tree.client, tree.module, tree.method, tree.path, tree.snapshot, tree.began};
     RestoreOptions options;
+    options.goes_on = destination_->begin(entry_);
+    if (const std::string lack = destination_->lack_of_room(tree.bytes, tree.files);
+        !options.goes_on && !lack.empty())
+      task_.complain(lack);
     options.id_bytes = restore::kIdBytes;
     restorer_ = std::make_unique<TreeRestorer>(
         destination_->fd(), destination_->path(), report_,
@@ -54,8 +58,13 @@ class Receiver final : public restore::Receiver {
     made_.push_back(entry_);
   }
 
+  void say(std::string_view frame) override {
+    if (!task_.say) return restore::Receiver::say(frame);
+    task_.say(frame);
+  }
+
   // Only a whole stream gets its list.
-  int finish(int status) {
+  int finish(int status, std::uint64_t received) {
     worse(status);
     if (destination_) {
       for (const ExportedEntry& entry : made_) destination_->add(entry);
@@ -63,6 +72,7 @@ class Receiver final : public restore::Receiver {
     }
     for (const ExportedEntry& entry : made_)
       task_.print(fmt::format("{} is {} of {}\n", entry.entry, quoted(entry.path), to_text(entry.began)));
+    if (destination_) task_.print(fmt::format("received {} bytes\n", received));
     for (const std::string& line : report_.lines()) task_.complain(line);
     if (!report_.empty()) worse(kExitPartial);
     return status_;
@@ -79,10 +89,7 @@ class Receiver final : public restore::Receiver {
   int status_ = kExitDone;
 };
 
-}  // namespace
-
-int receive(const StreamSource& source, const ReceiveTask& task) {
-  Receiver receiver(task);
+int receive_all(const StreamSource& source, const ReceiveTask& task, Receiver& receiver) {
   restore::StreamReader reader(receiver);
   std::string buffer(kReadBytes, '\0');
   std::uint64_t received = 0;
@@ -92,7 +99,18 @@ int receive(const StreamSource& source, const ReceiveTask& task) {
     if (task.progress) task.progress(received);
   }
   reader.end();
-  return receiver.finish(*reader.status());
+  return receiver.finish(*reader.status(), received);
+}
+
+}  // namespace
+
+int receive(const StreamSource& source, const ReceiveTask& task) {
+  Receiver receiver(task);
+  try {
+    return receive_all(source, task, receiver);
+  } catch (const Error& error) {
+    throw task.destination && Destination::is_unfinished(*task.destination) ? with_hint(error) : error;
+  }
 }
 
 }  // namespace bk::client

@@ -27,7 +27,8 @@ void require_component(const std::string& name, const std::string& folder) {
               "the backup holds the impossible name " + quoted(name) + " in " + quoted(folder));
 }
 
-DirectoryStack::DirectoryStack(int destination, std::string shown) : shown_(std::move(shown)) {
+DirectoryStack::DirectoryStack(int destination, std::string shown, bool goes_on)
+    : shown_(std::move(shown)), goes_on_(goes_on) {
   auto top = std::make_shared<RestoredDirectory>();
   top->is_top = true;
   top->fd =
@@ -45,19 +46,41 @@ void DirectoryStack::put_away(Level& level) {
   level.directory.reset();
 }
 
+// It may be finished: then others may look in, a plain user may be locked out, and what is made in it would
+// inherit an ACL.
+Fd DirectoryStack::open_earlier(const Entry& directory) const {
+  const int at = here()->fd.get();
+  const char* name = directory.name.c_str();
+  Fd fd(::openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) return fd;
+  const bool is_root = ::geteuid() == 0;
+  if (is_root && depth() == 0 && ::fchownat(fd.get(), "", 0, 0, AT_EMPTY_PATH) != 0) return {};
+  if (!is_root || depth() == 0) {
+    const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
+    if (::chmod(path.c_str(), 0700) != 0) return {};
+  }
+  Fd open(::openat(at, name, kDirectory));
+  if (open) (void)::fremovexattr(open.get(), "system.posix_acl_default");
+  return open;
+}
+
 // The root of a tree has a name that we gave: what the system says of it ends the restore.
 std::shared_ptr<RestoredDirectory> DirectoryStack::make(const Entry& directory, int& refused) const {
   auto made = std::make_shared<RestoredDirectory>();
   const int at = here()->fd.get();
-  if (::mkdirat(at, directory.name.c_str(), 0700) != 0) {
+  const bool is_new = ::mkdirat(at, directory.name.c_str(), 0700) == 0;
+  if (is_new) made->fd = Fd(::openat(at, directory.name.c_str(), kDirectory));
+  if (!is_new && errno == EEXIST && goes_on_) {
+    made->fd = open_earlier(directory);
+    if (!made->fd && errno == ENOTDIR) errno = EEXIST;  // something else has its name
+  }
+  if (!made->fd) {
     const int code = errno;
-    if (depth() == 0 || !ends_only_its_entry(code))
+    if (is_new || depth() == 0 || !ends_only_its_entry(code))
       throw sys_error(code, "making the folder " + quoted(shown(directory.name)));
     refused = code;
     return made;
   }
-  made->fd = Fd(check_sys(::openat(at, directory.name.c_str(), kDirectory),
-                          [&] { return "opening " + quoted(shown(directory.name)); }));
   // What our own entry's folder presets is not the backup's.
   if (depth() == 0)
     for (const char* preset : {"system.posix_acl_default", "system.posix_acl_access"})

@@ -18,8 +18,9 @@ void require_component(const std::string& name, const std::string& folder);
 
 class DirectoryStack {
  public:
-  // `destination` is an open directory that stays open; `shown` is its path in messages.
-  DirectoryStack(int destination, std::string shown);
+  // `destination` is an open directory that stays open; `shown` is its path in messages.  `goes_on`: folders
+  // that a cut restore of the same tree left are gone into.
+  DirectoryStack(int destination, std::string shown, bool goes_on);
 
   // Makes it and goes in.  Not 0: the system refuses this one (errno); here() is then missing, and all below.
   [[nodiscard]] int enter(const Entry& directory);
@@ -40,12 +41,15 @@ class DirectoryStack {
     Entry entry;
     std::uint64_t device = 0, inode = 0;  // of a closed one
   };
+  // In the stack's last directory, -1 and errno when it is refused.
+  [[nodiscard]] Fd open_earlier(const Entry& directory) const;
   [[nodiscard]] std::shared_ptr<RestoredDirectory> make(const Entry& directory, int& refused) const;
   static void put_away(Level& level);
   void save_descriptors();
   void open_again(const RestoredDirectory& child, Level& level) const;
 
   std::string shown_;
+  bool goes_on_;
   std::string path_;  // of the current directory
   std::vector<Level> levels_;
 };

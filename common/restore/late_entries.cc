@@ -45,19 +45,30 @@ std::string link_words(int code, const std::string& existing) {
 
 }  // namespace
 
+// What an earlier restore left there is no more.
+int TreeRestorer::make_over(const std::function<int()>& make, int directory, const std::string& name) const {
+  const int result = make();
+  if (result == 0 || errno != EEXIST || !shared_.goes_on) return result;
+  if (::unlinkat(directory, name.c_str(), 0) != 0) return -1;
+  return make();
+}
+
 void TreeRestorer::make_special(const PendingEntry& pending) {
   const Entry& entry = pending.entry;
   const int at = pending.directory->fd.get();
   const std::string where = join_path(shared_.destination, pending.directory->path + entry.name);
   if (entry.type == EntryType::Symlink) {
-    if (::symlinkat(entry.target.c_str(), at, entry.name.c_str()) != 0) {
+    const auto make = [&] { return ::symlinkat(entry.target.c_str(), at, entry.name.c_str()); };
+    if (make_over(make, at, entry.name) != 0) {
       if (!ends_only_its_entry(errno)) throw sys_error(errno, "making the symlink " + quoted(where));
       return shared_.report.leave_out("symlink not made", system_words(errno), where);
     }
   } else {
     const mode_t type = special_type(entry.type);
     if (type == 0) throw Error(Kind::Protocol, quoted(where) + " is of an impossible type");
-    if (::mknodat(at, entry.name.c_str(), type | 0600, ::makedev(entry.rdev_major, entry.rdev_minor)) != 0) {
+    const dev_t number = ::makedev(entry.rdev_major, entry.rdev_minor);
+    const auto make = [&] { return ::mknodat(at, entry.name.c_str(), type | 0600, number); };
+    if (make_over(make, at, entry.name) != 0) {
       if (!ends_only_its_entry(errno)) throw sys_error(errno, "making " + quoted(where));
       const bool device = type == S_IFCHR || type == S_IFBLK;
       return shared_.report.leave_out(device ? "device not made" : "special file not made",
@@ -79,9 +90,11 @@ void TreeRestorer::make_link(const PendingEntry& pending) {
     link_folder_fd_ = open_directory_beneath(destination_, folder);
     link_folder_ = folder;
   }
-  if (link_folder_fd_ && ::linkat(link_folder_fd_.get(), name.c_str(), pending.directory->fd.get(),
-                                  pending.entry.name.c_str(), 0) == 0)
-    return;
+  const int at = pending.directory->fd.get();
+  const auto make = [&] {
+    return ::linkat(link_folder_fd_.get(), name.c_str(), at, pending.entry.name.c_str(), 0);
+  };
+  if (link_folder_fd_ && make_over(make, at, pending.entry.name) == 0) return;
   const int code = errno;
   // A device that may not be made has no names either.
   if (pending.entry.type != EntryType::File) return make_special(pending);

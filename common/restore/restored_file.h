@@ -8,6 +8,7 @@
 
 #include "common/io/bulk.h"
 #include "common/io/fd.h"
+#include "common/restore/earlier_file.h"
 #include "common/restore/report.h"
 #include "common/restore/sink.h"
 
@@ -36,6 +37,8 @@ struct RestoreShared {
   std::string destination;  // its path, for messages
   RestoreReport& report;
   std::size_t most_open = 256;  // unfinished files beyond these are closed between their writes
+  std::size_t id_bytes = 32;    // how much of RestorePlace::id is known
+  bool goes_on = false;         // what stands there was left by a cut restore of the same tree
   std::atomic<std::size_t> open{0};
 };
 
@@ -54,6 +57,9 @@ class RestoredFile {
   void expect(FilePart part);
   // Writes, and counts the bytes as settled.  Throws Protocol for more than expected or beyond the size, Io.
   void put(std::span<const FileRun> runs);
+  // With `goes_on`: which of these places (of a window, in the order of offsets) hold their bytes already;
+  // they are settled.
+  [[nodiscard]] std::vector<bool> keep(std::span<const RestorePlace> places, std::string& buffer);
   // Counts bytes that were not written; with 0: finishes what needs no content.
   void settle(std::uint64_t bytes);
   void spoil(const std::string& reason);
@@ -67,6 +73,10 @@ class RestoredFile {
   [[nodiscard]] std::string shown() const;
   void open();
   void make();
+  [[nodiscard]] Fd reopen(int flags) const;
+  [[nodiscard]] std::optional<EarlierFile> earlier();
+  void fill_gaps();
+  void complete();
   void close_for_now();
   void write(std::uint64_t offset, std::string_view bytes);
   void write_inlines();
@@ -87,7 +97,10 @@ class RestoredFile {
   std::uint64_t device_ = 0, inode_ = 0;  // known once it was closed
   std::uint64_t left_ = 0;                // bytes to come in the windows known so far
   std::uint64_t end_ = 0;                 // of what was written
-  WriteBehind behind_;                    // of a large file
+  // Made by an earlier restore; then `known_` is what was compared or written.
+  bool earlier_ = false, writable_ = false, shared_names_ = false;
+  ByteRanges known_;
+  WriteBehind behind_;  // of a large file
   std::vector<std::pair<std::uint64_t, std::string>> inlines_;
   std::string damage_;
   int refused_ = 0;  // errno

@@ -68,6 +68,15 @@ class RestoreSink {
   virtual void damaged(std::uint64_t file, std::uint64_t bytes, const std::string& reason) = 0;
   virtual void group(EncodedGroup group, std::vector<RestorePlace> places) = 0;
   virtual void end_window() = 0;
+
+  // Whether content may be there already, because an earlier restore was cut.  Then keep() is called once in
+  // each window that places anything, before its groups.
+  [[nodiscard]] virtual bool may_keep() const { return false; }
+  // All places of the window, in the order of files and offsets; `begin` is not known yet.  True for each
+  // whose bytes are there, read and compared: they must not come.
+  [[nodiscard]] virtual std::vector<bool> keep(const std::vector<RestorePlace>& places) {
+    return std::vector<bool>(places.size());
+  }
 };
 
 }  // namespace bk

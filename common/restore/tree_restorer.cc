@@ -1,6 +1,7 @@
 #include "common/restore/tree_restorer.h"
 
 #include "common/error/error.h"
+#include "common/io/crash.h"
 #include "common/io/file.h"
 #include "common/restore/metadata.h"
 #include "common/restore/window.h"
@@ -40,11 +41,11 @@ unsigned thread_count(unsigned wanted) {
 
 TreeRestorer::TreeRestorer(int destination, const std::string& shown, RestoreReport& report, Damaged damaged,
                            RestoreOptions options)
-    : shared_{shown, report, open_file_limit()},
+    : shared_{shown, report, open_file_limit(), options.id_bytes, options.goes_on},
       damaged_(std::move(damaged)),
       options_(std::move(options)),
       destination_(destination),
-      stack_(destination, shown),
+      stack_(destination, shown, options_.goes_on),
       window_(std::make_unique<RestoreWindow>()),
       pool_(thread_count(options_.threads), kQueueBytes) {}
 
@@ -126,6 +127,21 @@ void TreeRestorer::group(EncodedGroup group, std::vector<RestorePlace> places) {
             std::make_unique<GroupTask>(*window_, std::move(group), std::move(places), options_.id_bytes));
 }
 
+std::vector<bool> TreeRestorer::keep(const std::vector<RestorePlace>& places) {
+  constexpr std::uint64_t kTaskWeight = 64;
+  if (!options_.goes_on) return std::vector<bool>(places.size());
+  const auto offered = std::make_shared<KeepTask::Offered>();
+  offered->places = places;
+  offered->kept.resize(places.size());
+  for (std::size_t begin = 0, end = 0; begin < places.size(); begin = end) {
+    while (end < places.size() && places[end].file == places[begin].file) ++end;
+    (void)window_->find(places[begin].file);
+    pool_.add(kTaskWeight, std::make_unique<KeepTask>(*window_, offered, begin, end));
+  }
+  pool_.run_until([&] { return window_->tasks == 0; });
+  return std::vector<bool>(offered->kept.begin(), offered->kept.end());
+}
+
 void TreeRestorer::end_window() {
   send_bare();
   running_.push_back(std::exchange(window_, std::make_unique<RestoreWindow>()));
@@ -151,6 +167,7 @@ void TreeRestorer::complete_first() {
   for (const auto& [directory, entry] : window.left)
     set_metadata(directory->fd.get(), entry, shared_.report, join_path(shared_.destination, directory->path));
   running_.pop_front();
+  crash_point("bkdb.export_window");
 }
 
 void TreeRestorer::close_file(RestoredFile& file, const RestoreWindow& window) {

@@ -33,6 +33,9 @@ namespace bk {
 struct RestoreOptions {
   unsigned threads = 0;       // 0: as many as there are cores, 2 to 4
   std::size_t id_bytes = 32;  // how much of RestorePlace::id is known
+  // An earlier restore of the same tree to the same place was cut.  Files are compared, chunk by chunk: what
+  // is right stays, the rest is written; links and special files are made anew.
+  bool goes_on = false;
   // A chunk whose bytes were wrong, from somewhere else; nothing, and `why`, when there is no other.
   std::function<std::optional<std::string>(const ChunkId&, std::string& why)> again;
 };
@@ -55,6 +58,8 @@ class TreeRestorer final : public RestoreSink {
   void damaged(std::uint64_t file, std::uint64_t bytes, const std::string& reason) override;
   void group(EncodedGroup group, std::vector<RestorePlace> places) override;
   void end_window() override;
+  [[nodiscard]] bool may_keep() const override { return options_.goes_on; }
+  [[nodiscard]] std::vector<bool> keep(const std::vector<RestorePlace>& places) override;
 
   // Everything is written when it returns (nothing is synced).  Throws Protocol when something is unfinished.
   void finish();
@@ -66,6 +71,7 @@ class TreeRestorer final : public RestoreSink {
   void close_file(RestoredFile& file, const RestoreWindow& window);
   void try_again(RestoreWindow& window);
   // late_entries.cc
+  [[nodiscard]] int make_over(const std::function<int()>& make, int directory, const std::string& name) const;
   void make_special(const PendingEntry& pending);
   void make_link(const PendingEntry& pending);
   void copy(const PendingEntry& pending, int from);

@@ -1,6 +1,7 @@
 #include "common/restore/window.h"
 
 #include "common/error/error.h"
+#include "common/io/crash.h"
 #include "common/text/escape.h"
 
 #include <algorithm>
@@ -94,6 +95,7 @@ std::vector<bool> GroupTask::right_places(std::string_view content) const {
 
 void GroupTask::run(Scratch& scratch) {
   const TaskEnd end(window_);
+  crash_point("bkdb.export_group");
   for (const RestorePlace& place : places_)
     if (place.bytes == 0 || place.begin > group_.content_bytes ||
         place.bytes > group_.content_bytes - place.begin)
@@ -130,6 +132,19 @@ void GroupTask::write(std::string_view content) {
     last = &place;
   }
   if (last != nullptr) window_.find(last->file).put(runs);
+}
+
+KeepTask::KeepTask(RestoreWindow& window, std::shared_ptr<Offered> offered, std::size_t begin,
+                   std::size_t end)
+    : window_(window), offered_(std::move(offered)), begin_(begin), end_(end) {
+  ++window_.tasks;
+}
+
+void KeepTask::run(Scratch& scratch) {
+  const TaskEnd end(window_);
+  const std::span<const RestorePlace> places = std::span(offered_->places).subspan(begin_, end_ - begin_);
+  const std::vector<bool> kept = window_.find(places.front().file).keep(places, scratch.content);
+  std::copy(kept.begin(), kept.end(), offered_->kept.begin() + static_cast<std::ptrdiff_t>(begin_));
 }
 
 BareTask::BareTask(RestoreWindow& window, std::vector<std::shared_ptr<RestoredFile>> files)

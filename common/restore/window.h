@@ -71,6 +71,23 @@ class GroupTask final : public Task {
   std::size_t id_bytes_;
 };
 
+// Finds out what of a file an earlier restore left.
+class KeepTask final : public Task {
+ public:
+  struct Offered {
+    std::vector<RestorePlace> places;
+    std::vector<char> kept;  // as many
+  };
+  // Those of one file.
+  KeepTask(RestoreWindow& window, std::shared_ptr<Offered> offered, std::size_t begin, std::size_t end);
+  void run(Scratch& scratch) override;
+
+ private:
+  RestoreWindow& window_;
+  std::shared_ptr<Offered> offered_;
+  std::size_t begin_, end_;
+};
+
 // Makes files that need no group.
 class BareTask final : public Task {
  public:

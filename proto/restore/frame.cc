@@ -21,6 +21,7 @@ constexpr std::uint32_t kMiB = 1024 * kKiB;
 
 constexpr auto kRows = std::to_array<Row>({
     {FrameType::Ask, "Ask", 256 * kKiB},
+    {FrameType::Keep, "Keep", 4 * kKiB},
     {FrameType::Hello, "Hello", 4 * kKiB},
     {FrameType::Text, "Text", 64 * kKiB},
     {FrameType::Tree, "Tree", 64 * kKiB},
@@ -31,6 +32,7 @@ constexpr auto kRows = std::to_array<Row>({
     {FrameType::Finding, "Finding", 64 * kKiB},
     {FrameType::Done, "Done", 256},
     {FrameType::Fail, "Fail", 8 * kKiB},
+    {FrameType::Offer, "Offer", 1 * kMiB},
 });
 
 const Row* find_row(std::uint8_t type) {

@@ -15,6 +15,7 @@ namespace bk::restore {
 
 enum class FrameType : std::uint8_t {
   Ask = 0x01,
+  Keep = 0x02,
   Hello = 0x41,
   Text = 0x42,
   Tree = 0x43,
@@ -25,6 +26,7 @@ enum class FrameType : std::uint8_t {
   Finding = 0x48,
   Done = 0x49,
   Fail = 0x4a,
+  Offer = 0x4b,
 };
 
 [[nodiscard]] const char* frame_name(FrameType type);

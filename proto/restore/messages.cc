@@ -54,7 +54,7 @@ std::string encode(const Ask& m) {
   out.bytes(m.command);
   write_list(out, m.words);
   write_list(out, m.paths);
-  out.bytes(m.module).bytes(m.method).u8(m.json ? 1 : 0);
+  out.bytes(m.module).bytes(m.method).u8(static_cast<std::uint8_t>((m.json ? 1U : 0U) | (m.keeps ? 2U : 0U)));
   return out.take();
 }
 
@@ -67,7 +67,10 @@ Ask decode_ask(std::string_view payload) {
   m.paths = read_list(in);
   m.module = safe_or_empty(in);
   m.method = safe_or_empty(in);
-  m.json = in.boolean();
+  const std::uint8_t flags = in.u8();
+  if (flags > 3) in.fail("unknown flags");
+  m.json = (flags & 1U) != 0;
+  m.keeps = (flags & 2U) != 0;
   in.expect_end();
   return m;
 }
@@ -194,6 +197,58 @@ Group decode_group(std::string_view payload) {
     last = place;
   }
   m.group = read_body(in, kMaxGroupContent);
+  return m;
+}
+
+std::string encode(const Offer& m) {
+  PayloadWriter out;
+  out.varint(m.places.size());
+  RestorePlace last;
+  for (const RestorePlace& place : m.places) {
+    out.zigzag(static_cast<std::int64_t>(place.file - last.file));
+    out.varint(place.file == last.file ? place.offset - last.offset : place.offset);
+    out.varint(place.bytes).raw(place.id.view().substr(0, kIdBytes));
+    last = place;
+  }
+  return out.take();
+}
+
+Offer decode_offer(std::string_view payload) {
+  PayloadReader in(payload, "Offer");
+  Offer m;
+  RestorePlace last;
+  const std::uint64_t count = in.varint_to(WindowLimits::kPlaces);
+  m.places.reserve(std::min<std::size_t>(count, in.left()));
+  for (std::uint64_t i = 0; i < count; ++i) {
+    RestorePlace place;
+    place.file = last.file + static_cast<std::uint64_t>(in.zigzag());
+    const std::uint64_t offset = in.varint();
+    place.offset = place.file == last.file ? last.offset + offset : offset;
+    place.bytes = static_cast<std::uint32_t>(in.varint_to(kMaxObjectBytes));
+    std::memcpy(place.id.bytes.data(), in.raw(kIdBytes).data(), kIdBytes);
+    m.places.push_back(place);
+    last = place;
+  }
+  in.expect_end();
+  return m;
+}
+
+std::string encode(const Keep& m) {
+  std::string bits((m.kept.size() + 7) / 8, '\0');
+  for (std::size_t i = 0; i < m.kept.size(); ++i)
+    if (m.kept[i]) bits[i / 8] = static_cast<char>(static_cast<unsigned char>(bits[i / 8]) | 1U << i % 8);
+  PayloadWriter out;
+  return out.varint(m.kept.size()).raw(bits).take();
+}
+
+Keep decode_keep(std::string_view payload) {
+  PayloadReader in(payload, "Keep");
+  Keep m;
+  m.kept.resize(in.varint_to(WindowLimits::kPlaces));
+  const std::string_view bits = in.raw((m.kept.size() + 7) / 8);
+  for (std::size_t i = 0; i < m.kept.size(); ++i)
+    m.kept[i] = (static_cast<unsigned char>(bits[i / 8]) >> i % 8 & 1U) != 0;
+  in.expect_end();
   return m;
 }
 

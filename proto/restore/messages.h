@@ -24,6 +24,7 @@ struct Ask {
   std::vector<std::string> paths;  // --path
   std::string module, method;      // only these; empty: any
   bool json = false;
+  bool keeps = false;  // an earlier restore was cut: Offer what comes, and wait for Keep
   bool operator==(const Ask&) const = default;
 };
 [[nodiscard]] std::string encode(const Ask& message);
@@ -67,6 +68,21 @@ struct Group {
 // The payload in two parts: what the digest in Done covers, and the group's bytes, which the ids cover.
 [[nodiscard]] std::string encode_places(const Group& message);
 [[nodiscard]] Group decode_group(std::string_view payload);
+
+// The places of a window before its groups; of each id only the first kIdBytes, and no `begin`.
+struct Offer {
+  std::vector<RestorePlace> places;
+};
+[[nodiscard]] std::string encode(const Offer& message);
+[[nodiscard]] Offer decode_offer(std::string_view payload);
+
+// The answer: which of them are there.
+struct Keep {
+  std::vector<bool> kept;
+  bool operator==(const Keep&) const = default;
+};
+[[nodiscard]] std::string encode(const Keep& message);
+[[nodiscard]] Keep decode_keep(std::string_view payload);
 
 struct Finding {  // something was left out, or comes with a warning
   bool damaged = false;

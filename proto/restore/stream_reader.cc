@@ -72,6 +72,8 @@ void require_type(PayloadReader& in, const Entry& entry, bool right) {
 
 }  // namespace
 
+void Receiver::say(std::string_view) { throw Error(Kind::Protocol, "a question, where nobody can answer"); }
+
 void StreamReader::feed(std::string_view bytes) {
   frames_.feed(bytes);
   while (const std::optional<Frame> frame = frames_.next()) take(*frame);
@@ -87,10 +89,10 @@ void StreamReader::check_order(FrameType type) const {
     throw Error(Kind::Protocol, std::string("message ") + frame_name(type) + " " + why);
   };
   if (status_) refuse("behind the end of the stream");
-  if (type == FrameType::Ask) refuse("from the wrong side");
+  if (type == FrameType::Ask || type == FrameType::Keep) refuse("from the wrong side");
   if ((count_ == 0) != (type == FrameType::Hello) && type != FrameType::Fail) refuse("where Hello belongs");
   const bool inside = type == FrameType::Entries || type == FrameType::Group || type == FrameType::Window ||
-                      type == FrameType::TreeEnd;
+                      type == FrameType::TreeEnd || type == FrameType::Offer;
   if (inside && sink_ == nullptr) refuse("outside of a tree");
   if ((type == FrameType::Tree || type == FrameType::Done) && sink_ != nullptr) refuse("within a tree");
 }
@@ -120,6 +122,10 @@ void StreamReader::take(const Frame& frame) {
       return take_entries(frame.payload);
     case FrameType::Window:
       return sink_->end_window();
+    case FrameType::Offer: {
+      const std::string answer = encode(Keep{sink_->keep(decode_offer(frame.payload).places)});
+      return receiver_.say(frame_header(FrameType::Keep, answer.size()) + answer);
+    }
     case FrameType::TreeEnd:
       sink_ = nullptr;
       return receiver_.tree_end();

@@ -28,6 +28,8 @@ class Receiver {
   // One tree after the other; what belongs to it goes to the sink, which lives until tree_end().
   [[nodiscard]] virtual RestoreSink& tree(const Tree& tree) = 0;
   virtual void tree_end() = 0;
+  // A frame for the far side, which waits for it.
+  virtual void say(std::string_view frame);
 };
 
 class StreamReader {

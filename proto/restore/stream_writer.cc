@@ -144,6 +144,14 @@ void StreamWriter::group(EncodedGroup group, std::vector<RestorePlace> places) {
   send(FrameType::Group, encode_places(message), message.group.bytes);
 }
 
+std::vector<bool> StreamWriter::keep(const std::vector<RestorePlace>& places) {
+  flush_events();
+  send(FrameType::Offer, encode(Offer{places}));
+  std::vector<bool> kept = decode_keep(answer_()).kept;
+  if (kept.size() != places.size()) throw Error(Kind::Protocol, "message Keep: not as many as were offered");
+  return kept;
+}
+
 void StreamWriter::end_window() {
   flush_events();
   send(FrameType::Window, {});

@@ -19,7 +19,12 @@ namespace bk::restore {
 class StreamWriter final : public RestoreSink {
  public:
   using Out = std::function<void(std::string_view)>;
+  // Brings the payload of the far side's next Keep.
+  using Answer = std::function<std::string()>;
   StreamWriter(Out out, const std::string& program);
+
+  // From now on every window is offered first, and the far side says what it has.
+  void offer(Answer answer) { answer_ = std::move(answer); }
 
   void text(std::string_view text);
   void tree(const Tree& tree);
@@ -38,6 +43,8 @@ class StreamWriter final : public RestoreSink {
   void damaged(std::uint64_t file, std::uint64_t bytes, const std::string& reason) override;
   void group(EncodedGroup group, std::vector<RestorePlace> places) override;
   void end_window() override;
+  [[nodiscard]] bool may_keep() const override { return answer_ != nullptr; }
+  [[nodiscard]] std::vector<bool> keep(const std::vector<RestorePlace>& places) override;
 
  private:
   // The digest covers all of it but `rest`.
@@ -45,6 +52,7 @@ class StreamWriter final : public RestoreSink {
   void event(std::string bytes);
   void flush_events();
   Out out_;
+  Answer answer_;
   std::string events_;
   GroupEncoder encoder_{1};
   Sha256 digest_;

@@ -110,7 +110,12 @@ int export_folder(Session& session, const std::vector<Selected>& chosen, const s
                   [&](const store::SnapshotRecord& snapshot, const std::string& entry, std::size_t index,
                       const std::vector<std::string>& parts) {
                     note_skipped(snapshot, entry, findings);
-                    const TreeExport task{destination.fd(), path, entry, parts};
+                    const bool goes_on = destination.begin(exported_entry(entry, snapshot));
+                    if (!goes_on && parts.empty())
+                      if (const std::string lack = destination.lack_of_room(snapshot.bytes, snapshot.files);
+                          !lack.empty())
+                        warn(lack);
+                    const TreeExport task{destination.fd(), path, entry, parts, goes_on};
                     std::vector<std::string> missing =
                         export_tree(session.store(), snapshot, task, report, findings);
                     destination.add(exported_entry(entry, snapshot));
@@ -124,8 +129,10 @@ int export_folder(Session& session, const std::vector<Selected>& chosen, const s
   return findings.status() != kExitDone ? findings.status() : report.empty() ? kExitDone : kExitPartial;
 }
 
-restore::Tree tree_message(const std::string& entry, const store::SnapshotRecord& s) {
-  return {entry, s.client, s.module, s.method, s.name, s.id, s.began, s.files, s.bytes};
+// What a part of it takes is not known before it was walked.
+restore::Tree tree_message(const std::string& entry, const store::SnapshotRecord& s, bool whole) {
+  return {
+      entry, s.client, s.module, s.method, s.name, s.id, s.began, whole ? s.files : 0, whole ? s.bytes : 0};
 }
 
 // For `restore_it --from -`.
@@ -149,7 +156,7 @@ int send_restore_stream(Session& session, const Words& choice, restore::StreamWr
                   [&](const store::SnapshotRecord& snapshot, const std::string& entry, std::size_t,
                       const std::vector<std::string>& parts) {
                     note_skipped(snapshot, entry, findings);
-                    out.tree(tree_message(entry, snapshot));
+                    out.tree(tree_message(entry, snapshot, parts.empty()));
                     std::vector<std::string> missing =
                         feed_tree(session.store(), snapshot, {entry, parts, true}, out, findings);
                     out.tree_end();
@@ -167,7 +174,12 @@ int run_export(Session& session, const Words& words) {
     return export_restore_stream(session, choice);
   }
   const std::vector<Selected> chosen = session.select_some(choice, Session::Default::Newest);
-  return words[0] == "-" ? export_stream(session, chosen) : export_folder(session, chosen, words[0]);
+  if (words[0] == "-") return export_stream(session, chosen);
+  try {
+    return export_folder(session, chosen, words[0]);
+  } catch (const Error& error) {
+    throw Destination::is_unfinished(words[0]) ? with_hint(error) : error;
+  }
 }
 
 }  // namespace bk::bkdb

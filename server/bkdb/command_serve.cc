@@ -29,22 +29,33 @@ void wait_for(int fd, short events, std::chrono::milliseconds limit, const char*
   }
 }
 
-restore::Ask read_ask() {
+// The client's next message; nothing may come behind it before it was answered.
+std::string read_frame(restore::FrameType type, std::chrono::milliseconds within, const char* silent) {
   restore::FrameDecoder frames;
   std::array<char, 4096> buffer{};
   for (;;) {
-    wait_for(STDIN_FILENO, POLLIN, kAskWithin, "the client asked for nothing within a minute");
+    wait_for(STDIN_FILENO, POLLIN, within, silent);
     const ssize_t n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw sys_error(errno, "reading what the client asks");
-    if (n == 0) throw Error(Kind::Protocol, "the client asked for nothing");
+    if (n == 0) throw Error(Kind::Protocol, "the client went away");
     frames.feed({buffer.data(), static_cast<std::size_t>(n)});
-    const std::optional<restore::Frame> frame = frames.next();
+    std::optional<restore::Frame> frame = frames.next();
     if (!frame) continue;
-    if (frame->type != restore::FrameType::Ask || !frames.empty())
-      throw Error(Kind::Protocol, "the client says something else than what it asks for");
-    return restore::decode_ask(frame->payload);
+    if (frame->type != type || !frames.empty())
+      throw Error(Kind::Protocol, "the client says something else than what it was to say");
+    return std::move(frame->payload);
   }
+}
+
+restore::Ask read_ask() {
+  return restore::decode_ask(
+      read_frame(restore::FrameType::Ask, kAskWithin, "the client asked for nothing within a minute"));
+}
+
+// It reads and hashes up to a window's content first.
+std::string read_keep() {
+  return read_frame(restore::FrameType::Keep, kProgressWithin, "the client does not say what it has");
 }
 
 // Never waits for longer than a client may stand still.
@@ -107,6 +118,7 @@ int run_serve(const Options& options, const char* argv0) {
   restore::StreamWriter out(write_out, "bkdb");
   try {
     const restore::Ask ask = read_ask();
+    if (ask.keeps) out.offer(read_keep);
     const int status = answer(ask, options_of(ask, home, client), argv0, out);
     out.done(status);
     return status;

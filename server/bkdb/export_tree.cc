@@ -9,6 +9,7 @@ namespace bk::bkdb {
 std::vector<std::string> export_tree(store::Store& store, const store::SnapshotRecord& snapshot,
                                      const TreeExport& task, RestoreReport& report, Findings& findings) {
   RestoreOptions options;
+  options.goes_on = task.goes_on;
   options.again = [&](const ChunkId& id, std::string& why) -> std::optional<std::string> {
     try {
       return store.read(ObjectKind::Data, id);

@@ -11,10 +11,11 @@
 namespace bk::bkdb {
 
 struct TreeExport {
-  int destination_fd = -1;         // an open directory; `entry` must not exist in it
+  int destination_fd = -1;         // an open directory; `entry` exists in it only with `goes_on`
   std::string destination;         // its path, for messages
   std::string entry;               // the name of the tree's root, or of the archive file
   std::vector<std::string> parts;  // clean relative paths; empty: everything
+  bool goes_on = false;            // an earlier export of it was cut (RestoreOptions)
 };
 
 // Writes; nothing is synced.  Returns the parts that the snapshot does not have.  What the system refused of

@@ -36,6 +36,18 @@ void GroupFeed::want(const ChunkId& id, std::uint32_t bytes, std::uint64_t file,
   bytes_ += bytes;
 }
 
+void GroupFeed::drop_kept() {
+  if (wanted_.empty() || !sink_.may_keep()) return;
+  std::vector<RestorePlace> places;
+  places.reserve(wanted_.size());
+  for (const Wanted& wanted : wanted_) places.push_back(wanted.place);
+  const std::vector<bool> kept = sink_.keep(places);
+  std::vector<Wanted> left;
+  for (std::size_t i = 0; i < wanted_.size(); ++i)
+    if (!kept[i]) left.push_back(wanted_[i]);
+  wanted_ = std::move(left);
+}
+
 void GroupFeed::find_places() {
   std::vector<ChunkId> ids;
   ids.reserve(wanted_.size());
@@ -48,6 +60,7 @@ void GroupFeed::find_places() {
 }
 
 void GroupFeed::send() {
+  drop_kept();
   find_places();
   for (std::size_t begin = 0, end = 0; begin < wanted_.size(); begin = end) {
     const store::StoredPlace& at = wanted_[begin].at;

@@ -30,6 +30,8 @@ class GroupFeed {
     store::StoredPlace at;
     RestorePlace place;
   };
+  // What the sink has need not be read.
+  void drop_kept();
   void find_places();
   void send_group(std::span<Wanted> wanted);
   // Whether a group of which `needed` bytes are needed goes as it is.

@@ -30,6 +30,12 @@ class Sink final : public RestoreSink {
     note("g" + std::to_string(places.size()));
   }
   void end_window() override { note("w"); }
+  std::vector<bool> keep(const std::vector<RestorePlace>& places) override {
+    if (places.size() > WindowLimits::kPlaces) __builtin_trap();
+    std::vector<bool> kept;
+    for (const RestorePlace& place : places) kept.push_back(place.offset % 3 == 0);
+    return kept;
+  }
   void note(const std::string& what) { seen = seen * 31 + std::hash<std::string>()(what); }
   std::size_t seen = 0;
 };
@@ -43,6 +49,11 @@ class Receiver final : public restore::Receiver {
     return sink;
   }
   void tree_end() override { sink.note("end"); }
+  void say(std::string_view frame) override {
+    restore::FrameDecoder frames;
+    frames.feed(frame);
+    sink.note("a" + std::to_string(restore::decode_keep(frames.next()->payload).kept.size()));
+  }
   Sink sink;
 };
 

@@ -56,11 +56,17 @@ exits 69 restore "$C1" --path /nowhere export "$T/none"; one_line
 exits 69 restore "$C1" --module nothing export "$T/none"; one_line
 exits 0 restore "$C1" --force --path "$T/torture/sizes/random-1" export "$T/part2"
 
+exits 64 restore "$C1" export "$C1/requests/back"; says "Backline's own"; one_line
+exits 64 restore "$C1" export "$T/other/file"; says "not a folder"; one_line
+exits 64 restore "$C1" export "$T/other/file/below"; says "no folder"; one_line
+
 say "a cut stream is no success"
 "$S1/scripts/bkdb" export - 0 --stream -C "$S1/data/client1" >"$T/stream"
 head -c $(($(stat -c %s "$T/stream") * 2 / 3)) "$T/stream" >"$T/cut"
 exits 76 restore "$C1" --from "$T/cut" export "$T/cut-out"; says "cut"; one_line
 [[ ! -e $T/cut-out/EXPORT.txt ]] || die "a cut restore looks complete"
+exits 0 restore "$C1" --from "$T/stream" export "$T/cut-out"
+compare "$T/torture" "$T"/cut-out/0_*/
 exits 76 restore "$C1" --from "$T/out" export "$T/noise"
 
 say "damage in the store is named, the rest comes"

@@ -102,6 +102,28 @@ std::string rich_stream() {
   return bytes;
 }
 
+std::string offered_stream(const std::vector<bool>& kept) {
+  std::string bytes;
+  restore::StreamWriter out([&](std::string_view part) { bytes += part; }, "bkdb");
+  out.offer([&] { return restore::encode(restore::Keep{kept}); });
+  out.tree(sample_tree());
+  out.enter(sample_entry("0_back", EntryType::Directory));
+  out.file(sample_entry("a", EntryType::File, 34), placed_part(34));
+  out.file(sample_entry("b", EntryType::File, 17), placed_part(17));
+  out.leave();
+  const std::vector<RestorePlace> places = {place_of(kChunk, 0, 0), place_of(kChunk, 0, 0, 17),
+                                            place_of(kChunk, 0, 1)};
+  const std::vector<bool> there = out.keep(places);
+  std::vector<RestorePlace> needed;
+  for (std::size_t i = 0; i < places.size(); ++i)
+    if (!there[i]) needed.push_back(places[i]);
+  if (!needed.empty()) out.group(raw_group({kChunk}), needed);
+  out.end_window();
+  out.tree_end();
+  out.done(0);
+  return bytes;
+}
+
 std::vector<std::string> frames_of(const std::string& stream) {
   std::vector<std::string> out;
   restore::FrameDecoder decoder;

@@ -14,6 +14,8 @@ namespace bk::test {
 [[nodiscard]] std::string sample_stream();
 // One of every event and message, Fail apart.
 [[nodiscard]] std::string rich_stream();
+// The sample's tree to a client that has some of it: Ask's second flag.
+[[nodiscard]] std::string offered_stream(const std::vector<bool>& kept);
 // The frames of a stream, header and payload.
 [[nodiscard]] std::vector<std::string> frames_of(const std::string& stream);
 

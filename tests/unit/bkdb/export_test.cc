@@ -252,6 +252,32 @@ TEST_F(ExportTest, KilledBeforeItsEndHasNoList) {
   EXPECT_EQ(parse_export_list(read_file(file("again/EXPORT.txt"))).size(), 1U);
 }
 
+TEST_F(ExportTest, TheSameCommandGoesOnWhereOneWasKilled) {
+  ASSERT_NO_FATAL_FAILURE(store_zoo());
+  for (const char* step : {"bkdb.export_begun", "bkdb.export_synced", "bkdb.export_listed"}) {
+    const std::string out = file(std::string("out") + step);
+    EXPECT_EQ(bkdb({"export", out}, {std::string("BACKLINE_CRASH_AT=") + step}).status, 137);
+    const Captured again = bkdb({"export", out});
+    EXPECT_EQ(again.status, 0) << step << again.err;
+    EXPECT_EQ(difference(file("zoo"), entry_of(out)), "") << step;
+    EXPECT_FALSE(path_exists(out + "/UNFINISHED.txt"));
+    EXPECT_EQ(parse_export_list(read_file(out + "/EXPORT.txt")).size(), 1U);
+  }
+}
+
+TEST_F(ExportTest, AnotherSnapshotIsNotMixedIntoWhatWasCut) {
+  write("t/a", "1");
+  (void)back_up("t", {.began = {1'378'344'930, 0}});
+  EXPECT_EQ(bkdb({"export", file("out")}, {"BACKLINE_CRASH_AT=bkdb.export_synced"}).status, 137);
+  write("t/a", "2");
+  (void)back_up("t", {});
+  const Captured other = bkdb({"export", file("out")});
+  EXPECT_EQ(other.status, 64);
+  EXPECT_NE(other.err.find("unfinished restore of"), std::string::npos) << other.err;
+  EXPECT_EQ(bkdb({"export", file("out"), "0", "=2013-09-05 01:35:30"}).status, 0);
+  EXPECT_EQ(read_file(entry_of(file("out")) + "/a"), "1");
+}
+
 TEST_F(ExportTest, MovedHomeStillReadsEverything) {  // B004-12
   write("t/a", "1");
   (void)back_up("t", {});
@@ -262,17 +288,28 @@ TEST_F(ExportTest, MovedHomeStillReadsEverything) {  // B004-12
   EXPECT_EQ(difference(file("t"), entry_of(file("out"))), "");
 }
 
-TEST_F(ExportTest, FullDiskIs74WithOneLine) {
+TEST_F(ExportTest, FullDiskIs74WithItsReasonAndSaidBefore) {
   write("t/a", noise(3U << 20U, 4));
   (void)back_up("t", {});
   ensure_directory(file("small"));
   if (::mount("none", file("small").c_str(), "tmpfs", 0, "size=1m") != 0)
     GTEST_SKIP() << "needs the right to mount";
   const Captured result = bkdb({"export", file("small/out")});
+  // Some room later the same command goes on.
+  ASSERT_EQ(::mount("none", file("small").c_str(), "tmpfs", MS_REMOUNT, "size=8m"), 0);
+  const Captured after = bkdb({"export", file("small/out")});
+  const std::string back = after.status == 0 ? read_file(entry_of(file("small/out")) + "/a") : after.err;
+  const bool marked = path_exists(file("small/out/UNFINISHED.txt"));
   (void)::umount(file("small").c_str());
   EXPECT_EQ(result.status, 74);
-  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 2) << result.err;
+  EXPECT_NE(result.err.find("1.0 MiB are free there, and the snapshot's files have 3.0 MiB"),
+            std::string::npos)
+      << result.err;
   EXPECT_NE(result.err.find("No space left on device"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("the same command goes on"), std::string::npos) << result.err;
+  EXPECT_EQ(back, noise(3U << 20U, 4));
+  EXPECT_FALSE(marked);
 }
 
 TEST_F(ExportTest, AFileLargerThanTheDestinationCanHoldEndsOnlyItself) {

@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <random>
@@ -38,11 +39,13 @@ void accept() {
   replace_durably(kPage, page, 0644);
   replace_durably(kSeeds + "sample", sample_stream(), 0644);
   replace_durably(kSeeds + "rich", rich_stream(), 0644);
+  replace_durably(kSeeds + "offered", offered_stream({true, false, true}), 0644);
 }
 
 class Receiver final : public restore::Receiver {
  public:
-  explicit Receiver(const std::string& destination) : fd_(open_directory(destination)), shown_(destination) {}
+  explicit Receiver(const std::string& destination, bool goes_on = false)
+      : fd_(open_directory(destination)), shown_(destination), goes_on_(goes_on) {}
   void text(std::string_view text) override { said += text; }
   void finding(const restore::Finding& finding) override {
     said += finding.path + ": " + finding.text + "\n";
@@ -50,6 +53,7 @@ class Receiver final : public restore::Receiver {
   RestoreSink& tree(const restore::Tree&) override {
     RestoreOptions options;
     options.id_bytes = restore::kIdBytes;
+    options.goes_on = goes_on_;
     restorer_ = std::make_unique<TreeRestorer>(
         fd_.get(), shown_, report_,
         [this](const std::string& path, const std::string& reason) { said += path + ": " + reason + "\n"; },
@@ -57,11 +61,18 @@ class Receiver final : public restore::Receiver {
     return *restorer_;
   }
   void tree_end() override { restorer_->finish(); }
+  void say(std::string_view frame) override {
+    restore::FrameDecoder frames;
+    frames.feed(frame);
+    kept = restore::decode_keep(frames.next()->payload).kept;
+  }
   std::string said;
+  std::vector<bool> kept;
 
  private:
   Fd fd_;
   std::string shown_;
+  bool goes_on_;
   RestoreReport report_;
   std::unique_ptr<TreeRestorer> restorer_;
 };
@@ -96,6 +107,37 @@ TEST(RestoreStream, CarriesATreeInPiecesOfAnySize) {
     EXPECT_EQ(read_file(dir.file("0_back/two")), chunk + std::string(983, '\0') + chunk);
     EXPECT_FALSE(path_exists(dir.file("0_back/lost")));
     EXPECT_EQ(receiver.said, "[0] /srv\n0_back/x: damaged\n0_back/lost: a chunk is missing\n");
+  }
+}
+
+TEST(RestoreStream, AClientThatHasSomeOfItSaysWhat) {
+  EXPECT_EQ(read_file(kSeeds + "offered"), offered_stream({true, false, true}));
+  const std::string chunk = "seventeen bytes.\n";
+  const TempDir dir;
+  Receiver first(dir.path(), true);
+  EXPECT_EQ(receive(offered_stream({false, false, false}), first), 0);
+  EXPECT_EQ(first.kept, std::vector<bool>(3, false));
+  ASSERT_EQ(::chmod(dir.file("0_back/a").c_str(), 0600), 0);
+  ASSERT_EQ(::truncate(dir.file("0_back/a").c_str(), 17), 0);
+  Receiver second(dir.path(), true);
+  EXPECT_EQ(receive(offered_stream({true, false, true}), second, 3), 0);
+  EXPECT_EQ(second.kept, (std::vector<bool>{true, false, true}));
+  EXPECT_EQ(read_file(dir.file("0_back/a")), chunk + chunk);
+  EXPECT_EQ(read_file(dir.file("0_back/b")), chunk);
+}
+
+TEST(RestoreStream, OffersAndAnswersThatDoNotFitAreRefused) {
+  EXPECT_THROW((void)offered_stream({true}), Error);
+  const restore::Keep nine{{true, false, false, true, false, false, false, false, true}};
+  const std::string keep = restore::encode(nine);
+  EXPECT_EQ(restore::decode_keep(keep), nine);
+  EXPECT_THROW((void)restore::decode_keep(keep.substr(0, keep.size() - 1)), Error);
+  EXPECT_THROW((void)restore::decode_keep(keep + "x"), Error);
+  // More is said to be there than was announced.
+  for (const std::string& frame : frames_of(offered_stream({true, true, true}))) {
+    if (static_cast<restore::FrameType>(frame[4]) != restore::FrameType::Offer) continue;
+    EXPECT_THROW((void)restore::decode_offer(frame.substr(5, frame.size() - 6)), Error);
+    EXPECT_EQ(restore::decode_offer(frame.substr(5)).places.size(), 3U);
   }
 }
 

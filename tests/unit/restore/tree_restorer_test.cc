@@ -4,12 +4,14 @@
 #include "common/io/file.h"
 #include "tests/support/temp_dir.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <random>
 
 namespace bk::test {
@@ -208,6 +210,108 @@ TEST_F(Restorer, AThousandLevelsCostFewDescriptors) {
   out.link(deep + "f", entry("again", EntryType::File, 1));
   out.finish();
   EXPECT_EQ(read_file(file("again")), "x");
+}
+
+// A second restore over what a cut one left.
+class RestorerThatGoesOn : public Restorer {
+ protected:
+  static constexpr std::uint32_t kChunk = 1000;
+  // Three chunks and a hole behind them; the places of what did not have to come again.
+  std::vector<bool> restore(bool goes_on, const std::function<void(TreeRestorer&)>& more = {}) {
+    RestoreOptions options;
+    options.goes_on = goes_on;
+    TreeRestorer& out = start(std::move(options));
+    out.enter(entry("t", EntryType::Directory));
+    out.file(entry("f", EntryType::File, 10 * kChunk), {{}, 3 * kChunk, false});
+    out.file(entry("empty", EntryType::File), {});
+    if (more) more(out);
+    out.leave();
+    std::vector<RestorePlace> places;
+    for (std::uint32_t i = 0; i < 3; ++i)
+      places.push_back(place(content_, i * kChunk, kChunk, 0, i * kChunk));
+    const std::vector<bool> kept = out.keep(places);
+    std::vector<RestorePlace> needed;
+    for (std::size_t i = 0; i < places.size(); ++i)
+      if (!kept[i]) needed.push_back(places[i]);
+    if (!needed.empty()) out.group(encoded(content_), needed);
+    out.finish();
+    EXPECT_EQ(read_file(file("t/f")), content_ + std::string(7 * kChunk, '\0'));
+    struct stat st {};
+    EXPECT_EQ(::stat(file("t/f").c_str(), &st), 0);
+    EXPECT_EQ(st.st_mtim.tv_sec, 1000000000);
+    EXPECT_EQ(st.st_mode & 07777U, 0644U);
+    EXPECT_TRUE(report_.empty());
+    return kept;
+  }
+  void change(std::uint64_t offset, const std::string& bytes) {
+    const Fd fd = open_file(file("t/f"), O_WRONLY);
+    pwrite_all(fd.get(), bytes, offset);
+  }
+  // As it stands while it is being written.
+  void unfinish() { ASSERT_EQ(::chmod(file("t/f").c_str(), 0600), 0); }
+  std::string content_ = noise(3 * kChunk, 9);
+};
+
+TEST_F(RestorerThatGoesOn, KeepsWhatIsWholeAndRefusesWithoutLeave) {
+  (void)restore(false);
+  EXPECT_EQ(restore(true), std::vector<bool>(3, true));
+  EXPECT_THROW((void)restore(false), Error);
+}
+
+TEST_F(RestorerThatGoesOn, KeepsTheRightChunksOfAHalfWrittenFile) {
+  (void)restore(false);
+  unfinish();
+  change(kChunk + 5, "wrong");
+  change(8 * kChunk, "rubbish in a hole");
+  EXPECT_EQ(restore(true), (std::vector<bool>{true, false, true}));
+  unfinish();
+  ASSERT_EQ(::truncate(file("t/f").c_str(), 2 * kChunk + 1), 0);
+  EXPECT_EQ(restore(true), (std::vector<bool>{true, true, false}));
+  unfinish();
+  ASSERT_EQ(::truncate(file("t/f").c_str(), 20 * kChunk), 0);
+  EXPECT_EQ(restore(true), std::vector<bool>(3, true));
+}
+
+TEST_F(RestorerThatGoesOn, BelievesNoTime) {
+  (void)restore(false);
+  struct stat st {};
+  ASSERT_EQ(::stat(file("t/f").c_str(), &st), 0);
+  change(0, "X");
+  const timespec times[2] = {{0, UTIME_OMIT}, st.st_mtim};
+  ASSERT_EQ(::utimensat(AT_FDCWD, file("t/f").c_str(), times, 0), 0);
+  EXPECT_EQ(restore(true), (std::vector<bool>{false, true, true}));
+}
+
+// Writing into it, or giving it to the backup's owner, would reach whoever has the other name.
+TEST_F(RestorerThatGoesOn, NeverTouchesAFileThatHasAnotherName) {
+  (void)restore(false);
+  change(0, "Y");
+  struct stat st {};
+  ASSERT_EQ(::link(file("t/f").c_str(), file("elsewhere").c_str()), 0);
+  const std::string before = read_file(file("elsewhere"));
+  EXPECT_EQ(restore(true), std::vector<bool>(3, false));
+  EXPECT_EQ(read_file(file("elsewhere")), before);
+  ASSERT_EQ(::stat(file("elsewhere").c_str(), &st), 0);
+  EXPECT_EQ(st.st_nlink, 1U);
+}
+
+TEST_F(RestorerThatGoesOn, MakesLinksAndSpecialFilesAnew) {
+  const auto more = [](TreeRestorer& out) {
+    Entry link = entry("l", EntryType::Symlink, 1);
+    link.target = "x";
+    out.special(link);
+    out.special(entry("p", EntryType::Fifo));
+    out.link("t/f", entry("again", EntryType::File, 10 * kChunk));
+  };
+  (void)restore(false, more);
+  ASSERT_EQ(::unlink(file("t/l").c_str()), 0);
+  ASSERT_EQ(::symlink("/etc", file("t/l").c_str()), 0);
+  (void)restore(true, more);
+  struct stat st {};
+  ASSERT_EQ(::stat(file("t/again").c_str(), &st), 0);
+  EXPECT_EQ(st.st_nlink, 2U);
+  ASSERT_EQ(::lstat(file("t/l").c_str(), &st), 0);
+  EXPECT_EQ(st.st_size, 1);
 }
 
 // Such as a file system that knows no capitals, or shorter names.
