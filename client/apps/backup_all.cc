@@ -17,7 +17,7 @@ int run(const Options& options, const std::string& home) {
   const Log log(home, "backup_all", clock);
   Expanded all;
   for (const auto& [name, module] : config.modules) {
-    Expanded one = expand(module, module.paths);
+    Expanded one = expand(config, module);
     all.wanted.insert(all.wanted.end(), one.wanted.begin(), one.wanted.end());
     for (const std::string& text : one.problems) all.problems.push_back(name + ": " + text);
     all.status = std::max(all.status, one.status);

@@ -55,12 +55,14 @@ int run(const Options& options, const std::string& home) {
   const ModuleConfig& module = find_module(config, words.module);
   if (options.has("cancel")) return cancel(config, words, clock, random);
   const ServerConfig& server = find_server(config, words.server);
-  if (module.paths.empty())
+  if (module.is_listed_by_cmd() && !module.configured)
+    throw Error(Kind::Config,
+                fmt::format("{}: no [module.{}]; nothing to ask for", config.file, module.name));
+  if (module.paths.empty() && !module.is_listed_by_cmd())
     throw Error(Kind::Config,
                 fmt::format("{}: [module.{}] has no paths; nothing to ask for", config.file, module.name));
   const Log log(home, "backup_it", clock);
-  const Asked asked =
-      ask(config, server, expand(module, module.paths), clock, random, options.has("dry-run"));
+  const Asked asked = ask(config, server, expand(config, module), clock, random, options.has("dry-run"));
   if (!options.has("wait") || asked.ids.empty()) return asked.status;
   const int outcome =
       wait_for(config, server, asked.ids, wait_limit(options.get("wait").value()), clock, random, log);

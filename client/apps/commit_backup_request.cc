@@ -22,7 +22,8 @@ int run(const Options& options, const std::string& home) {
   const std::string path = clean_absolute(words[1]);
   if (!is_clean_absolute(path)) throw Error(Kind::Usage, quoted(path) + " is longer than a path can be");
   const ServerConfig& server = find_server(config, words.size() > 2 ? words[2] : "");
-  if (!path_exists(path)) throw Error(Kind::NotFound, quoted(path) + " does not exist");
+  if (!module.is_listed_by_cmd() && !path_exists(path))
+    throw Error(Kind::NotFound, quoted(path) + " does not exist");
   const Log log(home, "commit_backup_request", clock);
   // Exactly this path, also for git: finding repositories is backup_it's business.
   const Asked asked =

@@ -14,6 +14,9 @@ constexpr BuiltIn kBuiltIn[] = {
     {"wordpress", "backup_archive", "wordpress", "sftp"},
     {"s3", "backup_s3", "", "rsync"},
     {"dataverse", "backup_dataverse", "", "rsync"},
+    {"mysql", "backup_mysql", "", "rsync", true},
+    {"postgres", "backup_postgres", "", "rsync", true},
+    {"sqlite", "backup_sqlite", "", "rsync", true},
 };
 
 constexpr KindKey kKeys[] = {
@@ -22,6 +25,12 @@ constexpr KindKey kKeys[] = {
     {"exclude_databases", ConfigType::TextList, "mysql postgres"},
     {"exclude_tables", ConfigType::TextList, "mysql postgres"},
     {"accounts", ConfigType::Flag, "mysql postgres"},
+    {"lock_tables", ConfigType::Flag, "mysql"},
+    {"lock_wait", ConfigType::Duration, "mysql postgres sqlite"},
+    {"host", ConfigType::Text, "postgres"},
+    {"port", ConfigType::Number, "postgres"},
+    {"user", ConfigType::Text, "postgres"},
+    {"format", ConfigType::Text, "postgres"},
 };
 
 }  // namespace

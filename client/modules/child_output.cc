@@ -60,12 +60,16 @@ class Watched {
   // Until both streams have ended; `out` may be no descriptor.
   void drain(Fd out, const std::function<void(std::string_view)>& sink) {
     Fd& err = complaint_.read;
+    auto heard = steady_clock::now();
     while (out || err) {
+      const auto silence = std::chrono::duration_cast<milliseconds>(steady_clock::now() - heard);
+      if (what_.quiet.count() > 0 && silence >= what_.quiet) quiet();
+      const auto patience = what_.quiet.count() > 0 ? what_.quiet - silence : milliseconds(60000);
       std::array<pollfd, 2> fds{pollfd{out.get(), POLLIN, 0}, pollfd{err.get(), POLLIN, 0}};
-      if (::poll(fds.data(), fds.size(), static_cast<int>(std::min<std::int64_t>(left().count(), 60000))) <
-              0 &&
-          errno != EINTR)
+      const std::int64_t limit = std::min<std::int64_t>({left().count(), patience.count() + 1, 60000});
+      if (::poll(fds.data(), fds.size(), static_cast<int>(limit)) < 0 && errno != EINTR)
         throw sys_error(errno, "waiting for " + quoted(what_.argv.front()));
+      if (fds[0].revents != 0 || fds[1].revents != 0) heard = steady_clock::now();
       if (fds[0].revents != 0) take(out, sink);
       if (fds[1].revents != 0) take(err, [this](std::string_view bytes) { complain(bytes); });
     }
@@ -107,6 +111,12 @@ class Watched {
   [[noreturn]] void late() {
     throw Error(Kind::Transient, fmt::format("{} did not end within {} s and was stopped",
                                              quoted(base_name(what_.argv.front())), what_.limit.count()));
+  }
+
+  [[noreturn]] void quiet() {
+    throw Error(Kind::Transient,
+                fmt::format("{} gave nothing for {} s and was stopped: does it wait for a locked table?",
+                            quoted(base_name(what_.argv.front())), what_.quiet.count()));
   }
 
   static void take(Fd& from, const std::function<void(std::string_view)>& sink) {

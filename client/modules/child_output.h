@@ -22,6 +22,7 @@ struct ChildOutput {
   std::string home;
   int stdin_fd = -1;                      // -1: /dev/null
   std::chrono::seconds limit{6 * 3600L};  // the whole run
+  std::chrono::seconds quiet{0};          // of run_to_sink: no output for this long ends it; 0: no limit
   // Words of the program's complaint that mean something better: "access denied" …; what to do about it.
   // Called with its last lines; empty: no advice.
   std::function<std::string(std::string_view complaint)> advice;

@@ -14,8 +14,9 @@ struct Expanded {
   std::vector<std::string> problems;  // one clear line each: what is not asked for, and why
   int status = 0;                     // of the worst problem
 };
-// Module git: every repository below the paths.  Every other module: each path, which must exist.
-// The paths are clean and absolute.
-[[nodiscard]] Expanded expand(const ModuleConfig& module, const std::vector<std::string>& paths);
+// What backup_it asks for.  Kind git: every repository below the module's paths.  Kinds that are listed by
+// their cmd (databases): what that cmd names, when the module is configured.  Every other one: each path,
+// which must exist.
+[[nodiscard]] Expanded expand(const ClientConfig& config, const ModuleConfig& module);
 
 }  // namespace bk::client

@@ -80,7 +80,9 @@ TEST_F(ModulesTest, AMissingPathIsOneClearLineAndTheOthersGoOn) {
   make("a/x");
   ModuleConfig module;
   module.name = "directories";
-  const Expanded out = expand(module, {home + "/a", home + "/absent"});
+  module.kind = "directories";
+  module.paths = {home + "/a", home + "/absent"};
+  const Expanded out = expand({}, module);
   ASSERT_EQ(out.wanted.size(), 1U);
   EXPECT_EQ(out.problems, std::vector<std::string>{bk::quoted(home + "/absent") + " does not exist"});
   EXPECT_EQ(out.status, kExitNotFound);

@@ -1,0 +1,268 @@
+#include "client/modules/mysql.h"
+
+#include "client/modules/sql_split.h"
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/text/escape.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+namespace bk::client {
+namespace {
+
+constexpr std::string_view kTrailer = "-- Dump completed";
+
+// Both names that the programs go by; the first one that is installed.
+std::string program(std::string_view mariadb, std::string_view mysql) {
+  for (const std::string_view name : {mariadb, mysql}) {
+    for (const std::string_view folder : {"/usr/local/bin/", "/usr/bin/", "/usr/local/mysql/bin/"}) {
+      std::string path = std::string(folder) + std::string(name);
+      if (::access(path.c_str(), X_OK) == 0) return path;
+    }
+  }
+  throw Error(Kind::Config,
+              fmt::format("neither {} nor {} is installed (Debian: mariadb-client)", mariadb, mysql));
+}
+
+// A value in SQL whatever it holds.
+std::string literal(std::string_view text) { return "CONVERT(X'" + hex_encode(text) + "' USING utf8mb4)"; }
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> out;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    out.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
+}
+
+std::string unhex(const std::string& text) {
+  std::string lower = text;
+  for (char& c : lower) c = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
+  const std::optional<std::string> out = hex_decode(lower);
+  if (!out) throw Error(Kind::Protocol, "the server's answer is not what was asked for: " + quoted(text));
+  return *out;
+}
+
+class Mysql : public DatabaseServer {
+ public:
+  Mysql(const ClientConfig& config, const ModuleConfig& module)
+      : home_(config.home), module_(module), credentials_(module.text("credentials")) {
+    if (!credentials_.empty())
+      require_secret_file(credentials_, config.file + ": module." + module.name + ".credentials");
+  }
+
+  std::vector<std::string> databases() override {
+    std::vector<std::string> out = module_.list("databases");
+    if (out.empty()) {
+      check_sees_all();
+      for (const std::string& line :
+           lines_of(ask("SELECT HEX(SCHEMA_NAME) FROM information_schema.SCHEMATA")))
+        out.push_back(unhex(line));
+      std::erase_if(out, [](const std::string& name) {
+        return name == "information_schema" || name == "performance_schema" || name == "mysql" ||
+               name == "sys" || name.starts_with("#mysql50#");
+      });
+    }
+    std::erase_if(out,
+                  [&](const std::string& name) { return is_excluded(module_, "exclude_databases", name); });
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+
+  void dump(const std::string& database, const std::string& folder,
+            std::vector<std::string>& skipped) override {
+    check_rights(database);
+    const std::string began = quiet_moment(database);
+    write_database(database, folder);
+    ChildOutput child = command("mariadb-dump", "mysqldump");
+    for (const char* word : {"--quick", "--routines", "--events", "--triggers", "--hex-blob",
+                             "--skip-dump-date", "--order-by-primary", "--skip-extended-insert",
+                             "--no-tablespaces", "--skip-add-locks", "--no-autocommit"})
+      child.argv.emplace_back(word);
+    child.argv.emplace_back(module_.flag("lock_tables") ? "--lock-tables" : "--single-transaction");
+    if (!module_.flag("lock_tables")) child.argv.emplace_back("--skip-lock-tables");
+    for (const std::string& table : excluded_tables(database))
+      child.argv.push_back("--ignore-table-data=" + database + "." + table);
+    child.argv.emplace_back("--");
+    child.argv.push_back(database);
+    child.quiet = std::chrono::seconds(std::stoll(module_.text("lock_wait")));
+    SqlSplit split(folder);
+    run_to_sink(child, [&](std::string_view bytes) { split.add(bytes); });
+    split.finish();
+    if (!module_.flag("lock_tables")) note_changed(database, began, skipped);
+  }
+
+  void dump_accounts(const std::string& folder) override {
+    if (ask("SELECT VERSION()").find("MariaDB") == std::string::npos)
+      throw Error(Kind::Config,
+                  "users and rights are saved of MariaDB only; set accounts = false for this server");
+    ChildOutput child = command("mariadb-dump", "mariadb-dump");
+    child.argv.insert(child.argv.end(), {"--system=users", "--insert-ignore", "--skip-dump-date"});
+    const std::string path = join_path(folder, "accounts.sql");
+    (void)run_to_file(child, path);
+    const std::string text = read_file(path, 256U << 20U);
+    const std::size_t last = text.find_last_not_of("\n ");
+    const std::size_t begin = text.find_last_of('\n', last);
+    if (last == std::string::npos ||
+        text.compare(begin == std::string::npos ? 0 : begin + 1, kTrailer.size(), kTrailer) != 0)
+      throw Error(Kind::Io, "the dump of users does not end with \"-- Dump completed\": it was cut");
+  }
+
+ private:
+  ChildOutput command(std::string_view mariadb, std::string_view mysql) const {
+    ChildOutput out;
+    out.argv = {program(mariadb, mysql)};
+    // It must be the first word.  Nothing but this file is read then.
+    if (!credentials_.empty()) out.argv.push_back("--defaults-file=" + credentials_);
+    out.argv.emplace_back("--default-character-set=utf8mb4");
+    out.home = home_;
+    out.limit = module_.time_limit;
+    out.advice = [this](std::string_view said) { return mysql_advice(said, credentials_); };
+    return out;
+  }
+
+  std::string ask(const std::string& sql) const {
+    ChildOutput child = command("mariadb", "mysql");
+    child.argv.insert(child.argv.end(), {"--batch", "--skip-column-names", "--execute=" + sql});
+    child.limit = std::chrono::seconds(300);
+    return run_to_text(child);
+  }
+
+  // What this account may do, on everything or on one database.
+  std::vector<std::string> privileges(const std::string& database) const {
+    const std::string mine =
+        " WHERE GRANTEE IN (CONCAT('''', LEFT(CURRENT_USER(), LENGTH(CURRENT_USER()) - "
+        "LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1), '''@''', "
+        "SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')";
+    const std::string role = has_roles() ? ", CONCAT('''', CURRENT_ROLE(), '''@'''''), CURRENT_ROLE()" : "";
+    std::string sql = "SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES" + mine + role + ")";
+    if (!database.empty())
+      sql += " UNION SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES" + mine + role +
+             ") AND " + literal(database) + " LIKE TABLE_SCHEMA";
+    return lines_of(ask(sql));
+  }
+  bool has_roles() const { return ask("SELECT VERSION()").find("MariaDB") != std::string::npos; }
+
+  // mariadb-dump leaves out, without a word, what the account may not see.
+  void check_rights(const std::string& database) const {
+    if (ask("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = " + literal(database)) ==
+        "0\n")
+      throw Error(Kind::NotFound, fmt::format("no database {} that this account may see", quoted(database)));
+    std::vector<std::string> missing{"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"};
+    if (module_.flag("lock_tables")) missing.emplace_back("LOCK TABLES");
+    for (const std::string& has : privileges(database)) std::erase(missing, has);
+    if (missing.empty()) {
+      // Bodies of routines need more than rights on the database.
+      if (has_roles()) (void)ask("SELECT COUNT(*) FROM mysql.proc WHERE db = " + literal(database));
+      return;
+    }
+    std::string words;
+    for (const std::string& word : missing) words += (words.empty() ? "" : ", ") + word;
+    throw Error(
+        Kind::Refused,
+        fmt::format(
+            "the account lacks {} for database {}: the dump would not be whole; GRANT {} ON *.* TO it", words,
+            quoted(database), words));
+  }
+
+  void check_sees_all() const {
+    for (const std::string& has : privileges("")) {
+      if (has == "SHOW DATABASES") return;
+    }
+    throw Error(Kind::Refused,
+                "the account lacks SHOW DATABASES, so nobody knows which databases there are; GRANT SHOW "
+                "DATABASES ON *.* TO it, or name them: databases = [...]");
+  }
+
+  void write_database(const std::string& database, const std::string& folder) const {
+    const std::string text =
+        ask("SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM "
+            "information_schema.SCHEMATA WHERE SCHEMA_NAME = " +
+            literal(database));
+    const std::size_t tab = text.find('\t');
+    const std::size_t end = text.find('\n');
+    if (tab == std::string::npos || end == std::string::npos)
+      throw Error(Kind::Protocol, "the server does not say which character set the database has");
+    replace_durably(
+        join_path(folder, "0-database.sql"),
+        fmt::format("-- of the database that is chosen\nALTER DATABASE CHARACTER SET {} COLLATE {};\n",
+                    text.substr(0, tab), text.substr(tab + 1, end - tab - 1)));
+  }
+
+  std::vector<std::string> tables_where(const std::string& database, const std::string& condition) const {
+    std::vector<std::string> out;
+    for (const std::string& line : lines_of(
+             ask("SELECT HEX(TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE LIKE '%BASE TABLE%' "
+                 "AND TABLE_SCHEMA = " +
+                 literal(database) + condition)))
+      out.push_back(unhex(line));
+    return out;
+  }
+
+  std::vector<std::string> excluded_tables(const std::string& database) const {
+    if (module_.list("exclude_tables").empty()) return {};
+    std::vector<std::string> out = tables_where(database, "");
+    std::erase_if(out, [&](const std::string& table) {
+      return !is_excluded(module_, "exclude_tables", database + "." + table);
+    });
+    return out;
+  }
+
+  // Tables of engines without transactions that were written at `since` or later.
+  std::vector<std::string> written(const std::string& database, const std::string& since) const {
+    return tables_where(
+        database,
+        " AND ENGINE IN ('MyISAM','Aria','ARCHIVE','CSV','MRG_MyISAM') AND UPDATE_TIME >= '" + since + "'");
+  }
+  // The server's time, in whole seconds; a write from now on is seen to be later than those before.
+  std::string quiet_moment(const std::string& database) const {
+    const std::string now = lines_of(ask("SELECT NOW()")).at(0);
+    if (written(database, now).empty()) return now;
+    (void)ask("SELECT SLEEP(1.1)");
+    return lines_of(ask("SELECT NOW()")).at(0);
+  }
+
+  // A transaction does not hold still what MyISAM and Aria keep.
+  void note_changed(const std::string& database, const std::string& began,
+                    std::vector<std::string>& skipped) const {
+    for (const std::string& table : written(database, began))
+      skipped.push_back("changed " + percent_encode(database + "." + table +
+                                                    ": its engine knows no transactions; lock_tables = true "
+                                                    "holds it still while it is dumped"));
+  }
+
+  std::string home_;
+  const ModuleConfig& module_;
+  std::string credentials_;
+};
+
+}  // namespace
+
+std::unique_ptr<DatabaseServer> connect_mysql(const ClientConfig& config, const ModuleConfig& module) {
+  return std::make_unique<Mysql>(config, module);
+}
+
+std::string mysql_advice(std::string_view complaint, const std::string& credentials) {
+  const std::string file =
+      credentials.empty() ? "the option files that the client reads" : quoted(credentials);
+  const auto says = [&](std::string_view word) { return complaint.find(word) != std::string_view::npos; };
+  if (says("1045") || says("1698")) return "check user and password in " + file;
+  if (says("1044") || says("1142") || says("1227") || says("1370"))
+    return "the account lacks a right: GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES, SHOW DATABASES "
+           "ON *.* TO it";
+  if (says("2002") || says("2003") || says("2005"))
+    return "is the server running? its host, port or socket stand in " + file;
+  if (says("2006") || says("2013")) return "the server ended, or cut the connection";
+  if (says("1412")) return "a table was altered meanwhile";
+  if (says("1356")) return "a view names what is not there any more: repair or drop it";
+  return {};
+}
+
+}  // namespace bk::client

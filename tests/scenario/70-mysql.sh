@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# Goal: databases of a real MariaDB, saved while accounts transfer money, restored by the page's own commands with every sum right; and no way to fail is a success.
+. "$(dirname "$0")/lib.sh"
+. "$BK_SOURCE/tests/support/services/mariadb.sh"
+command -v mariadbd >/dev/null || skip "mariadb-server is not installed (setup/packages)"
+PATH=$PATH:/usr/sbin
+D=$T/db
+on_exit() { local status=$?; mariadb_down "$D" KILL; [[ -z ${writer:-} ]] || kill "$writer" 2>/dev/null; (exit "$status"); finish; }
+trap on_exit EXIT
+lab_up
+mariadb_up "$D"
+sql() { mariadb --no-defaults -u root --default-character-set=utf8mb4 -N "$@"; }
+# A table is locked as long as descriptor 7 is open.
+lock() { mkfifo "$T/fifo"; sql shop <"$T/fifo" >/dev/null 2>&1 & exec 7>"$T/fifo"; rm "$T/fifo"
+  echo "LOCK TABLES numbered WRITE; SELECT 1;" >&7; until sql information_schema -e 'SELECT COUNT(*) FROM PROCESSLIST WHERE COMMAND = "Sleep" AND DB = "shop"' | grep -q 1; do sleep 0.1; done; sleep 0.3; }
+unlock() { exec 7>&-; sleep 0.2; }
+page=$BK_SOURCE/docs/modules/mysql.md
+block() { awk -v head="\`\`\`$1" '$0 == head {on = 1; next} /^```/ {on = 0} on' "$page"; }
+
+say "the account that the page describes, a database that holds all kinds of things"
+block "sql grant" | sql
+install -m 600 /dev/null "$C1/mysql.cnf"
+printf '[client]\nuser = backup\npassword = a long password\nsocket = %s\n' "$D/sock" >"$C1/mysql.cnf"
+printf '\n[module.mysql]\ncredentials = "%s"\nlock_wait = "3s"\nexclude_tables = ["shop.cache*"]\nexclude_databases = ["past*", "*again"]\n' "$C1/mysql.cnf" >>"$C1/backupconfig.toml"
+sql <<'SQL'
+CREATE DATABASE shop CHARACTER SET latin1 COLLATE latin1_german2_ci; CREATE DATABASE `crm/2`; USE shop;
+CREATE TABLE account (id INT PRIMARY KEY, owner VARCHAR(80) CHARACTER SET utf8mb4, balance DECIMAL(12,2) NOT NULL, changed TIMESTAMP(6) DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6)) ENGINE=InnoDB;
+CREATE TABLE transfer (id BIGINT AUTO_INCREMENT PRIMARY KEY, a INT, b INT, amount DECIMAL(12,2), FOREIGN KEY (a) REFERENCES account (id), FOREIGN KEY (b) REFERENCES account (id)) ENGINE=InnoDB;
+CREATE TABLE picture (id INT PRIMARY KEY, bytes LONGBLOB, title VARCHAR(60), up VARCHAR(60) AS (UPPER(title)) PERSISTENT, doc LONGTEXT CHECK (JSON_VALID(doc))) ENGINE=InnoDB;
+CREATE TABLE old_log (id INT PRIMARY KEY, msg VARCHAR(200)) ENGINE=MyISAM;
+CREATE TABLE cached (k INT PRIMARY KEY, v INT) ENGINE=InnoDB;
+CREATE TABLE `odd/name; -- "x" VALUES (ü` (`a ``b` INT PRIMARY KEY, `c VALUES (` VARCHAR(20) CHARACTER SET utf8mb4) ENGINE=InnoDB;
+CREATE SEQUENCE number_of START WITH 1000;
+CREATE TABLE numbered (id INT PRIMARY KEY DEFAULT NEXT VALUE FOR number_of, t TEXT) ENGINE=InnoDB;
+INSERT INTO account (id, owner, balance) SELECT seq, CONCAT('Köln "', seq, '" \n\t\\ \'; 😀'), 1000 FROM seq_1_to_2000;
+INSERT INTO picture (id, bytes, title, doc) SELECT seq, UNHEX(REPEAT(CONCAT('0a275c00ff', SHA2(seq, 512)), 30)), CONCAT('pic ', seq), JSON_OBJECT('n', seq) FROM seq_1_to_300;
+INSERT INTO picture (id, bytes) VALUES (1000, REPEAT(UNHEX('00ff273b0a'), 400000)), (1001, ''), (1002, NULL);
+INSERT INTO old_log SELECT seq, CONCAT('-- Table structure for table `x`\n--\nline ', seq) FROM seq_1_to_1000;
+INSERT INTO cached SELECT seq, seq FROM seq_1_to_50;
+SET NAMES utf8mb4;
+INSERT INTO `odd/name; -- "x" VALUES (ü` VALUES (1, 'ä;\n'), (2, '('), (3, NULL);
+INSERT INTO numbered (t) VALUES ('one'), ('two');
+CREATE VIEW rich AS SELECT id, owner FROM account WHERE balance > 900;
+DELIMITER //
+CREATE TRIGGER noted AFTER INSERT ON numbered FOR EACH ROW BEGIN
+--
+-- Table structure for table `trap`
+--
+  INSERT IGNORE INTO cached VALUES (NEW.id, 1); END//
+CREATE PROCEDURE pay (x INT, y INT, much DECIMAL(12,2)) BEGIN
+  UPDATE account SET balance = balance - much WHERE id = x; UPDATE account SET balance = balance + much WHERE id = y;
+  INSERT INTO transfer (a, b, amount) VALUES (x, y, much); END//
+CREATE FUNCTION gross (p DECIMAL(10,2)) RETURNS DECIMAL(10,2) DETERMINISTIC RETURN p * 1.19//
+CREATE EVENT tidy ON SCHEDULE EVERY 1 DAY DO DELETE FROM transfer WHERE id < 0//
+DELIMITER ;
+USE `crm/2`; CREATE TABLE t (id INT PRIMARY KEY) ENGINE=InnoDB; INSERT INTO t VALUES (7);
+CREATE USER 'shop'@'%' IDENTIFIED BY 'secret of the shop'; CREATE ROLE reader; GRANT SELECT ON shop.* TO reader; GRANT reader TO 'shop'@'%'; GRANT INSERT ON shop.transfer TO 'shop'@'%';
+SQL
+
+say "what is asked for"
+exits 0 "$C1/scripts/backup_it" --dry-run mysql ""
+cp "$T/out" "$T/wanted"
+exits 0 "$C1/scripts/backup_all" --dry-run
+diff "$T/out" "$T/wanted" >/dev/null || die "backup_all asks for something else"
+cp "$T/wanted" "$T/out"
+says '^would queue mysql "/shop" '; says '^would queue mysql "/crm%2f2" '; says '^would queue mysql "/@accounts" '
+same "$(grep -c . "$T/out")" 3
+
+say "backups under transfers, restored as the page says: every sum is right"
+for _ in {1..20}; do echo 'START TRANSACTION; CALL pay(1 + FLOOR(RAND() * 2000), 1 + FLOOR(RAND() * 2000), ROUND(RAND() * 50, 2)); COMMIT;'; done >"$T/pay"
+while cat "$T/pay"; do sleep 0.02; done 2>/dev/null | sql shop & writer=$!
+writer=$(jobs -p %+)
+for _ in 1 2; do one_round "$C1" "$S1" mysql; done
+kill "$writer"; wait "$writer" 2>/dev/null || true; writer=
+mkdir "$T/bin"
+printf '#!/bin/sh\nexec %q "$@" -C %q\n' "$S1/scripts/bkdb" "$S1" >"$T/bin/bkdb"
+printf '#!/bin/sh\nexec /usr/bin/mariadb --no-defaults -u root --default-character-set=utf8mb4 "$@"\n' >"$T/bin/mariadb"
+chmod +x "$T/bin"/*
+restore() { # SOURCE DATABASE
+  { echo 'set -eo pipefail'; block "sh restore" | sed "s|^source=.*|source='$(index_of "$S1" "$1")' database=$2|"; } >"$T/restore.sh"
+  PATH=$T/bin:$PATH exits 0 bash "$T/restore.sh"
+}
+restore /shop again
+same "$(sql again -e 'SELECT SUM(balance), COUNT(*) FROM account')" $'2000000.00\t2000'
+same "$(sql again -e 'SELECT COUNT(*) > 0 FROM transfer')" 1 "transfers during the first backups"
+n=0
+while read -r time; do
+  sql -e "CREATE DATABASE past$n"
+  "$S1/scripts/bkdb" export - "$(index_of "$S1" /shop)" "=$time" -C "$S1" | tar -xOf - --wildcards '*.sql' | sql "past$n"
+  same "$(sql "past$n" -e 'SELECT SUM(balance), COUNT(*) FROM account')" $'2000000.00\t2000'
+  n=$((n + 1))
+done < <("$S1/scripts/bkdb" ls --json -C "$S1" | python3 -c 'import json,sys
+for s in json.load(sys.stdin)["sources"]:
+    if s["path"] == "/shop":
+        for one in s["snapshots"]: print(one["began"][:19].replace("T", " "))')
+same "$n" 2
+
+say "nothing is missing: the dump of the restored database is the dump of the original"
+one_round "$C1" "$S1" mysql
+sql -e 'DROP DATABASE again'
+restore /shop again
+for name in shop again; do
+  mariadb-dump --no-defaults -u root --routines --events --triggers --hex-blob --skip-dump-date --ignore-table-data="$name.cached" "$name" |
+    sed -e "/^-- Host/d; /for database/d" >"$T/$name.sql"
+done
+diff "$T/shop.sql" "$T/again.sql" >"$T/diff" || { head -20 "$T/diff"; die "the restored database differs"; }
+same "$(sql again -e 'SELECT COUNT(*) FROM cached')" 0 "rows of an excluded table"
+same "$(sql -e "SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'again'")" latin1_german2_ci
+restore /crm%252f2 crm_again
+same "$(sql crm_again -e 'SELECT id FROM t')" 7
+sql -e "DROP USER 'shop'@'%'; DROP ROLE reader"
+"$S1/scripts/bkdb" export - "$(index_of "$S1" /@accounts)" -C "$S1" | tar -xOf - --wildcards '*.sql' | sql
+mariadb --no-defaults -u shop "-psecret of the shop" -N shop -e 'SET ROLE reader; SELECT COUNT(*) FROM account' >"$T/out"
+says '^2000$'
+
+say "what did not change is the very same file"
+slot=$(find "$C1/spool/server1/mysql" -name '2-account.sql' -path '*/data/*' -printf '%h\n')
+stat -c '%n %i %z' "$slot"/* >"$T/before"
+one_round "$C1" "$S1" mysql
+diff <(stat -c '%n %i %z' "$slot"/*) "$T/before" || die "an unchanged table was written again"
+! grep -rqE 'a long password|secret of the shop' "$C1/log" "$C1/requests" || die "a password in a log"
+
+say "a table without transactions that is written meanwhile is said to be; lock_tables holds it still"
+while echo 'REPLACE INTO old_log VALUES (1, UUID());'; do sleep 0.05; done 2>/dev/null | sql shop & writer=$!
+writer=$(jobs -p %+)
+one_round "$C1" "$S1" mysql 3; says 'changed shop.old_log.*lock_tables'
+sed -i 's/^lock_wait.*/&\nlock_tables = true/' "$C1/backupconfig.toml"
+one_round "$C1" "$S1" mysql
+kill "$writer"; wait "$writer" 2>/dev/null || true; writer=
+sed -i '/^lock_tables/d' "$C1/backupconfig.toml"
+
+say "no way to fail is a success"
+before=$(snapshots_of "$S1" /shop)
+fails() { # PATTERN
+  exits 0 "$C1/scripts/commit_backup_request" mysql /shop
+  "$C1/scripts/send_request" --now >"$T/out" 2>&1 && true
+  "$C1/scripts/send_request" --status >>"$T/out" 2>&1 || true
+  says "$1"
+  "$S1/scripts/do_backup" >/dev/null 2>&1 || true
+  same "$(snapshots_of "$S1" /shop)" "$before" "snapshots after a failure"
+  grep -q . "$slot/2-account.sql" || die "the last dump was touched"
+  "$C1/scripts/backup_it" --cancel mysql >/dev/null 2>&1 || true
+}
+good=$(<"$C1/mysql.cnf")
+sed -i 's/^password.*/password = wrong/' "$C1/mysql.cnf"
+fails 'Access denied.*check user and password in'
+exits 74 "$C1/scripts/backup_it" mysql ""; says 'check user and password'
+echo "$good" >"$C1/mysql.cnf"
+chmod 644 "$C1/mysql.cnf"; fails 'can be read by others.*chmod 600'; chmod 600 "$C1/mysql.cnf"
+sql -e "REVOKE TRIGGER, EVENT ON *.* FROM 'backup'@'localhost'"
+fails 'lacks TRIGGER, EVENT for database "shop".*GRANT TRIGGER, EVENT'
+sql -e "GRANT TRIGGER, EVENT ON *.* TO 'backup'@'localhost'; REVOKE SHOW DATABASES ON *.* FROM 'backup'@'localhost'"
+exits 77 "$C1/scripts/backup_it" mysql ""; says 'GRANT SHOW DATABASES'
+sql -e "REVOKE SELECT ON *.* FROM 'backup'@'localhost'; GRANT SELECT ON shop.* TO 'backup'@'localhost'"
+fails 'mysql.*proc.*lacks a right'
+sql -e "GRANT SELECT, SHOW DATABASES ON *.* TO 'backup'@'localhost'"
+lock
+fails 'gave nothing for 3 s.*locked table'
+unlock
+if mount -t tmpfs -o size=200k none "$C1/spool" 2>/dev/null; then
+  MOUNTED=$C1/spool
+  exits 0 "$C1/scripts/commit_backup_request" mysql /shop
+  "$C1/scripts/send_request" --now >"$T/out" 2>&1 && true
+  "$C1/scripts/send_request" --status >>"$T/out" 2>&1 || true
+  says 'No space left on device'
+  "$C1/scripts/backup_it" --cancel mysql >/dev/null 2>&1 || true
+  umount "$MOUNTED"; MOUNTED=
+fi
+lock
+( sleep 1; kill -9 "$(<"$D/child")" ) &
+fails 'Lost connection|ended, or cut the connection|server has gone away'
+unlock
+mariadb_down "$D" KILL
+fails 'is the server running'
+exits 74 "$C1/scripts/backup_it" mysql ""; says 'is the server running'
+mariadb_up "$D"
+one_round "$C1" "$S1" mysql
+nothing_left "$C1" "$S1" client1

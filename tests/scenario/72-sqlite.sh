@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Goal: a live SQLite database backed up again and again while a program writes: every backup, restored by the page's own command, is sound and has all rows that were committed before it began.
+. "$(dirname "$0")/lib.sh"
+count=${1:-3}
+lab_up
+page=$BK_SOURCE/docs/modules/sqlite.md
+block() { awk -v head="\`\`\`$1" '$0 == head {on = 1; next} /^```/ {on = 0} on' "$page"; }
+mkdir "$T/amy" "$T/bin"
+cat >"$T/writer.py" <<'PY'
+import random, sqlite3, sys, time
+path, progress, mode = sys.argv[1:]
+db = sqlite3.connect(path, timeout=60, isolation_level=None)
+db.execute("PRAGMA journal_mode=" + mode)
+db.execute("PRAGMA synchronous=OFF")
+db.execute("CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER)")
+db.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT)")
+db.executemany("INSERT INTO account VALUES (?, 1000)", [(i,) for i in range(1000)])
+n = 0
+while True:
+    n += 1
+    a, b, much = random.randrange(1000), random.randrange(1000), random.randrange(50)
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("UPDATE account SET balance = balance - ? WHERE id = ?", (much, a))
+    db.execute("UPDATE account SET balance = balance + ? WHERE id = ?", (much, b))
+    db.execute("INSERT INTO note VALUES (?, ?)", (n, "x" * 100))
+    db.execute("COMMIT")
+    with open(progress, "r+b") as f:
+        f.write(b"%012d" % n)
+    time.sleep(0.002)
+PY
+writers=()
+on_exit() { local status=$?; for pid in "${writers[@]}"; do kill "$pid" 2>/dev/null; done; (exit "$status"); finish; }
+trap on_exit EXIT
+for mode in wal delete; do
+  echo 000000000000 >"$T/$mode.n"
+  /usr/bin/python3 "$T/writer.py" "$T/amy/$mode.sqlite" "$T/$mode.n" "$mode" & writers+=($!)
+done
+echo 'not a database' >"$T/amy/readme.sqlite"
+printf '\n[module.sqlite]\npaths = ["%s/amy/*.sqlite"]\n' "$T" >>"$C1/backupconfig.toml"
+for mode in wal delete; do until [[ $(head -c 12 "$T/$mode.n") > 000000000010 ]]; do sleep 0.05; done; done
+exits 0 "$C1/scripts/backup_it" --dry-run sqlite ""; same "$(grep -c . "$T/out")" 2
+
+printf '#!/bin/sh\nexec %q "$@" -C %q\n' "$S1/scripts/bkdb" "$S1" >"$T/bin/bkdb"
+chmod +x "$T/bin/bkdb"
+for ((i = 0; i < count; ++i)); do
+  before_wal=$(head -c 12 "$T/wal.n") before_delete=$(head -c 12 "$T/delete.n")
+  one_round "$C1" "$S1" sqlite
+  for mode in wal delete; do
+    rm -f "$T"/restored*
+    { echo 'set -eo pipefail'; block "sh restore" | sed "s|^source=.*|source='$(index_of "$S1" "$T/amy/$mode.sqlite")' target=$T/restored|"; } >"$T/restore.sh"
+    PATH=$T/bin:$PATH exits 0 bash "$T/restore.sh"
+    before=before_$mode
+    /usr/bin/python3 - "$T/restored" "${!before}" <<'PY' >"$T/out" 2>&1 || { cat "$T/out"; die "backup $i of $mode"; }
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+assert db.execute("SELECT SUM(balance) FROM account").fetchone() == (1000000,)
+rows, last = db.execute("SELECT COUNT(*), MAX(id) FROM note").fetchone()
+assert rows == last >= int(sys.argv[2]), (rows, last, sys.argv[2])
+PY
+    checks=$((checks + 1))
+  done
+done
+
+say "what is damaged, locked or gone is no success"
+kill "${writers[@]}"; wait "${writers[@]}" 2>/dev/null || true; writers=()
+before=$(snapshots_of "$S1" "$T/amy/delete.sqlite")
+fails() { # PATTERN
+  exits 0 "$C1/scripts/commit_backup_request" sqlite "$T/amy/delete.sqlite"
+  "$C1/scripts/send_request" --now >"$T/out" 2>&1 && true
+  "$C1/scripts/send_request" --status >>"$T/out" 2>&1 || true
+  says "$1"
+  "$S1/scripts/do_backup" >/dev/null 2>&1 || true
+  same "$(snapshots_of "$S1" "$T/amy/delete.sqlite")" "$before" "snapshots after a failure"
+  "$C1/scripts/backup_it" --cancel sqlite >/dev/null 2>&1 || true
+}
+cp "$T/amy/delete.sqlite" "$T/good"
+python3 -c 'import sys; f = open(sys.argv[1], "r+b"); f.seek(8192); f.write(b"rubbish" * 2000)' "$T/amy/delete.sqlite"
+fails 'malformed|integrity_check|damaged'
+cp "$T/good" "$T/amy/delete.sqlite"
+if mount -t tmpfs -o size=64k none "$C1/spool" 2>/dev/null; then
+  MOUNTED=$C1/spool
+  fails 'full|No space left'
+  umount "$MOUNTED"; MOUNTED=
+fi
+one_round "$C1" "$S1" sqlite
+nothing_left "$C1" "$S1" client1
