@@ -73,11 +73,12 @@ void add_queued(Consent& consent, const ClientConfig& config, const Queued& item
       // What a cmd put there is there to be pulled as a whole: a table that is called like a key, too.
       root.guard_keys = false;
     } else if (module != config.modules.end()) {
-      root.exclude = module->second.exclude;
-      root.exclude_if_present = module->second.exclude_if_present;
-      root.exclude_caches = module->second.exclude_caches;
-      root.one_file_system = module->second.one_fs;
-      if (module->second.max_file_bytes != 0) root.max_file_bytes = module->second.max_file_bytes;
+      const client::PathConfig& options = module->second.options_of(item.request.name);
+      root.exclude = options.exclude;
+      root.exclude_if_present = options.exclude_if_present;
+      root.exclude_caches = options.exclude_caches;
+      root.one_file_system = options.one_fs;
+      if (options.max_file_bytes != 0) root.max_file_bytes = options.max_file_bytes;
     }
     add_root(consent, std::move(root));
   }

@@ -108,25 +108,42 @@ std::vector<std::string> git_environment() {
   return out;
 }
 
+// A linked work tree has only its own HEAD; the rest is the repository's, and "../.." from there.
+std::string common_folder(const Consent& consent, const std::string& path) {
+  const std::string all = parent_of(path);
+  if (!path_exists(join_path(path, "commondir"))) return path;
+  const std::string common = parent_of(all);
+  const bool hidden = is_denied(consent, common) ||
+                      std::any_of(consent.deny.begin(), consent.deny.end(),
+                                  [&](const std::string& denied) { return lies_in(denied, common); });
+  if (hidden || base_name(all) != "worktrees" ||
+      try_read_file(join_path(path, "commondir"), 4096) != "../..\n")
+    throw Error(Kind::Refused, "no consent to read the repository that " + quoted(path) + " belongs to");
+  return common;
+}
+
 int serve_git(const Consent& consent, const std::string& path, AccessLog& access) {
   if (!may_read_repository(consent, path))
     throw Error(Kind::Refused, "no consent to read repository " + quoted(path));
+  const std::string common = common_folder(consent, path);
   const std::string git = find_program({"/usr/bin/git", "/usr/local/bin/git", "/bin/git"}, "git");
   std::optional<Confinement> confinement;
   if (!consent.unconfined || landlock_version() != 0) {
     confinement.emplace();
     confinement->allow_libraries();
     confinement->allow_system(git);
-    confinement->allow_reading(path);
+    confinement->allow_reading(common);
   }
   int left = kMostAlternates;
-  allow_alternates(consent, join_path(path, "objects"), confinement ? &*confinement : nullptr, left);
+  allow_alternates(consent, join_path(common, "objects"), confinement ? &*confinement : nullptr, left);
   const PullStatusWriter status(pull_status_file(consent.home, consent.server, path));
   Command command;
   // hideRefs: a branch that the repository hides from clones is to be backed up all the same.
   command.argv = {git,
                   "-c",
                   "safe.directory=" + path,
+                  "-c",
+                  "safe.directory=" + common,
                   "-c",
                   "transfer.hideRefs=!refs",
                   "-c",

@@ -2,6 +2,7 @@
 
 #include "client/apps/wait_show.h"
 #include "client/modules/prepare.h"
+#include "client/modules/steps.h"
 #include "client/queue/ledger.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
@@ -42,12 +43,15 @@ class Sender {
       return kExitTryLater;
     }
     for (const std::string& text : queue_.recover(context_.config.keep_finished)) bad(text, kExitCorrupt);
+    settle();
     std::vector<Queued> work = interrupted();
     for (int round = 0; round < kMostRounds; ++round) {
       for (Queued& item : due()) work.push_back(std::move(item));
       if (work.empty() && round > 0) break;
       prepare(std::exchange(work, {}));
-      if (!talk()) break;
+      const bool reached = talk();
+      settle();
+      if (!reached) break;
     }
     clean_archives(context_.config.home);
     clean_spool(context_.config.home, context_.config.keep_spool, context_.clock.now());
@@ -60,6 +64,14 @@ class Sender {
     context_.complain(server_.name + ": " + text);
     context_.log.notice(server_.name + ": " + text);
     worse(status);
+  }
+
+  // What killed runs owe, and what the outcomes that were read make due.
+  void settle() {
+    for (const std::string& text : Steps(context_.config, queue_, context_.log, context_.clock).settle()) {
+      context_.complain(server_.name + ": " + text);
+      worse(kExitTryLater);
+    }
   }
 
   // Only `preparing` runs a cmd again; its old run's result does not count any more.

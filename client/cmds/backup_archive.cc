@@ -1,4 +1,4 @@
-// backup_archive [KIND] PATH: the cmd of trac, wiki, wordpress and of whoever wants one archive of a folder.
+// backup_archive [KIND] PATH: the cmd of whoever wants one archive of a folder.
 #include "client/modules/archive_folder.h"
 #include "client/modules/ready.h"
 #include "common/error/error.h"
@@ -25,7 +25,7 @@ int run(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bk::Options options("backup_archive", "cmd of trac, wiki, wordpress: one archive of a folder");
+  bk::Options options("backup_archive", "cmd for whoever wants one archive of a folder");
   options.usage("backup_archive [KIND] PATH").positionals(1, 2);
   return bk::run_program(options, argc, argv, [&] { return run(options.words().back()); });
 }

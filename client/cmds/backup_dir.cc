@@ -19,6 +19,12 @@ std::string real_folder(const std::string& path) {
   return real.get();
 }
 
+// A snapshot that stands for the path (read_from in backupconfig.toml).
+std::string place_of(const std::string& path) {
+  const char* place = std::getenv("BACKLINE_PLACE");
+  return place != nullptr && *place == '/' ? place : path;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -27,7 +33,8 @@ int main(int argc, char** argv) {
   return bk::run_program(options, argc, argv, [&] {
     const bk::client::Run run = bk::client::current_run();
     const bk::SystemClock clock;
-    bk::client::report_ready(run, {"rsync", std::nullopt, real_folder(options.words()[0])}, {}, clock);
+    bk::client::report_ready(run, {"rsync", std::nullopt, real_folder(place_of(options.words()[0]))}, {},
+                             clock);
     return bk::kExitDone;
   });
 }

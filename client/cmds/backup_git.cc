@@ -6,16 +6,28 @@
 #include "common/options/options.h"
 #include "common/text/escape.h"
 
+namespace {
+
+using namespace bk;
+using namespace bk::client;
+
+// How the server gets it, and from where.
+ReadyText ready_text(const std::string& path) {
+  const std::string directory = git_directory(path);
+  if (!directory.empty()) return {"git", std::nullopt, directory};
+  if (is_linked_work_tree(path)) return {"git", std::nullopt, path};
+  if (is_lfs_folder(path)) return {"rsync", std::nullopt, path};
+  throw Error(Kind::NotFound, quoted(path) + " is not a git repository");
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  bk::Options options("backup_git", "cmd of module git: make a repository ready to be pulled");
+  Options options("backup_git", "cmd of module git: make a repository ready to be pulled");
   options.usage("backup_git PATH").positionals(1, 1);
-  return bk::run_program(options, argc, argv, [&] {
-    const bk::client::Run run = bk::client::current_run();
-    const std::string directory = bk::client::git_directory(options.words()[0]);
-    if (directory.empty())
-      throw bk::Error(bk::Kind::NotFound, bk::quoted(options.words()[0]) + " is not a git repository");
-    const bk::SystemClock clock;
-    bk::client::report_ready(run, {"git", std::nullopt, directory}, {}, clock);
-    return bk::kExitDone;
+  return run_program(options, argc, argv, [&] {
+    const SystemClock clock;
+    report_ready(current_run(), ready_text(options.words()[0]), {}, clock);
+    return kExitDone;
   });
 }

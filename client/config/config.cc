@@ -59,6 +59,28 @@ constexpr ConfigKey kSchema[] = {
     {"module.NAME.port", ConfigType::Number, "0", "the database server's port; 0: its usual one"},
     {"module.NAME.user", ConfigType::Text, "", "the user or role that may read everything"},
     {"module.NAME.format", ConfigType::Text, "directory", "of a dump: directory, custom or plain"},
+    {"module.NAME.xml_dump", ConfigType::Flag, "true",
+     "wiki: its own dump of pages and history, too, where php is installed"},
+    {"module.NAME.before", ConfigType::TextList, "",
+     "program and arguments, run before the cmd: a service pause, a snapshot"},
+    {"module.NAME.after", ConfigType::TextList, "",
+     "program and arguments, always run when the cmd has ended, however it did"},
+    {"module.NAME.release", ConfigType::TextList, "",
+     "program and arguments, always run when the server has what it asked for, or never will"},
+    {"module.NAME.step_limit", ConfigType::Duration, "10m",
+     "`before`, `after` and `release`: stopped and failed after this long"},
+    {"module.NAME.release_after", ConfigType::Duration, "24h",
+     "`release` runs then, although no outcome came"},
+    {"module.NAME.path.PATH.exclude", ConfigType::TextList, "", "as above, for this path instead"},
+    {"module.NAME.path.PATH.exclude_caches", ConfigType::Flag, "false", "as above, for this path instead"},
+    {"module.NAME.path.PATH.exclude_if_present", ConfigType::TextList, "", "as above, for this path instead"},
+    {"module.NAME.path.PATH.max_file_size", ConfigType::Size, "0", "as above, for this path instead"},
+    {"module.NAME.path.PATH.one_fs", ConfigType::Flag, "false", "as above, for this path instead"},
+    {"module.NAME.path.PATH.before", ConfigType::TextList, "", "as above, for this path instead"},
+    {"module.NAME.path.PATH.after", ConfigType::TextList, "", "as above, for this path instead"},
+    {"module.NAME.path.PATH.release", ConfigType::TextList, "", "as above, for this path instead"},
+    {"module.NAME.path.PATH.read_from", ConfigType::Text, "",
+     "the tree is read from this folder, which `before` makes: a snapshot; its name stays PATH"},
     {"consent.SERVER.roots", ConfigType::TextList, "", "more trees that SERVER may read (method rsync)"},
     {"consent.SERVER.repositories", ConfigType::TextList, "",
      "more repositories, or folders of them, that SERVER may read (method git)"},
@@ -70,6 +92,8 @@ constexpr ConfigKey kSchema[] = {
     {"consent.SERVER.unconfined", ConfigType::Flag, "false",
      "serve git and sftp without Landlock where the kernel has none"},
 };
+
+bool is_program(const std::string& word) { return word.starts_with('/') || is_component(word); }
 
 // A path as written, cleaned; relative ones only where `base` is given.
 std::string path_of(const Config& file, Config::Path key, const std::string& text, const std::string& base) {
@@ -117,7 +141,7 @@ ServerConfig server_of(const Config& file, const std::string& name, const std::s
 // The keys of some kinds only: a key that would mean nothing is refused.
 void read_values(const Config& file, ModuleConfig& module) {
   for (const KindKey& row : kind_keys()) {
-    const Config::Path path{"module", module.name, row.key};
+    const std::initializer_list<std::string_view> path{"module", module.name, row.key};
     if (!has_key(row, module.kind)) {
       if (file.has(path))
         file.refuse(path, fmt::format("a module of kind {} has no such key; it is for: {}",
@@ -149,6 +173,47 @@ void read_values(const Config& file, ModuleConfig& module) {
   }
 }
 
+// The options of a module or of one of its paths; what is not in the file stays as it is.
+void read_options(const Config& file, std::vector<std::string_view> above, PathConfig& out) {
+  above.emplace_back();
+  const auto key = [&](std::string_view word) -> const std::vector<std::string_view>& {
+    above.back() = word;
+    return above;
+  };
+  for (const auto& [word, list] : {std::pair("exclude", &out.exclude),
+                                   {"exclude_if_present", &out.exclude_if_present},
+                                   {"before", &out.before},
+                                   {"after", &out.after},
+                                   {"release", &out.release}}) {
+    if (file.has(key(word))) *list = file.list(key(word));
+  }
+  for (const std::string& marker : out.exclude_if_present) {
+    if (!is_component(marker)) file.refuse(key("exclude_if_present"), quoted(marker) + " is not a file name");
+  }
+  for (const auto& [word, list] :
+       {std::pair("before", &out.before), {"after", &out.after}, {"release", &out.release}}) {
+    if (!list->empty() && !is_program(list->front()))
+      file.refuse(key(word), quoted(list->front()) + " is neither a file name nor an absolute path");
+  }
+  if (file.has(key("exclude_caches"))) out.exclude_caches = file.flag(key("exclude_caches"));
+  if (file.has(key("one_fs"))) out.one_fs = file.flag(key("one_fs"));
+  if (file.has(key("max_file_size"))) out.max_file_bytes = file.size(key("max_file_size"));
+}
+
+PathConfig path_config_of(const Config& file, const ModuleConfig& module, const std::string& path) {
+  PathConfig out = module;
+  read_options(file, {"module", module.name, "path", path}, out);
+  const std::initializer_list<std::string_view> key{"module", module.name, "path", path, "read_from"};
+  if (file.has(key)) out.read_from = path_of(file, key, file.text(key), "");
+  return out;
+}
+
+std::chrono::seconds positive_duration(const Config& file, const std::string& module, std::string_view key) {
+  const std::chrono::seconds out = file.duration({"module", module, key});
+  if (out.count() == 0) file.refuse({"module", module, key}, "must be longer than nothing");
+  return out;
+}
+
 ModuleConfig module_of(const Config& file, const std::string& name) {
   ModuleConfig out;
   out.name = name;
@@ -164,17 +229,12 @@ ModuleConfig module_of(const Config& file, const std::string& name) {
   out.cmd = file.list({"module", name, "cmd"});
   out.paths = paths_of(file, {"module", name, "paths"});
   out.method = file.text({"module", name, "method"});
-  out.exclude = file.list({"module", name, "exclude"});
-  out.exclude_caches = file.flag({"module", name, "exclude_caches"});
-  out.exclude_if_present = file.list({"module", name, "exclude_if_present"});
-  for (const std::string& marker : out.exclude_if_present) {
-    if (!is_component(marker))
-      file.refuse({"module", name, "exclude_if_present"}, quoted(marker) + " is not a file name");
-  }
-  out.max_file_bytes = file.size({"module", name, "max_file_size"});
-  out.one_fs = file.flag({"module", name, "one_fs"});
-  out.time_limit = file.duration({"module", name, "time_limit"});
-  if (out.time_limit.count() == 0) file.refuse({"module", name, "time_limit"}, "must be longer than nothing");
+  read_options(file, {"module", name}, out);
+  out.time_limit = positive_duration(file, name, "time_limit");
+  out.step_limit = positive_duration(file, name, "step_limit");
+  out.release_after = positive_duration(file, name, "release_after");
+  for (const std::string& path : file.tables({"module", name, "path"}))
+    out.by_path.emplace(path, path_config_of(file, out, path));
   if (built_in != nullptr) {
     if (out.cmd.empty()) {
       out.cmd.emplace_back(built_in->program);
@@ -186,7 +246,7 @@ ModuleConfig module_of(const Config& file, const std::string& name) {
     file.refuse(
         {"module", name, "cmd"},
         "a module that is not built in needs one: the program in scripts/cmds that prepares its data");
-  if (out.cmd.front().front() != '/' && !is_component(out.cmd.front()))
+  if (!is_program(out.cmd.front()))
     file.refuse({"module", name, "cmd"},
                 quoted(out.cmd.front()) + " is neither a file name nor an absolute path");
   if (!out.method.empty() && !is_safe_name(out.method))
@@ -239,15 +299,15 @@ ClientConfig convert(const Config& file, const std::string& home) {
   out.keep_finished = file.duration({"keep_finished"});
   out.keep_spool = file.duration({"keep_spool"});
   out.push_timeout = file.duration({"push_timeout"});
-  for (const std::string& name : file.tables("server"))
+  for (const std::string& name : file.tables({"server"}))
     out.servers.emplace(name, server_of(file, name, home));
   for (const BuiltIn& built_in : built_in_modules())
     out.modules.emplace(built_in.module, module_of(file, std::string(built_in.module)));
-  for (const std::string& name : file.tables("module")) {
+  for (const std::string& name : file.tables({"module"})) {
     ModuleConfig& module = out.modules.insert_or_assign(name, module_of(file, name)).first->second;
     module.configured = true;
   }
-  for (const std::string& name : file.tables("consent")) out.consents.emplace(name, consent_of(file, name));
+  for (const std::string& name : file.tables({"consent"})) out.consents.emplace(name, consent_of(file, name));
   check_whole(file, out);
   if (out.default_server.empty() && out.servers.size() == 1) out.default_server = out.servers.begin()->first;
   return out;

@@ -21,20 +21,36 @@ struct ServerConfig {
   std::string client;    // what this server calls us: the URL's last component without ".git"
 };
 
-// What backup_it can be asked for.
-struct ModuleConfig {
-  std::string name;
-  std::string kind;                  // the built-in module that this is one of; "" for one's own
-  bool configured = false;           // [module.NAME] stands in the file
-  std::vector<std::string> cmd;      // program (in scripts/cmds, or absolute) and its fixed arguments
-  std::vector<std::string> paths;    // clean absolute; what `backup_it NAME` queues
-  std::string method;                // how the server pulls what the cmd prepares
-  std::vector<std::string> exclude;  // entries the agent leaves out of trees of this module
+// How one path of a module is read, and the commands around its preparation (client/modules/steps.h).
+struct PathConfig {
+  std::vector<std::string> exclude;             // entries the agent leaves out of trees of this module
   std::vector<std::string> exclude_if_present;  // names that say: leave out what lies beside me
   bool exclude_caches = false;                  // CACHEDIR.TAG says the same
   bool one_fs = false;
-  std::uint64_t max_file_bytes = 0;    // longer files are skipped, and said so; 0: no limit
-  std::chrono::seconds time_limit{0};  // for one run of the cmd
+  std::uint64_t max_file_bytes = 0;  // longer files are skipped, and said so; 0: no limit
+  std::string read_from;             // clean absolute: the tree is read from here; "" from the path itself
+  // Program and arguments; empty: none.
+  std::vector<std::string> before, after, release;
+};
+
+// What backup_it can be asked for.  The options of PathConfig hold for each path that has none of its own.
+struct ModuleConfig : PathConfig {
+  std::string name;
+  std::string kind;                       // the built-in module that this is one of; "" for one's own
+  bool configured = false;                // [module.NAME] stands in the file
+  std::vector<std::string> cmd;           // program (in scripts/cmds, or absolute) and its fixed arguments
+  std::vector<std::string> paths;         // clean absolute; what `backup_it NAME` queues
+  std::string method;                     // how the server pulls what the cmd prepares
+  std::chrono::seconds time_limit{0};     // for one run of the cmd
+  std::chrono::seconds step_limit{0};     // for one run of before, after or release
+  std::chrono::seconds release_after{0};  // release runs then, although no outcome came
+  std::map<std::string, PathConfig> by_path;  // by clean absolute path
+
+  // What holds for `path`: its own section, or the module.
+  [[nodiscard]] const PathConfig& options_of(const std::string& path) const {
+    const auto own = by_path.find(path);
+    return own == by_path.end() ? *this : own->second;
+  }
   // The keys that only modules of this kind have, as text (flags: "true", "false"); defaults are filled in.
   std::map<std::string, std::vector<std::string>> values;
 

@@ -5,13 +5,12 @@
 namespace bk::client {
 namespace {
 
-// "archive" makes one pax archive of a folder; trac, wiki and wordpress share it.
 constexpr BuiltIn kBuiltIn[] = {
-    {"git", "backup_git", "", "git"},
+    {"git", "backup_git", "", ""},  // repositories by git, their LFS objects by rsync
     {"directories", "backup_dir", "", "rsync"},
-    {"trac", "backup_archive", "trac", "sftp"},
-    {"wiki", "backup_archive", "wiki", "sftp"},
-    {"wordpress", "backup_archive", "wordpress", "sftp"},
+    {"trac", "backup_site", "trac", "rsync"},
+    {"wiki", "backup_site", "wiki", "rsync"},
+    {"wordpress", "backup_site", "wordpress", "rsync"},
     {"s3", "backup_s3", "", "rsync"},
     {"dataverse", "backup_dataverse", "", "rsync"},
     {"mysql", "backup_mysql", "", "rsync", true},
@@ -31,6 +30,7 @@ constexpr KindKey kKeys[] = {
     {"port", ConfigType::Number, "postgres"},
     {"user", ConfigType::Text, "postgres"},
     {"format", ConfigType::Text, "postgres"},
+    {"xml_dump", ConfigType::Flag, "wiki"},
 };
 
 }  // namespace

@@ -21,13 +21,24 @@ void problem(Expanded& out, const std::string& text, int status) {
   out.status = std::max(out.status, status);
 }
 
+void add_request(const ModuleConfig& module, const std::string& path, Expanded& out) {
+  if (is_clean_absolute(path)) {
+    out.wanted.push_back({module.name, path});
+  } else {
+    problem(out, quoted(path) + " is too long for a request", kExitPartial);
+  }
+}
+
 void add_repositories(const ModuleConfig& module, const std::string& base, Expanded& out) {
   const FoundRepositories found = find_repositories(base);
   for (const std::string& path : found.paths) {
-    if (is_clean_absolute(path)) {
-      out.wanted.push_back({module.name, path});
-    } else {
-      problem(out, quoted(path) + " is too long for a request", kExitPartial);
+    add_request(module, path, out);
+    try {
+      const std::string directory = git_directory(path);
+      if (directory.empty()) continue;  // gone meanwhile
+      for (const std::string& beside : companions(directory)) add_request(module, beside, out);
+    } catch (const Error& error) {
+      problem(out, error.what(), kExitPartial);
     }
   }
   for (const std::string& text : found.unreadable) problem(out, text, kExitPartial);

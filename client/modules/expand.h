@@ -14,7 +14,8 @@ struct Expanded {
   std::vector<std::string> problems;  // one clear line each: what is not asked for, and why
   int status = 0;                     // of the worst problem
 };
-// What backup_it asks for.  Kind git: every repository below the module's paths.  Kinds that are listed by
+// What backup_it asks for.  Kind git: every repository below the module's paths, and what lies beside its
+// history (companions()).  Kinds that are listed by
 // their cmd (databases): what that cmd names, when the module is configured.  Every other one: each path,
 // which must exist.
 [[nodiscard]] Expanded expand(const ClientConfig& config, const ModuleConfig& module);

@@ -1,11 +1,13 @@
 #include "client/modules/prepare.h"
 
+#include "client/modules/steps.h"
 #include "common/error/error.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "common/options/options.h"
 #include "common/process/process.h"
 #include "common/text/escape.h"
+#include "common/text/last_line.h"
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -21,16 +23,6 @@ namespace bk::client {
 namespace {
 
 constexpr std::size_t kOutputBytes = 64U << 10U;
-
-std::string last_line(const std::string& text) {
-  const std::size_t end = text.find_last_not_of("\n\r ");
-  if (end == std::string::npos) return {};
-  const std::size_t begin = text.find_last_of('\n', end);
-  return text
-      .substr(begin == std::string::npos ? 0 : begin + 1,
-              end - (begin == std::string::npos ? 0 : begin + 1) + 1)
-      .substr(0, 400);
-}
 
 Command command_for(const Workshop& shop, const ModuleConfig& module, const Queued& item) {
   Command command;
@@ -48,6 +40,8 @@ Command command_for(const Workshop& shop, const ModuleConfig& module, const Queu
   command.environment.push_back("BACKLINE_TOKEN=" + item.token);
   command.environment.push_back("BACKLINE_MODULE=" + item.request.module);
   command.environment.push_back("BACKLINE_NAME=" + base64url_encode(item.request.name));
+  command.environment.push_back("BACKLINE_PLACE=" +
+                                place_of(module.options_of(item.request.name), item.request.name));
   // When send_request is killed, what its cmd would prepare is of no use to anybody.
   command.before_exec = [] { return ::prctl(PR_SET_PDEATHSIG, SIGKILL); };
   return command;
@@ -89,10 +83,12 @@ Attempt judge(const Workshop& shop, const ModuleConfig& module, const Queued& it
   return out;
 }
 
-Attempt run_cmd(const Workshop& shop, const Queued& item) {
+Attempt run_cmd(const Workshop& shop, const Steps& steps, const Queued& item) {
   Attempt out;
   try {
     const ModuleConfig& module = find_module(shop.config, item.request.module);
+    out.failure = steps.begin(module, item);
+    if (!out.failure.empty()) return out;
     const Captured ran = run_captured(command_for(shop, module, item), module.time_limit, kOutputBytes);
     for (const std::string* text : {&ran.out, &ran.err}) {
       if (!text->empty()) shop.log.line(item.request.module + " " + quoted(item.request.name) + ": " + *text);
@@ -106,8 +102,10 @@ Attempt run_cmd(const Workshop& shop, const Queued& item) {
 }
 
 Queued prepare_one(const Workshop& shop, Queued item) {
-  const Attempt attempt = run_cmd(shop, item);
+  const Steps steps(shop.config, shop.queue, shop.log, shop.clock);
+  const Attempt attempt = run_cmd(shop, steps, item);
   const std::string token = item.token;
+  steps.end(token, attempt.ready.has_value());
   if (attempt.ready) {
     adopt(item, *attempt.ready);
     shop.queue.save(item);

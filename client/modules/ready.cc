@@ -163,7 +163,7 @@ void report_ready(const Run& run, const ReadyText& text, const ReadyOptions& opt
   if (text.method == "sftp") {
     fill_archive(ready, options.sha256);
   } else if (text.method == "git") {
-    if (git_directory(ready.place) != ready.place)
+    if (git_directory(ready.place) != ready.place && !is_linked_work_tree(ready.place))
       refuse(quoted(ready.place) + " is not a git repository's folder");
   } else if (!path_exists(ready.place)) {
     throw Error(Kind::NotFound, quoted(ready.place) + " does not exist");

@@ -124,6 +124,36 @@ std::string git_directory(const std::string& path) {
   return {};
 }
 
+bool is_lfs_folder(const std::string& path) {
+  return base_name(path) == "objects" && base_name(parent_of(path)) == "lfs" && is_directory(path) &&
+         git_directory(parent_of(parent_of(path))) == parent_of(parent_of(path));
+}
+
+bool is_linked_work_tree(const std::string& path) {
+  const std::string all = parent_of(path);
+  if (base_name(all) != "worktrees" || !is_directory(path)) return false;
+  const Fd dir = open_directory(path);
+  // "../.." is the only way git writes it; another one would lead out of what is consented to.
+  return has(dir.get(), "HEAD", S_IFREG) && try_read_file(path + "/commondir", 4096) == "../..\n" &&
+         git_directory(parent_of(all)) == parent_of(all);
+}
+
+std::vector<std::string> companions(const std::string& repository) {
+  std::vector<std::string> out;
+  const std::string objects = join_path(repository, "lfs/objects");
+  if (is_lfs_folder(objects) && !list_directory(objects).empty()) out.push_back(objects);
+  const std::string all = join_path(repository, "worktrees");
+  if (!is_directory(all)) return out;
+  for (const std::string& name : list_directory(all)) {
+    const std::string path = join_path(all, name);
+    if (!is_linked_work_tree(path)) continue;
+    const std::optional<std::string> head = try_read_file(join_path(path, "HEAD"), 4096);
+    if (head && !head->starts_with("ref:")) out.push_back(path);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 FoundRepositories find_repositories(const std::string& base) {
   if (!path_exists(base)) throw Error(Kind::NotFound, quoted(base) + " does not exist");
   return Search(base, open_directory(base)).run();

@@ -78,7 +78,11 @@ class ConfigReader {
       refuse(line,
              config::dotted(path) + ": expected " + std::string(type_name(row->type)) + ", found a table");
     if (!config::is_table(out_.schema_, path)) unknown(path, line);
-    if (config::is_free_name(out_.schema_, path) && !is_safe_name(path.back()))
+    if (config::is_free_path(out_.schema_, path)) {
+      if (!is_clean_absolute(path.back()) || !config::fits(ConfigType::Text, path.back(), true))
+        refuse(line, quoted(path.back()) + ": expected an absolute path in quotes, without \"..\", \".\" " +
+                         "and a \"/\" at its end");
+    } else if (config::is_free_name(out_.schema_, path) && !is_safe_name(path.back()))
       refuse(line,
              quoted(path.back()) +
                  ": a name has 1 to 64 letters, digits, '.', '_' or '-' and begins with a letter or digit");
@@ -233,9 +237,9 @@ std::vector<std::string> Config::list(Path path) const {
   return {std::string(known.fallback)};
 }
 
-std::vector<std::string> Config::tables(std::string_view prefix) const {
+std::vector<std::string> Config::tables(Path prefix) const {
   std::vector<std::string> names;
-  const std::string start = std::string(prefix) + config::kSeparator;
+  const std::string start = join(prefix) + config::kSeparator;
   for (const auto& [key, line] : tables_) {
     if (key.starts_with(start) && key.find(config::kSeparator, start.size()) == std::string::npos)
       names.push_back(key.substr(start.size()));

@@ -29,7 +29,8 @@ enum class ConfigType {
 
 // One key that the file may hold.
 struct ConfigKey {
-  std::string_view key;  // "server.NAME.url"; a word in capitals stands for any safe name
+  // "server.NAME.url"; a word in capitals stands for any safe name, PATH for a clean absolute path
+  std::string_view key;
   ConfigType type;
   std::string_view fallback;  // as it would stand in the file without quotes; "" is empty; or kRequired
   std::string_view meaning;   // for people
@@ -47,7 +48,11 @@ inline constexpr std::string_view kRequired = "required";
 // The values of one file.  A value that is not in the file reads as the row's fallback.
 class Config {
  public:
-  using Path = std::initializer_list<std::string_view>;  // {"server", name, "url"}
+  // {"server", name, "url"}
+  struct Path : std::span<const std::string_view> {
+    Path(std::initializer_list<std::string_view> parts) : span(parts.begin(), parts.size()) {}
+    Path(const std::vector<std::string_view>& parts) : span(parts) {}
+  };
 
   // Pure.  `file` is only the name that messages use.  `schema` must outlive the Config.
   [[nodiscard]] static Config parse(std::string_view text, std::string file,
@@ -62,8 +67,8 @@ class Config {
   [[nodiscard]] std::chrono::seconds duration(Path path) const;
   [[nodiscard]] std::uint64_t size(Path path) const;
   [[nodiscard]] std::vector<std::string> list(Path path) const;
-  // The names of the tables below `prefix`, sorted: tables("server") lists the servers.
-  [[nodiscard]] std::vector<std::string> tables(std::string_view prefix) const;
+  // The names of the tables below `prefix`, sorted: tables({"server"}) lists the servers.
+  [[nodiscard]] std::vector<std::string> tables(Path prefix) const;
 
   // "file:line: key: why" for what only the caller can judge (a path that must be absolute …).
   [[noreturn]] void refuse(Path path, const std::string& why) const;

@@ -138,6 +138,13 @@ bool is_free_name(std::span<const ConfigKey> schema, const Parts& path) {
   });
 }
 
+bool is_free_path(std::span<const ConfigKey> schema, const Parts& path) {
+  return std::any_of(schema.begin(), schema.end(), [&](const ConfigKey& row) {
+    const Parts parts = split(row.key);
+    return begins_with(parts, path) && parts[path.size() - 1] == "PATH";
+  });
+}
+
 std::vector<std::string> names_below(std::span<const ConfigKey> schema, const Parts& path) {
   const Parts above(path.begin(), path.end() - 1);
   std::set<std::string> names;

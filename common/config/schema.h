@@ -33,6 +33,8 @@ template <class Range>
 [[nodiscard]] bool is_table(std::span<const ConfigKey> schema, const Parts& path);
 // The last part of `path` stands for a name that the user chose.
 [[nodiscard]] bool is_free_name(std::span<const ConfigKey> schema, const Parts& path);
+// The same, and the row's word is PATH: an absolute path of the user's.
+[[nodiscard]] bool is_free_path(std::span<const ConfigKey> schema, const Parts& path);
 // What may stand at the level of path.back(), sorted, each once.
 [[nodiscard]] std::vector<std::string> names_below(std::span<const ConfigKey> schema, const Parts& path);
 // The known name closest to `wrong`, or "" when none is close.

@@ -145,7 +145,10 @@ class Merger {
       check_sys(::lchown(old.c_str(), now->st_uid, now->st_gid), [&] { return "changing " + quoted(old); });
     if (now->st_mode != before->st_mode)
       check_sys(::chmod(old.c_str(), now->st_mode & 07777U), [&] { return "changing " + quoted(old); });
-    if (!rules_.times) return;
+    // Setting them anew would change the ctime of a folder that nobody changed.
+    if (!rules_.times ||
+        (now->st_mtim.tv_sec == before->st_mtim.tv_sec && now->st_mtim.tv_nsec == before->st_mtim.tv_nsec))
+      return;
     const timespec times[2] = {now->st_atim, now->st_mtim};
     check_sys(::utimensat(AT_FDCWD, old.c_str(), times, AT_SYMLINK_NOFOLLOW),
               [&] { return "changing " + quoted(old); });

@@ -7,6 +7,7 @@
 #include "server/backup/verdict.h"
 #include "server/backup/work.h"
 #include "server/ingest/ingest.h"
+#include "server/pull/driver.h"
 
 #include <unistd.h>
 
@@ -31,6 +32,8 @@ int run(const Options& options, const char* argv0) {
   const server::ServerConfig config = server::load_config(find_home(options, argv0));
   const SystemClock clock;
   const Log log(config.home, "do_backup", clock);
+  // Once in a do_backup, and after a pull that was killed.
+  if (options.has("ingest") || options.has("failed")) pull::clear_pulled(config.home);
   if (options.has("ingest")) return ingest(config, log);
   if (options.words().size() != 2) throw Error(Kind::Usage, "expected CLIENT and REQUEST");
   const std::string& client = options.words()[0];

@@ -170,7 +170,7 @@ class Work {
         store.newest(client_, request.module, request.method, request.name);
     if (previous && answers(*previous)) return *previous;
     const ClientRules rules = this->rules();
-    const pull::Driver driver = pull::find_driver(request.method, rules.agent);
+    const pull::Driver driver = pull::find_driver(request.method, rules.agent, worker_.config.home);
     const Timestamp began = worker_.clock.now();
     const std::unique_ptr<store::Writer> writer =
         store.writer(client_, request.module, request.method, request.name);
@@ -205,10 +205,11 @@ class Work {
                       teller.elapsed());
     return pulled;
   }
-  // git keeps nothing of an unfinished fetch: it may as well be ended at once.
+  // git keeps nothing of an unfinished fetch, nor do the administrator's own methods: they may as well be
+  // ended at once.
   [[nodiscard]] pull::Pulled run(pull::Driver driver, pull::Surroundings& around) {
     std::optional<StopSignal> stop;
-    if (item_.request.method != "git") stop.emplace();
+    if (item_.request.method == "rsync" || item_.request.method == "sftp") stop.emplace();
     try {
       return driver({client_, item_.request}, around);
     } catch (const Error&) {

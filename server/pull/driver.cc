@@ -85,11 +85,15 @@ Pulled pull_agentless(const Job& job, Surroundings& around) {
   return SftpTree(session, sftp, around, note).run(job.request.place);
 }
 
-Driver find_driver(std::string_view method, bool agent) {
+Driver find_driver(std::string_view method, bool agent, const std::string& home) {
   if (method == "sftp") return &pull_archive;
   if (method == "rsync") return agent ? &pull_directory : &pull_agentless;
-  if (method != "git")
-    throw Error(Kind::Refused, "method " + quoted(method) + " is not known here: git, sftp and rsync are");
+  if (method != "git") {
+    if (!program_path(home, method).empty()) return &pull_by_program;
+    throw Error(Kind::Refused, "method " + quoted(method) +
+                                   " is not known here: git, sftp and rsync are, and there is no program " +
+                                   quoted(home + "/scripts/cmds/pull_" + std::string(method)));
+  }
   if (!agent)
     throw Error(Kind::Refused,
                 "method git needs backup_agent on the client, and backline.conf says agent = no");

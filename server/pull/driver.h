@@ -67,11 +67,16 @@ struct Pulled {
 using Driver = Pulled (*)(const Job& job, Surroundings& around);
 
 Pulled pull_git(const Job& job, Surroundings& around);
-Pulled pull_archive(const Job& job, Surroundings& around);    // method sftp
-Pulled pull_directory(const Job& job, Surroundings& around);  // method rsync
-Pulled pull_agentless(const Job& job, Surroundings& around);  // method rsync from a client without an agent
+Pulled pull_archive(const Job& job, Surroundings& around);     // method sftp
+Pulled pull_directory(const Job& job, Surroundings& around);   // method rsync
+Pulled pull_agentless(const Job& job, Surroundings& around);   // method rsync from a client without an agent
+Pulled pull_by_program(const Job& job, Surroundings& around);  // the administrator's own methods
 
+// Removes what programs of killed pulls left in <home>/tmp/pulled.  Throws Io.
+void clear_pulled(const std::string& home);
+// <home>/scripts/cmds/pull_<method>, or "" when there is no such program.
+[[nodiscard]] std::string program_path(const std::string& home, std::string_view method);
 // Throws Refused for a method that this server does not know, or that needs the agent which is not there.
-[[nodiscard]] Driver find_driver(std::string_view method, bool agent);
+[[nodiscard]] Driver find_driver(std::string_view method, bool agent, const std::string& home);
 
 }  // namespace bk::pull

@@ -3,10 +3,10 @@
 # Programs lie in /usr/lib/backline/<side>/bin, where setup/backline-setup beside them finds them and links them into a home's
 # scripts/; what people call by name is linked from /usr/bin and /usr/sbin.
 set(BK_CLIENT_PROGRAMS backup_it backup_all commit_backup_request send_request add_queue backup_agent restore_it)
-set(BK_CLIENT_CMDS backup_git backup_dir backup_archive backup_mysql backup_postgres backup_sqlite backup_s3 backup_dataverse)
+set(BK_CLIENT_CMDS backup_git backup_dir backup_archive backup_site backup_mysql backup_postgres backup_sqlite backup_s3 backup_dataverse)
 set(BK_SERVER_PROGRAMS bk_access ingest_requests do_backup bk_pull bk_ssh_program bkdb)
 set(BK_CLIENT_PAGES backup_it backup_all commit_backup_request commitBackupRequest send_request add_queue backup_agent restore_it
-                    backup_git backup_dir backup_archive backup_mysql backup_postgres backup_sqlite backup_s3 backup_dataverse)
+                    backup_git backup_dir backup_archive backup_site backup_mysql backup_postgres backup_sqlite backup_s3 backup_dataverse)
 set(BK_SERVER_PAGES bk_access ingest_requests do_backup bk_pull bk_ssh bkdb)
 
 function(bk_package_link side folder name target)

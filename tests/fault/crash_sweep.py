@@ -121,7 +121,7 @@ class Lab:
             out.append(line)
         out.append('[module.directories]\npaths = ["%s"]' % self.tree)
         out.append('[module.git]\npaths = ["%s"]' % os.path.dirname(self.repo))
-        out.append('[module.trac]\npaths = ["%s"]' % self.site)
+        out.append('[module.trac]\ncmd = ["backup_archive"]\nmethod = "sftp"\npaths = ["%s"]' % self.site)
         with open(path, "w") as f:
             f.write("\n".join(out) + "\n")
 

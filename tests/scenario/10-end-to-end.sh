@@ -64,7 +64,7 @@ echo "   $files files; unchanged run added $((after - before)) bytes to the stor
 say "an archive whose SHA-256 is the client's"
 mkdir -p "$T/src/trac/conf"; cp -a /usr/share/doc/git "$T/src/trac/" 2>/dev/null || cp -a /usr/share/common-licenses "$T/src/trac/"
 echo "[trac]" >"$T/src/trac/conf/trac.ini"
-paths_of "$C1" trac "$T/src/trac"
+paths_of "$C1" trac "$T/src/trac"; archive_form "$C1" trac
 exits 0 "$C1/scripts/backup_it" trac ""
 exits 0 "$C1/scripts/send_request" --now
 archive=$(find "$C1/tmp" -type f -regextype posix-extended -regex '.*/[0-9a-f]{64}')

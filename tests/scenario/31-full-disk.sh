@@ -30,7 +30,7 @@ rm "$S1/store"; cp -a "$T/small" "$S1/store"; umount "$T/small"; MOUNTED=
 
 say "the client's tmp is full: the archive cmd fails loudly, the request waits"
 mkdir -p "$T/src/trac"; head -c 9000000 /dev/urandom >"$T/src/trac/big"
-paths_of "$C1" trac "$T/src/trac"
+paths_of "$C1" trac "$T/src/trac"; archive_form "$C1" trac
 mkdir -p "$C1/tmp"; mount -t tmpfs -o size=2m none "$C1/tmp"; MOUNTED=$C1/tmp
 exits 0 "$C1/scripts/backup_it" trac ""
 got=0; "$C1/scripts/send_request" --now >"$T/out" 2>&1 || got=$?

@@ -44,7 +44,7 @@ echo page >"$T/data/wiki/page"
 git -C "$T/data/git/app.git" init -q --bare -b main
 git -C "$T/data/git/app.git" -c user.name=a -c user.email=a@b commit-tree -m one "$(git -C "$T/data/git/app.git" mktree </dev/null)" |
   xargs git -C "$T/data/git/app.git" update-ref refs/heads/main
-paths_of "$C1" directories "$T/data/www"; paths_of "$C1" wiki "$T/data/wiki"; paths_of "$C1" git "$T/data/git"
+paths_of "$C1" directories "$T/data/www"; paths_of "$C1" wiki "$T/data/wiki"; archive_form "$C1" wiki; paths_of "$C1" git "$T/data/git"
 on web1 usermod -aG www-data backupclient
 
 say "the tunnel, by hand: clone gitosis-admin with stock git, add the key, edit, commit, push"

@@ -57,6 +57,9 @@ open(path, "w").write("\n".join(out) + "\n")
 PY
 }
 
+# archive_form HOME MODULE : one archive of the folder, by method sftp
+archive_form() { sed -i "s|^\[module\.$2\]|&\ncmd = [\"backup_archive\"]\nmethod = \"sftp\"|" "$1/backupconfig.toml"; }
+
 # exits STATUS COMMAND... : the command must end with that status; its output is in $T/out
 exits() {
   local want=$1 got=0; shift

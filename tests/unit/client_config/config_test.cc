@@ -41,7 +41,7 @@ TEST(Config, ValuesAreReadByTypeAndDefaultsFillTheRest) {
   EXPECT_EQ(c.number({"parallel"}), 2U);
   EXPECT_EQ(c.duration({"limits", "wait"}).count(), 90);
   EXPECT_EQ(c.size({"limits", "room"}), 1U << 20U);
-  EXPECT_EQ(c.tables("server"), std::vector<std::string>{"b.example"});
+  EXPECT_EQ(c.tables({"server"}), std::vector<std::string>{"b.example"});
   EXPECT_EQ(c.list({"server", "b.example", "paths"}), std::vector<std::string>{"/one"});
   EXPECT_TRUE(c.flag({"server", "b.example", "fast"}));
 }
@@ -163,7 +163,7 @@ TEST(ClientConfig, PathsAreCleanedAndTheClientIsNamedByTheUrl) {
   EXPECT_EQ(c.servers.at("main").identity, "/home/x/.ssh/id_ed25519");
   EXPECT_EQ(c.modules.at("directories").paths, (std::vector<std::string>{"/srv/www", "/etc"}));
   EXPECT_EQ(c.modules.at("directories").method, "rsync");
-  EXPECT_EQ(c.modules.at("wiki").cmd, (std::vector<std::string>{"backup_archive", "wiki"}));
+  EXPECT_EQ(c.modules.at("wiki").cmd, (std::vector<std::string>{"backup_site", "wiki"}));
   EXPECT_EQ(c.modules.at("notes").cmd, (std::vector<std::string>{"dump_notes", "--all"}));
 }
 
@@ -220,6 +220,27 @@ std::vector<std::array<std::string, 3>> documented() {
     rows.push_back(cells);
   }
   return rows;
+}
+
+TEST(ClientConfig, APathHasOptionsOfItsOwnAndElseThoseOfItsModule) {
+  const ClientConfig c = parse_config(
+      "host='web1'\n[module.directories]\nexclude=['*.tmp']\none_fs=true\nbefore=['pause']\n"
+      "[module.directories.path.'/srv/a.b c']\nexclude=[]\nread_from='/run/snap'\nrelease=['/bin/drop', "
+      "'x']\n",
+      "f", "/home/x");
+  const ModuleConfig& module = c.modules.at("directories");
+  const PathConfig& own = module.options_of("/srv/a.b c");
+  EXPECT_TRUE(own.exclude.empty());
+  EXPECT_TRUE(own.one_fs);
+  EXPECT_EQ(own.before, std::vector<std::string>{"pause"});
+  EXPECT_EQ(own.release, (std::vector<std::string>{"/bin/drop", "x"}));
+  EXPECT_EQ(own.read_from, "/run/snap");
+  EXPECT_EQ(module.options_of("/srv").exclude, std::vector<std::string>{"*.tmp"});
+  EXPECT_TRUE(module.options_of("/srv").read_from.empty());
+  for (const char* bad : {"path.'srv'", "path.'/srv/'", "path.'/a/../b'", "path.\"/a\\u001fb\""})
+    EXPECT_THROW((void)parse_config("host='w'\n[module.directories." + std::string(bad) + "]\n", "f", "/h"),
+                 Error)
+        << bad;
 }
 
 TEST(ClientConfig, ThePageListsEveryKeyWithTypeAndDefault) {

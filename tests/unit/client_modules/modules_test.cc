@@ -76,6 +76,23 @@ TEST_F(ModulesTest, DeepFoldersAreSearchedWithoutRecursion) {
   EXPECT_EQ(find_repositories(home + "/base").paths, std::vector<std::string>{path + "/r.git"});
 }
 
+TEST_F(ModulesTest, WhatGitDoesNotCarryIsASourceOfItsOwn) {
+  git_init(home + "/tree", false);
+  const std::string git = home + "/tree/.git";
+  EXPECT_TRUE(companions(git).empty());
+  make("tree/.git/lfs/objects/ab/cd/abcd", "object");
+  make("tree/.git/worktrees/there/HEAD", "ref: refs/heads/topic\n");
+  make("tree/.git/worktrees/there/commondir", "../..\n");
+  EXPECT_EQ(companions(git), std::vector<std::string>{git + "/lfs/objects"});
+  EXPECT_TRUE(is_linked_work_tree(git + "/worktrees/there"));
+  make("tree/.git/worktrees/there/HEAD", std::string(40, 'a') + "\n");
+  EXPECT_EQ(companions(git), (std::vector<std::string>{git + "/lfs/objects", git + "/worktrees/there"}));
+  make("tree/.git/worktrees/there/commondir", "/etc\n");
+  EXPECT_FALSE(is_linked_work_tree(git + "/worktrees/there"));
+  make("plain/lfs/objects/x", "not a repository's");
+  EXPECT_FALSE(is_lfs_folder(home + "/plain/lfs/objects"));
+}
+
 TEST_F(ModulesTest, AMissingPathIsOneClearLineAndTheOthersGoOn) {
   make("a/x");
   ModuleConfig module;
@@ -151,6 +168,7 @@ class PrepareTest : public ModulesTest {
                  const std::string& limit = "1m") {
     std::string text =
         "host = 'web1'\n[server.main]\nurl='ssh://b@localhost/web1.git'\nhostkey='a b'\nidentity='k'\n";
+    if (script.empty()) text += "[module.wiki]\ncmd=['backup_archive']\nmethod='sftp'\n";
     if (!script.empty()) {
       make("scripts/cmds/mine", "#!/bin/sh\n" + script);
       (void)::chmod((home + "/scripts/cmds/mine").c_str(), 0700);

@@ -1,0 +1,43 @@
+// What a site consists of, read from its own configuration: Trac (conf/trac.ini), MediaWiki
+// (LocalSettings.php), WordPress (wp-config.php).  Nothing of the site is run to find it out.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bk::client {
+
+struct SiteDatabase {
+  enum class Engine { Sqlite, Mysql, Postgres };
+  Engine engine = Engine::Sqlite;
+  std::vector<std::string> files;  // Sqlite: clean absolute
+  std::string name, user, password;
+  std::string host;  // "" the server's own default
+  std::uint16_t port = 0;
+  std::string socket;  // Mysql: the socket; Postgres: the folder of the socket
+};
+
+struct Site {
+  std::string folder;  // copied as site/
+  SiteDatabase database;
+  std::string prefix;  // of the tables
+  struct Part {
+    std::string name, folder;  // copied under that name
+  };
+  std::vector<Part> parts;  // folders of the site that lie outside of `folder`
+};
+
+// `kind` is trac, wiki or wordpress.  Throws Config (what the file does not say, or not in plain words),
+// NotFound, Io.
+[[nodiscard]] Site read_site(std::string_view kind, const std::string& folder);
+
+// The parsers, pure.  `folder` only makes names whole.
+[[nodiscard]] SiteDatabase parse_trac_database(std::string_view text, const std::string& folder);
+// The value of a key in an INI section, as Trac reads it; "" when it is not there.
+[[nodiscard]] std::string ini_value(std::string_view text, std::string_view section, std::string_view key);
+// "host", "host:port", "host:/socket", ":/socket", "[v6]:port".
+void parse_mysql_host(std::string_view text, SiteDatabase& out);
+
+}  // namespace bk::client
