@@ -1,3 +1,4 @@
+#include "common/config/config.h"
 #include "common/error/error.h"
 #include "common/text/escape.h"
 #include "common/text/number.h"
@@ -24,6 +25,7 @@ void show(Session& session, const store::CleanTotals& t) {
                         {"packs_removed", t.packs_removed},
                         {"packs_rewritten", t.packs_rewritten},
                         {"packs_damaged", t.packs_damaged},
+                        {"regrouped", t.regrouped},
                         {"freed_bytes", t.freed_bytes},
                         {"copied_bytes", t.copied_bytes},
                         {"waits_for", t.waits_for}}));
@@ -33,6 +35,7 @@ void show(Session& session, const store::CleanTotals& t) {
   if (t.packs_removed > 0)
     print(fmt::format("{} packs removed, {} of them rewritten: {} freed, {} written\n", t.packs_removed,
                       t.packs_rewritten, amount(t.freed_bytes), amount(t.copied_bytes)));
+  if (t.regrouped > 0) print(fmt::format("{} sources were put together again\n", t.regrouped));
 }
 
 }  // namespace
@@ -58,6 +61,12 @@ int run_clean(Session& session, const Words& words) {
     const auto level = parse_int<int>(*text, 1, 19);
     if (!level) throw Error(Kind::Usage, "--compress " + quoted(*text) + " is no level from 1 to 19");
     options.compress_level = *level;
+  }
+  if (const std::optional<std::string> text = session.options().get("regroup")) {
+    const auto bytes = parse_size(*text);
+    if (!bytes) throw Error(Kind::Usage, "--regroup " + quoted(*text) + " is no size such as 10G");
+    options.regroup_bytes = *bytes;
+    options.regroup_all = true;
   }
   const store::CleanTotals totals = session.store().clean(options);
   show(session, totals);

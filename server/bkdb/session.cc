@@ -79,6 +79,8 @@ void declare_options(Options& options) {
       .flag("yes", "rm: do not ask; needs --source or --expect")
       .flag("pretend", "keep: only tell what would go, and why the others stay")
       .value("compress", "LEVEL", "clean: compress packs anew at this level of zstd that were not yet")
+      .value("regroup", "SIZE",
+             "clean: rewrite at most so much for sources that became scattered; default 1G")
       .value("rewrite", "PERCENT", "clean: rewrite packs of which at least so much is not needed; default 25")
       .value("reason", "TEXT", "rm, keep, hold, release: why, for those who ask later")
       .flag("local", "show and read times in the local zone instead of UTC")

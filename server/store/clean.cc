@@ -172,6 +172,7 @@ CleanTotals Cleaner::run() {
     }
   }
   forget_removed();
+  regroup();
   if (options_.compress_level > 0) compress_anew();
   return totals_;
 }

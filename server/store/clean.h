@@ -11,6 +11,7 @@
 
 #include "server/store/condemned.h"
 #include "server/store/mark.h"
+#include "server/store/regroup.h"
 #include "server/store/repack.h"
 #include "server/store/store_impl.h"
 #include "server/store/writers.h"
@@ -44,6 +45,8 @@ class Cleaner {
   void drop_and_choose(SortedRecords& places, std::set<std::uint64_t>& rewrite);
   void choose_small(std::set<std::uint64_t>& rewrite);
   void rewrite(SortedRecords& places, const std::set<std::uint64_t>& chosen);
+  void regroup();
+  void rewrite_for(ScatteredSource& source, const std::set<std::uint64_t>& packs);
   void compress_anew();
   void remove_packs(const std::vector<std::uint64_t>& numbers);
   void forget_removed();

@@ -28,6 +28,8 @@ class Repacker {
       : store_(store), appender_(store), encoder_(level), group_content_(kTightGroupContent) {}
   // False when the pack is damaged, or gone: nothing was copied that counts.
   [[nodiscard]] bool copy(std::uint64_t number, const Unneeded& unneeded);
+  // One chunk behind the one that was put here before, whatever places it has.
+  void put_beside(const StoredChunk& chunk, std::string_view content) { collect(chunk, content); }
   // Makes the copies durable; then the packs that were copied can go: they are its answer.
   [[nodiscard]] std::vector<std::uint64_t> finish();
   [[nodiscard]] std::uint64_t waiting_bytes() const {

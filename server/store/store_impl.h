@@ -48,6 +48,10 @@ class StoreImpl final : public Store {
   std::optional<CheckpointRecord> checkpoint(const std::string& client, const std::string& module,
                                              const std::string& method, const std::string& name) override;
   CleanTotals clean(const CleanOptions& options) override;
+  // What the group holds there.  Throws Corrupt.
+  [[nodiscard]] std::vector<StoredChunk> stored_chunks(std::uint64_t pack, std::uint32_t offset) {
+    return reader_.chunks(pack, offset);
+  }
   // Whether that very chunk stands there.
   [[nodiscard]] bool can_read(const Location& where, ObjectKind kind, const StoredId& id);
   const ChunkerParams& chunker() const override { return header_.chunker; }
