@@ -80,7 +80,7 @@ DataverseSource from_toml(std::string_view text, const std::string& file, const 
   out.links = config.flag({"links"});
   out.parallel = config.number({"parallel"});
   if (out.parallel < 1 || out.parallel > 64) config.refuse({"parallel"}, "must be 1 to 64");
-  for (const std::string& name : config.tables("store"))
+  for (const std::string& name : config.tables({"store"}))
     out.stores.emplace(name, store_of(config, name, home));
   return out;
 }
