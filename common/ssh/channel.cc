@@ -62,7 +62,8 @@ void Channel::Impl::open(Starts what, const std::string& name) {
   } else {
     step("starting the command", [&] { return ssh_channel_request_exec(channel.get(), name.c_str()); });
   }
-  if (!session->pace) widen_window(channel.get(), session->window);
+  if (session->window == kWindow && session->round_trip > kFar) window = Window(kFarWindow);
+  if (!session->pace) widen_window(channel.get(), window.most());
 }
 
 bool Channel::Impl::writable() const {
@@ -111,7 +112,7 @@ void Window::was_read(ssh_channel channel, std::size_t bytes, std::size_t receiv
 }
 
 std::size_t Received::put(const char* data, std::size_t bytes) {
-  if (paused_ || size() + bytes > kWindow) return 0;
+  if (paused_ || size() + bytes > kFarWindow) return 0;
   if (from_ > bytes_.size() / 2) bytes_.erase(0, std::exchange(from_, 0));  // each byte moves once at most
   bytes_.append(data, bytes);
   return bytes;

@@ -41,7 +41,9 @@ struct Endpoint {
   // After this long without a byte the far side's SSH is asked for a sign of life; when it gives none to four
   // in a row, whoever waits for the line gets Transient: within a minute.
   std::chrono::milliseconds probe{10000};
-  std::size_t window = 8U << 20U;  // bytes that may be on their way to us on one channel; at most that
+  // Bytes that may be on their way to us on one channel; at most 8 MiB, which become 16 behind a round trip
+  // of more than 10 ms.
+  std::size_t window = 8U << 20U;
 };
 
 class Channel;

@@ -15,7 +15,7 @@ constexpr std::size_t kReadBytes = 256U << 10U;
 constexpr Millis kSlice{1000};
 constexpr Millis kStripeSlice{5};     // two things to wait for: the line, and after that the stripes
 constexpr Millis kRescueLimit{2000};  // for what came over lines of which one is broken
-constexpr std::size_t kRescueBytes = 16U << 20U;  // twice what can wait in the session
+constexpr std::size_t kRescueBytes = 16U << 20U;  // what can wait in the session
 
 [[noreturn]] void throw_late() { throw Error(Kind::Cancelled, "the pull took longer than its time limit"); }
 
