@@ -306,6 +306,19 @@ TEST_F(Dataverse, B001_12_TheTreeIsTheStoreAsItWas) {
   EXPECT_EQ(save().succeeded, 2U);
   for (const char* file : {"10.1/A/f", "10.1/A/t", "10.1/A/t.orig"})
     EXPECT_EQ(read(std::string("file/") + file), read_file(join_path(source.folder, file)));
+
+  // The page's restore, as it stands there.
+  const std::string page = read_file(BK_SOURCE "/docs/modules/dataverse.md");
+  const std::size_t begin = page.find("```sh\n") + 6;
+  Command restore;
+  restore.argv = {"bash", "-euc", page.substr(begin, page.find("```", begin) - begin)};
+  restore.environment = base_environment(dir.path());
+  restore.environment.push_back("TREE=" + data);
+  restore.environment.push_back("FILES=" + dir.file("restored"));
+  const Captured ran = run_captured(restore, std::chrono::seconds(30));
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  for (const char* file : {"10.1/A/f", "10.1/A/t", "10.1/A/t.orig"})
+    EXPECT_EQ(read_file(dir.file("restored/") + file), read_file(join_path(source.folder, file)));
 }
 
 TEST_F(Dataverse, B001_13_LabelsOfAnyNameAndAlternativePidsAreRead) {
