@@ -12,13 +12,18 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 namespace bk::pull {
 namespace {
 
+constexpr std::size_t kMostAsked = 2000;
 constexpr std::size_t kManyPacks = 40;
+constexpr std::size_t kManyChanges = 5000;  // of refs; fewer are left to git
 
 std::string stamp(Timestamp time) {
   const CivilTime c = to_utc(time.seconds);
@@ -79,10 +84,22 @@ class Mirror {
     forget_git_view_snapshot(path_);
     const std::string time = free_stamp();
     const Refs before = without_kept(refs());
-    const Moves expected = compare_refs(before, without_kept(remote.refs));
-    transaction(keep_transaction(expected, time, true));
+    const Refs theirs = without_kept(remote.refs);
+    const Moves expected = compare_refs(before, theirs);
+    // Git makes a file for each ref that it creates: of a million, that takes twenty minutes.
+    const bool many = changes(before, theirs, expected) > kManyChanges;
+    if (many) {
+      pack_loose();
+      write_refs(keep_in(refs(), expected, time, true));
+    } else {
+      transaction(keep_transaction(expected, time, true));
+    }
     crash_point("backup.git_kept");
-    fetch(remote);
+    if (many) {
+      fetch_many(remote);
+    } else {
+      fetch(remote);
+    }
     crash_point("backup.git_fetched");
     const Refs after = without_kept(refs());
     drop_needless(expected, after, time);
@@ -170,17 +187,56 @@ class Mirror {
     if (remote.refs.empty() && !detached) return;  // an empty repository
     (void)git_.remote(arguments, order_, around_.programs);
   }
+  static std::size_t changes(const Refs& before, const Refs& after, const Moves& moves) {
+    const std::size_t stayed = before.size() - moves.gone.size();
+    return moves.moved.size() + moves.gone.size() + (after.size() - stayed);
+  }
+  // Only the objects, and then all refs at once in one file.
+  void fetch_many(const RemoteRefs& remote) const {
+    // Without --lock-pack, git 2.39 crashes when it checks objects; what locks the pack goes in tidy().
+    const std::string got = git_.remote({"fetch-pack", "-q", "--keep", "--lock-pack", "--no-progress",
+                                         "--update-shallow", "--all", GitCommand::kUrl},
+                                        order_, around_.programs);
+    Refs all = without_kept(parse_for_each_ref(got));
+    for (auto& [name, oid] : refs()) {
+      if (is_kept(name)) all.emplace(name, oid);
+    }
+    if (remote.head.empty() && !remote.head_oid.empty() && has(remote.head_oid))
+      all[std::string(kKeptPrefix) + "detached/HEAD"] = remote.head_oid;
+    write_refs(all);
+  }
+  // No ref is loose (pack_loose), so this is all that git sees.
+  void write_refs(const Refs& all) const { replace_durably(path_ + "/packed-refs", packed_refs(all), 0644); }
+  void pack_loose() const { (void)git_.check({"pack-refs", "--all", "--prune"}); }
+  [[nodiscard]] bool has(const std::string& commit) const {
+    return git_.run({"cat-file", "-e", commit + "^{commit}"}).status == 0;
+  }
   [[nodiscard]] bool is_ancestor(const std::string& old_oid, const std::string& new_oid) const {
     return git_.run({"merge-base", "--is-ancestor", old_oid, new_oid}).status == 0;
   }
-  // A branch that only went forward needs no kept ref.
+  // A branch that only went forward needs no kept ref.  Asking takes a program for each two commits: after
+  // very many different ones, the rest keeps its kept refs.
   void drop_needless(const Moves& moves, const Refs& after, const std::string& time) const {
-    std::string text;
+    std::map<std::pair<std::string, std::string>, bool> asked;
+    Refs needless;
     for (const auto& [name, oid] : moves.moved) {
       const auto it = after.find(name);
-      if (it != after.end() && is_ancestor(oid, it->second))
-        text += "delete " + kept_name(name, time) + '\0' + '\0';
+      if (it == after.end()) continue;
+      auto known = asked.find({oid, it->second});
+      if (known == asked.end()) {
+        if (asked.size() >= kMostAsked) continue;
+        known = asked.emplace(std::pair(oid, it->second), is_ancestor(oid, it->second)).first;
+      }
+      if (known->second) needless.emplace(kept_name(name, time), oid);
     }
+    if (needless.size() > kManyChanges) {
+      pack_loose();
+      Refs all = refs();
+      for (const auto& [name, oid] : needless) all.erase(name);
+      return write_refs(all);
+    }
+    std::string text;
+    for (const auto& [name, oid] : needless) text += "delete " + name + '\0' + '\0';
     transaction(text);
   }
   void set_head(const RemoteRefs& remote) const {
@@ -189,13 +245,16 @@ class Mirror {
     const Refs now = refs();
     if (wanted.starts_with("ref: ")) {
       if (now.contains(wanted.substr(5))) (void)git_.check({"symbolic-ref", "HEAD", wanted.substr(5)});
-    } else if (git_.run({"cat-file", "-e", wanted + "^{commit}"}).status == 0) {
+    } else if (has(wanted)) {
       (void)git_.check({"update-ref", "--no-deref", "HEAD", wanted});
     }
   }
   void tidy() const {
-    (void)git_.check({"pack-refs", "--all", "--prune"});
+    pack_loose();
     const std::vector<std::string> files = list_directory(path_ + "/objects/pack");
+    for (const std::string& file : files) {
+      if (file.ends_with(".keep")) (void)::unlink((path_ + "/objects/pack/" + file).c_str());
+    }
     const auto packs = std::count_if(files.begin(), files.end(),
                                      [](const std::string& file) { return file.ends_with(".pack"); });
     // Rarely, and only the small ones: a repacked pack is new content to the store.

@@ -1,5 +1,8 @@
 #include "server/pull/git_refs.h"
 
+#include "common/error/error.h"
+#include "common/text/escape.h"
+
 #include <algorithm>
 
 namespace bk::pull {
@@ -75,6 +78,29 @@ Refs without_kept(const Refs& refs) {
 std::string kept_name(std::string_view ref, std::string_view time) {
   constexpr std::string_view kRefs = "refs/";
   return std::string(kKeptPrefix) + std::string(time) + "/" + std::string(ref.substr(kRefs.size()));
+}
+
+std::string packed_refs(const Refs& refs) {
+  // Without the words about peeled tags: git looks these up, and pack-refs writes them later.
+  std::string out = "# pack-refs with: sorted \n";
+  for (const auto& [name, oid] : refs) {
+    const std::string below = name + "/";
+    if (const auto next = refs.lower_bound(below); next != refs.end() && next->first.starts_with(below))
+      throw Error(Kind::Protocol,
+                  "the repository has the refs " + quoted(name) + " and " + quoted(next->first));
+    out += oid + " " + name + "\n";
+  }
+  return out;
+}
+
+Refs keep_in(Refs refs, const Moves& moves, std::string_view time, bool remove_gone) {
+  for (const Refs* lost : {&moves.moved, &moves.gone}) {
+    for (const auto& [name, oid] : *lost) refs[kept_name(name, time)] = oid;
+  }
+  if (remove_gone) {
+    for (const auto& [name, oid] : moves.gone) refs.erase(name);
+  }
+  return refs;
 }
 
 Moves compare_refs(const Refs& before, const Refs& after) {

@@ -30,11 +30,17 @@ inline constexpr std::string_view kKeptPrefix = "refs/backline/";
 // "refs/heads/x" kept at `time` ("20260713T220409Z") -> "refs/backline/20260713T220409Z/heads/x".
 [[nodiscard]] std::string kept_name(std::string_view ref, std::string_view time);
 
+// The text of git's packed-refs file.  Throws Protocol when one name lies below another, which files cannot
+// show (refs/heads/a and refs/heads/a/b): a far side that has both is not git.
+[[nodiscard]] std::string packed_refs(const Refs& refs);
+
 struct Moves {
   Refs gone;   // with their old objects
   Refs moved;  // with their old objects
   [[nodiscard]] bool empty() const { return gone.empty() && moved.empty(); }
 };
+// What keep_transaction() does to all refs, as the refs that are there then.
+[[nodiscard]] Refs keep_in(Refs refs, const Moves& moves, std::string_view time, bool remove_gone);
 [[nodiscard]] Moves compare_refs(const Refs& before, const Refs& after);
 
 // Input for `git update-ref --stdin -z`, one transaction: keeps the old objects of `moves` at `time`, and

@@ -2,6 +2,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "server/pull/driver.h"
+#include "server/pull/git_refs.h"
 #include "server/pull/git_view.h"
 #include "tests/support/long_way.h"
 #include "tests/support/sshd.h"
@@ -243,22 +244,44 @@ TEST(GitPull, HooksConfigAndAlternatesOfTheClientStayThere) {
   EXPECT_FALSE(path_exists(w.dir.file("ran")));
 }
 
+// So many that they are written as one file; deleted, moved and new ones, too.
 TEST(GitPull, TenThousandRefsAreFollowed) {
   World w;
   w.commit("one");
   w.push({"main"});
-  std::string input;
-  for (int i = 0; i < 10000; ++i)
-    input += "create refs/tags/t" + std::to_string(i) + " " + w.theirs("main") + "\n";
-  git({"--git-dir=" + w.repo, "update-ref", "--stdin"}, 0, input);
-  git({"--git-dir=" + w.repo, "pack-refs", "--all"});
+  const std::string one = w.theirs("main");
+  Refs tags;
+  const auto change = [&](int begin, int end, const std::string& oid) {
+    for (int i = begin; i < end; ++i) {
+      tags.erase("refs/tags/t" + std::to_string(i));
+      if (!oid.empty()) tags.emplace("refs/tags/t" + std::to_string(i), oid);
+    }
+    replace_durably(w.repo + "/packed-refs", packed_refs(tags));
+  };
+  change(0, 10000, one);
+  git({"--git-dir=" + w.repo, "update-ref", "--no-deref", "HEAD", one});
   (void)w.pull();
-  EXPECT_EQ(w.ours("refs/tags/t9999"), w.theirs("main"));
-  input.clear();
-  for (int i = 0; i < 1000; ++i) input += "delete refs/tags/t" + std::to_string(i) + "\n";
-  git({"--git-dir=" + w.repo, "update-ref", "--stdin"}, 0, input);
+  EXPECT_EQ(w.ours("refs/tags/t9999"), one);
+  EXPECT_EQ(w.ours("HEAD"), one);
+  EXPECT_LT(list_directory(w.mirror() + "/refs").size(), 3U);
+  w.commit("two");
+  w.push({"main"});
+  const std::string two = w.theirs("main");
+  change(0, 3000, "");
+  change(3000, 6000, two);
+  change(10000, 13000, two);
   (void)w.pull();
-  EXPECT_EQ(w.ours("refs/backline/20231114T221321Z/tags/t999"), w.theirs("main"));
+  const std::string kept = "refs/backline/20231114T221321Z/";
+  for (const char* name : {"tags/t0", "tags/t2999"}) EXPECT_EQ(w.ours(kept + name), one);
+  EXPECT_EQ(w.ours("refs/tags/t12999"), two);
+  EXPECT_EQ(w.ours("refs/tags/t5999"), two);
+  EXPECT_EQ(w.ours("refs/tags/t6000"), one);
+  EXPECT_EQ(git({"--git-dir=" + w.mirror(), "for-each-ref", "refs/tags/t0"}), "");
+  EXPECT_EQ(git({"--git-dir=" + w.mirror(), "for-each-ref", kept + "tags/t3000"}), "") << "only went forward";
+  git({"--git-dir=" + w.mirror(), "fsck", "--strict"});
+  change(3000, 3100, "");
+  (void)w.pull();
+  EXPECT_EQ(git({"--git-dir=" + w.mirror(), "for-each-ref", "refs/tags/t3000"}), "");
 }
 
 TEST(GitPull, AMissingRepositoryIsSaidWithTheFarSidesWords) {

@@ -1,5 +1,6 @@
 #include "server/pull/git_refs.h"
 
+#include "common/error/error.h"
 #include "server/pull/git_view.h"
 
 #include <gtest/gtest.h>
@@ -17,6 +18,20 @@ TEST(GitRefs, ReadsWhatLsRemoteSays) {
   EXPECT_EQ(r.head, "refs/heads/main");
   EXPECT_EQ(r.head_oid, kA);
   EXPECT_EQ(r.refs, (Refs{{"refs/heads/main", kA}, {"refs/tags/v1", kB}}));
+}
+
+TEST(GitRefs, ManyAreWrittenAsOneFileThatGitReads) {
+  EXPECT_EQ(packed_refs({{"refs/tags/v1", kB}, {"refs/heads/main", kA}}),
+            "# pack-refs with: sorted \n" + kA + " refs/heads/main\n" + kB + " refs/tags/v1\n");
+  EXPECT_NO_THROW((void)packed_refs({{"refs/heads/a", kA}, {"refs/heads/a-b", kA}, {"refs/heads/ab/c", kA}}));
+  EXPECT_THROW((void)packed_refs({{"refs/heads/a", kA}, {"refs/heads/a-b", kA}, {"refs/heads/a/b", kB}}),
+               Error);
+  const Refs all{{"refs/heads/gone", kA}, {"refs/heads/moved", kA}, {"refs/heads/x", kA}};
+  const Moves moves = compare_refs(all, {{"refs/heads/moved", kB}, {"refs/heads/x", kA}});
+  EXPECT_EQ(keep_in(all, moves, "T", true), (Refs{{"refs/backline/T/heads/gone", kA},
+                                                  {"refs/backline/T/heads/moved", kA},
+                                                  {"refs/heads/moved", kA},
+                                                  {"refs/heads/x", kA}}));
 }
 
 TEST(GitRefs, AHeadOutsideOfBranchesIsNotFollowed) {
