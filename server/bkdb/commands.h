@@ -16,6 +16,7 @@ int run_ls(Session& session, const Words& words);
 int run_files(Session& session, const Words& words);
 int run_cat(Session& session, const Words& words);
 int run_find(Session& session, const Words& words);
+int run_sql(Session& session, const Words& words);
 int run_stats(Session& session, const Words& words);
 int run_export(Session& session, const Words& words);
 int run_verify(Session& session, const Words& words);

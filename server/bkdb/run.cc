@@ -12,11 +12,12 @@ namespace bk::bkdb {
 namespace {
 
 using Command = int (*)(Session&, const Words&);
-constexpr std::array<std::pair<const char*, Command>, 16> kCommands = {{
+constexpr std::array<std::pair<const char*, Command>, 17> kCommands = {{
     {"ls", run_ls},
     {"files", run_files},
     {"cat", run_cat},
     {"find", run_find},
+    {"sql", run_sql},
     {"stats", run_stats},
     {"export", run_export},
     {"verify", run_verify},
@@ -46,8 +47,8 @@ std::optional<OldFolder> old_folder_of(const Session& session, const Options& op
 
 // What decides what goes must see everything.
 bool shows_only(std::string_view name) {
-  constexpr std::array<std::string_view, 7> kShow = {"ls",    "files",  "cat",   "find",
-                                                     "stats", "export", "verify"};
+  constexpr std::array<std::string_view, 8> kShow = {"ls",    "files",  "cat",    "find",
+                                                     "stats", "export", "verify", "sql"};
   return std::find(kShow.begin(), kShow.end(), name) != kShow.end();
 }
 

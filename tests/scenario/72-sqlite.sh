@@ -62,6 +62,29 @@ PY
   done
 done
 
+say "a row that was deleted some backups ago: found by the page's command, with its table"
+/usr/bin/python3 - "$T/amy/tags.sqlite" <<'PY'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.executescript("""CREATE TABLE tag (id INTEGER PRIMARY KEY, title TEXT NOT NULL UNIQUE, up TEXT AS (upper(title)));
+CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT); CREATE TRIGGER t AFTER INSERT ON tag BEGIN INSERT INTO person VALUES (NULL, 'trap'); END;
+INSERT INTO tag (id, title) VALUES (1, 'SWC'), (2, 'DC'), (3, 'ü "x"');""")
+PY
+tags() { /usr/bin/python3 -c 'import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.executescript(sys.argv[2])' "$T/amy/tags.sqlite" "$1"; one_round "$C1" "$S1" sqlite; }
+tags "UPDATE tag SET title = 'SWC2' WHERE id = 1"
+tags "DELETE FROM tag WHERE title = 'DC'"
+tags "DROP TABLE tag"
+{ echo 'set -eo pipefail'; block "sh search" | sed "s|^source=.*|source='$(index_of "$S1" "$T/amy/tags.sqlite")' target=$T/found|"; } >"$T/search.sh"
+PATH=$T/bin:$PATH exits 0 bash "$T/search.sh"; says '^	2	DC$'; says 'no such table'; says '^\[[0-9]+\] 20'
+same "$(/usr/bin/python3 -c 'import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); print(db.execute("SELECT group_concat(title, \"|\"), group_concat(up, \"|\"), (SELECT count(*) FROM sqlite_master WHERE type <> \"index\") FROM tag").fetchone())' "$T/found")" "('SWC2|DC|ü \"x\"', 'SWC2|DC|ü \"X\"', 1)"
+idx=$(index_of "$S1" "$T/amy/tags.sqlite")
+exits 69 "$T/bin/bkdb" sql "SELECT 1 FROM person WHERE name = 'nobody'" "$idx"
+for bad in 'DELETE FROM person' 'ATTACH "/etc/passwd" AS x' 'PRAGMA writable_schema = 1' 'SELECT 1; DROP TABLE person' "SELECT load_extension('/x')" 'CREATE TABLE x (a)'; do
+  exits 64 "$T/bin/bkdb" sql "$bad" "$idx"
+done
+exits 64 "$T/bin/bkdb" sql "SELECT 1 FROM tag" "$idx" --table tag --into "$T/found"; says 'already exists'
+same "$(find "$S1/tmp" -type f 2>/dev/null | wc -l)" 0 "copies left over"
+
 say "what is damaged, locked or gone is no success"
 kill "${writers[@]}"; wait "${writers[@]}" 2>/dev/null || true; writers=()
 before=$(snapshots_of "$S1" "$T/amy/delete.sqlite")
