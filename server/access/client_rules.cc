@@ -27,6 +27,7 @@ constexpr std::array<std::string_view, 15> kClientKeys{
     "quota",   "max_file_size", "one_file_system", "bandwidth",          "restore"};
 constexpr std::chrono::seconds kShortestPeriod{60};
 constexpr std::uint64_t kLeastBandwidth = 16U << 10U, kMostBandwidth = 1ULL << 40U;
+constexpr std::uint64_t kLeastQuota = 1U << 20U;
 
 std::string_view strip(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\r");
@@ -75,8 +76,6 @@ class Parser {
 
   BacklineConf take() {
     check_section();
-    // After everything was checked, so that a typo is reported before a missing feature.
-    if (!not_yet_.empty()) refuse_line(kFile, not_yet_line_, not_yet_);
     return std::move(conf_);
   }
 
@@ -84,12 +83,6 @@ class Parser {
   enum class Where { Nowhere, Client, Keep, Expect };
 
   [[noreturn]] void refuse(const std::string& reason) const { refuse_line(kFile, number_, reason); }
-
-  void not_yet(const std::string& what) {
-    if (!not_yet_.empty()) return;
-    not_yet_ = what + " is not carried out by this version yet: remove it, so that nobody relies on it";
-    not_yet_line_ = number_;
-  }
 
   void section(std::string_view text) {
     if (!text.ends_with(']')) refuse("a section needs the form [NAME]");
@@ -204,7 +197,7 @@ class Parser {
     } else if (key == "bandwidth") {
       client_->bandwidth = bandwidth(text);
     } else if (key == "quota") {
-      not_yet(quoted(key));
+      client_->quota = quota(text);
     } else {
       refuse("unknown key " + quoted(key) + "; did you mean " + quoted(nearest_key(key)) + "?");
     }
@@ -266,6 +259,13 @@ class Parser {
     client_ = nullptr;
   }
 
+  std::uint64_t quota(const std::string& text) const {
+    const std::optional<std::uint64_t> size = parse_size(text);
+    if (!size || *size < kLeastQuota)
+      refuse(quoted(text) + " is no size such as 500MiB, 20GiB or 1TiB, of 1MiB at least");
+    return *size;
+  }
+
   // "10M": bytes a second, in steps of 1024.
   std::uint64_t bandwidth(std::string_view text) const {
     constexpr std::string_view kUnits = "KMG";
@@ -322,8 +322,6 @@ class Parser {
   ClientRules* client_ = nullptr;  // of the section that is open
   int client_line_ = 0, section_line_ = 0;
   std::set<std::string> sections_, keys_;
-  std::string not_yet_;
-  int not_yet_line_ = 0;
 };
 
 }  // namespace

@@ -25,6 +25,7 @@ struct ClientRules {
   bool restore = false;            // its key may fetch its own snapshots back
   std::optional<int> concurrency;  // pulls at once from this client, 1..64; nothing: the server's default
   std::uint64_t bandwidth = 0;     // bytes a second, all its pulls together; 0: as fast as it goes
+  std::uint64_t quota = 0;         // the most bytes that it may occupy in the store; 0: no limit
   // A client with nothing but an SFTP server asks for nothing: these directories are pulled once per period.
   bool agent = true;
   std::vector<std::string> paths;  // absolute and clean, bytes
@@ -42,8 +43,8 @@ struct BacklineConf {
   [[nodiscard]] bool may_ask(std::string_view user, const std::string& client) const;
 };
 
-// Strict: an unknown section or key, a key or section that comes twice, or one that this version does not
-// carry out yet (quota) throws Config "backline.conf:<line>: <reason>".
+// Strict: an unknown section or key, or a key or section that comes twice throws Config
+// "backline.conf:<line>: <reason>".
 [[nodiscard]] BacklineConf parse_backline_conf(std::string_view text);
 
 // The accepted rules of this installation; none before bk_access init.

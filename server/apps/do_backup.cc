@@ -8,6 +8,7 @@
 #include "server/access/client_rules.h"
 #include "server/backup/status.h"
 #include "server/backup/supervisor.h"
+#include "server/store/store.h"
 #include "server/todo/pause.h"
 
 #include <cstdio>
@@ -39,6 +40,12 @@ int show(const Options& options, const server::ServerConfig& config) {
   facts.finished = todo.newest_finished(problems);
   facts.expected = [&](const auto&... source) { return expected(rules, source...); };
   facts.paused = [&](const std::string& client) { return pauses.since(client); };
+  facts.quota = [&](const std::string& client) {
+    const server::ClientRules* of_client = rules.find(client);
+    const bool counted = of_client != nullptr && of_client->quota > 0;
+    return std::pair(counted ? of_client->quota : 0,
+                     counted ? store::Store::usage(config.store, client) : std::nullopt);
+  };
   facts.overdue_after = config.limits.overdue;
   auto sources = server::collect_status(facts, now);
   bool overdue = false;

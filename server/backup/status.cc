@@ -1,5 +1,6 @@
 #include "server/backup/status.h"
 
+#include "common/text/amount.h"
 #include "common/text/escape.h"
 
 #include <fmt/format.h>
@@ -57,6 +58,8 @@ nlohmann::json json_of(const SourceStatus& s, Timestamp now) {
   out["next"] = json_of(s.next);
   out["overdue"] = s.overdue;
   out["paused"] = json_of(s.paused);
+  out["quota_bytes"] = s.quota > 0 ? nlohmann::json(s.quota) : nlohmann::json();
+  out["quota_used_bytes"] = s.quota_used ? nlohmann::json(*s.quota_used) : nlohmann::json();
   out["files"] = s.files;
   out["bytes"] = s.bytes;
   out["skipped"] = s.skipped;
@@ -152,6 +155,7 @@ class Collector {
 
   void judge(Seen& seen) const {
     SourceStatus& s = seen.status;
+    if (facts_.quota) std::tie(s.quota, s.quota_used) = facts_.quota(s.client);
     if (facts_.paused) s.paused = facts_.paused(s.client);
     const auto told = facts_.expected ? facts_.expected(s.client, s.module, s.name) : std::nullopt;
     s.period = told ? told->every : learn_period(seen.began);
@@ -176,6 +180,22 @@ std::string show_period(const SourceStatus& s, Timestamp now) {
   return fmt::format("  expected every {}{}{}\n", show_age({0, 0}, {s.period->count(), 0}),
                      s.learned ? ", by what it did so far" : "",
                      s.next ? (*s.next > now ? ", next by " : ", was due ") + second_text(*s.next) : "");
+}
+
+// One line for each client that has a quota.
+std::string show_quotas(const std::vector<SourceStatus>& sources) {
+  std::string out;
+  const SourceStatus* last = nullptr;
+  for (const SourceStatus& s : sources) {
+    const bool seen = last != nullptr && last->client == s.client;
+    last = &s;
+    if (seen || s.quota == 0) continue;
+    const bool near = s.quota_used && *s.quota_used >= s.quota - s.quota / 10;
+    out += fmt::format("{}: {} of its quota of {} used{}\n", s.client,
+                       s.quota_used ? show_binary_bytes(*s.quota_used) : "not yet known how much",
+                       show_binary_bytes(s.quota), near ? ": NEARLY FULL" : "");
+  }
+  return out;
 }
 
 }  // namespace
@@ -218,6 +238,7 @@ std::string show_status(const std::vector<SourceStatus>& sources, std::optional<
     if (!s.last_error.empty()) out += ": " + s.last_error;
     out += "\n";
   }
+  out += show_quotas(sources);
   if (all_paused)
     out +=
         fmt::format("everything is paused since {}; do_backup --resume ends it\n", second_text(*all_paused));

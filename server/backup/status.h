@@ -28,6 +28,8 @@ struct StatusFacts {
                                         const std::string& path)>
       expected;
   std::function<std::optional<Timestamp>(const std::string& client)> paused;  // that client alone
+  // Of a client: its quota, 0 without one, and what it has used, when that is known.
+  std::function<std::pair<std::uint64_t, std::optional<std::uint64_t>>(const std::string& client)> quota;
   unsigned overdue_after = 3;  // periods without a success; 0: nothing is ever overdue
 };
 
@@ -46,6 +48,8 @@ struct SourceStatus {
   bool learned = false;                        // … by what it did so far
   std::optional<Timestamp> next;               // … when that will be
   bool overdue = false;                        // no success for too many periods, or never one
+  std::uint64_t quota = 0;                     // of the client, bytes; 0: none
+  std::optional<std::uint64_t> quota_used;     // … when it was counted
   std::string stem;                            // of the item at work
   std::optional<Progress> progress;  // of the pull at work, when it says how far it is; the caller's to set
 };

@@ -3,6 +3,7 @@
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "common/ssh/host_key_mark.h"
+#include "common/text/amount.h"
 #include "common/text/escape.h"
 #include "common/text/number.h"
 #include "server/access/client_rules.h"
@@ -179,6 +180,10 @@ class Work {
     pull::Surroundings around{
         worker_.config.home, worker_.programs, endpoint(rules), store, *writer, std::move(previous), began,
         time_left(),         worker_.alive,    rules.agent};
+    if (rules.quota > 0) {
+      writer->set_quota(rules.quota);
+      around.quota_left = rules.quota - std::min(rules.quota, writer->quota().used);
+    }
     progressed_ = false;
     around.poll = [] { StopSignal::check(); };
     around.begun = store.checkpoint(client_, request.module, request.method, request.name);
@@ -186,12 +191,29 @@ class Work {
     around.checkpoint_bytes = checkpoint_bytes();
     around.rules = rules.leave_out;
     around.stripes = worker_.config.limits.stripes;
-    pull::Pulled pulled = with_progress(driver, around);
+    pull::Pulled pulled = within_quota(driver, around);
     crash_point("backup.pulled");
     const store::SnapshotRecord record = writer->commit(record_of(pulled, began));
     crash_point("backup.committed");
+    warn_of_quota(writer->quota());
     if (pulled.committed) pulled.committed(record.id);
     return record;
+  }
+  // What a refused pull has stored is no root: a clean may have it.
+  pull::Pulled within_quota(pull::Driver driver, pull::Surroundings& around) {
+    try {
+      return with_progress(driver, around);
+    } catch (const Error&) {
+      if (around.writer.quota().exceeded) around.writer.forget_checkpoint();
+      throw;
+    }
+  }
+  // Once, by the backup that comes near it.
+  void warn_of_quota(const store::Writer::Quota& quota) const {
+    const std::uint64_t near = quota.bytes - quota.bytes / 10;
+    if (quota.bytes == 0 || quota.used < near || quota.used_before >= near) return;
+    worker_.log.notice(client_ + " has used " + show_binary_bytes(quota.used) + " of its quota of " +
+                       show_binary_bytes(quota.bytes) + " (backline.conf): beyond it backups are refused");
   }
   pull::Pulled with_progress(pull::Driver driver, pull::Surroundings& around) {
     const std::string file = progress_file(worker_.config.home, client_, stem_);

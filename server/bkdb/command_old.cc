@@ -15,7 +15,7 @@ namespace {
 int ls_old(const OldFolder& folder, Session& session, const Words& words) {
   const std::vector<Selected> selected = session.select(words, Session::Default::All);
   if (session.json()) {
-    print(ls_json(session.sources(), selected, folder.path()));
+    print(ls_json(session.sources(), selected, folder.path(), {}));
     return kExitDone;
   }
   print(layout(session.sources(), selected,

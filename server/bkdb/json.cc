@@ -46,8 +46,8 @@ std::string line(const json& value) {
 }  // namespace
 
 std::string ls_json(const std::vector<Source>& sources, const std::vector<Selected>& selected,
-                    const std::string& base_path) {
-  json out = {{"base_path", percent_encode(base_path)}, {"sources", json::array()}};
+                    const std::string& base_path, const std::map<std::string, std::uint64_t>& used) {
+  json out = {{"base_path", percent_encode(base_path)}, {"sources", json::array()}, {"used_bytes", used}};
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const Source& s = sources[i];
     json source = {

@@ -7,14 +7,18 @@
 #include "server/bkdb/layout.h"
 #include "server/bkdb/verify.h"
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 namespace bk::bkdb {
 
-// `ls`: {"base_path", "sources": [{"index", "id", "client", …, "selected", "snapshots": […]}]}
+// `ls`: {"base_path", "sources": [{"index", "id", "client", …, "selected", "snapshots": […]}],
+// "used_bytes": {CLIENT: …}}
 [[nodiscard]] std::string ls_json(const std::vector<Source>& sources, const std::vector<Selected>& selected,
-                                  const std::string& base_path);
+                                  const std::string& base_path,
+                                  const std::map<std::string, std::uint64_t>& used);
 // `files` and `find`: one entry of one snapshot.
 [[nodiscard]] std::string entry_json(const Source& source, std::size_t index,
                                      const store::SnapshotRecord& snapshot, const std::string& path,

@@ -47,10 +47,11 @@ struct Surroundings {
   // Trees: what an earlier, unfinished pull left, and how often this one notes what it has.
   std::optional<store::CheckpointRecord> begun = std::nullopt;
   std::chrono::milliseconds checkpoint_every{std::chrono::minutes(3)};
-  std::uint64_t checkpoint_bytes = 0;  // not 0: also whenever so many bytes came
-  TreeRules rules = {};                // of a client without an agent
-  unsigned stripes = 0;                // further lines to a far agent, at most
-  bool progressed = false;             // set by a driver: the next pull of the source has less to do
+  std::uint64_t checkpoint_bytes = 0;                      // not 0: also whenever so many bytes came
+  TreeRules rules = {};                                    // of a client without an agent
+  unsigned stripes = 0;                                    // further lines to a far agent, at most
+  std::optional<std::uint64_t> quota_left = std::nullopt;  // bytes that the client may still add to the store
+  bool progressed = false;  // set by a driver: the next pull of the source has less to do
 };
 
 struct Pulled {

@@ -24,6 +24,8 @@ namespace {
 constexpr std::size_t kMostAsked = 2000;
 constexpr std::size_t kManyPacks = 40;
 constexpr std::size_t kManyChanges = 5000;  // of refs; fewer are left to git
+// Bytes that a fetch may carry beside its pack: names of a million refs.
+constexpr std::uint64_t kBesidesPack = 256U << 20U;
 
 std::string stamp(Timestamp time) {
   const CivilTime c = to_utc(time.seconds);
@@ -49,7 +51,9 @@ class Mirror {
       : around_(around),
         path_(git_view_path(around.home, job.client, job.request.name)),
         git_(path_, around.total, around.alive),
-        order_{around.endpoint, "git-upload-pack " + shell_quoted(job.request.place)} {}
+        order_{around.endpoint, "git-upload-pack " + shell_quoted(job.request.place)} {
+    if (around.quota_left) order_.most_bytes = *around.quota_left + kBesidesPack;
+  }
 
   // A whole mirror: the one that is there, one rebuilt from the newest snapshot, or an empty one.
   void ensure() {
@@ -112,6 +116,14 @@ class Mirror {
     set_head(remote);
     tidy();
     check_connected(before);
+  }
+
+  // As the newest snapshot has it: what a refused pull fetched must not pile up.
+  void give_back() const {
+    if (around_.previous)
+      rebuild_git_view(around_.store, *around_.previous, path_, around_.alive);
+    else
+      remove_tree(path_);
   }
 
   [[nodiscard]] Pulled store() const {
@@ -311,8 +323,13 @@ Pulled pull_git(const Job& job, Surroundings& around) {
   if (mirror.equals(remote) && mirror.is_in_store()) {
     out = same_as(*around.previous);
   } else {
-    mirror.follow(remote);
-    out = mirror.store();
+    try {
+      mirror.follow(remote);
+      out = mirror.store();
+    } catch (const Error& error) {
+      if (around.quota_left && error.kind() == Kind::Refused) mirror.give_back();
+      throw;
+    }
   }
   out.committed = [path = mirror.path(), lock](const std::string& id) {
     remember_git_view_snapshot(path, id);

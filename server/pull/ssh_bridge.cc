@@ -46,6 +46,7 @@ int fd_from(const char* variable) {
 struct Bridge {
   ssh::Channel& channel;
   milliseconds idle;
+  std::uint64_t left;  // bytes that may still come
   std::string to_far;  // read from git, not yet taken by the line
   bool git_open = true, eof_sent = false;
   steady_clock::time_point moved = steady_clock::now();
@@ -75,6 +76,11 @@ struct Bridge {
   bool from_line() {
     std::array<char, kPieceBytes> buffer{};
     const std::size_t n = channel.try_read(buffer.data(), buffer.size());
+    if (n > left)
+      throw Error(Kind::Refused,
+                  "the client sends more than its quota leaves (backline.conf); an "
+                  "administrator can raise it, or make room with bkdb keep and bkdb clean");
+    left -= n;
     if (n > 0) write_all(STDOUT_FILENO, {buffer.data(), n});
     return n > 0;
   }
@@ -114,7 +120,7 @@ std::string write_order(const BridgeOrder& order) {
   doc.add("probe-ms", static_cast<std::uint64_t>(end.probe.count()));
   doc.add("bytes-per-second", end.bandwidth.bytes_per_second).add("pace-file", end.bandwidth.file);
   if (!end.mark_file.empty()) doc.add("mark-file", end.mark_file);
-  doc.add("command", order.command);
+  doc.add("most-bytes", order.most_bytes).add("command", order.command);
   return doc.write();
 }
 
@@ -132,6 +138,7 @@ BridgeOrder parse_order(std::string_view text) {
   order.endpoint.bandwidth.bytes_per_second = doc.get_number("bytes-per-second", UINT64_MAX);
   order.endpoint.bandwidth.file = doc.find("pace-file").value_or("");  // empty: no limit
   order.endpoint.mark_file = doc.find("mark-file").value_or("");
+  order.most_bytes = doc.get_number("most-bytes", UINT64_MAX);
   order.command = doc.get("command");
   return order;
 }
@@ -165,7 +172,7 @@ int run_bridge() {
     const BridgeOrder order = parse_order(read_memory_file(fd_from(kOrderVariable)));
     ssh::Session session(order.endpoint);
     const std::unique_ptr<ssh::Channel> channel = session.exec(order.command);
-    return Bridge{*channel, order.endpoint.idle_timeout, {}}.run();
+    return Bridge{*channel, order.endpoint.idle_timeout, order.most_bytes, {}}.run();
   } catch (const Error& error) {
     Document doc("bk-bridge-report", 1);
     doc.add("status", static_cast<std::uint64_t>(exit_status(error.kind()))).add("reason", error.what());

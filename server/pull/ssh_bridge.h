@@ -17,7 +17,8 @@ namespace bk::pull {
 
 struct BridgeOrder {
   ssh::Endpoint endpoint;
-  std::string command;  // what the far side is asked to run
+  std::string command;                    // what the far side is asked to run
+  std::uint64_t most_bytes = UINT64_MAX;  // that it may send; more: Refused
 };
 // Text "bk-bridge 1" (common/text/document.h).
 [[nodiscard]] std::string write_order(const BridgeOrder& order);

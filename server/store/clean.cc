@@ -8,6 +8,7 @@
 #include "server/store/possession.h"
 #include "server/store/reserve.h"
 #include "server/store/run_writer.h"
+#include "server/store/usage.h"
 #include "server/store/writer.h"
 
 #include <algorithm>
@@ -156,6 +157,7 @@ CleanTotals Cleaner::run() {
   if (options_.pretend) return totals_;
   check_amount(garbage);
   seal_journals(garbage);
+  count_usages(store_);  // what was put and not named is gone, or goes with what is condemned now
   if (garbage.chunks > 0) {
     condemn(garbage, seen);
     const std::unique_ptr<Condemned> condemned = Condemned::load(store_.layout(), store_.id());

@@ -43,6 +43,10 @@ std::optional<std::uint64_t> pack_number(std::string_view name) {
   return number;
 }
 
+std::string default_index(const std::string& directory) {
+  return base_name(directory) == "store" ? join_path(parent_of(directory), "index") : directory + ".index";
+}
+
 std::vector<std::uint64_t> list_packs(const std::string& folder) {
   std::vector<std::uint64_t> numbers;
   for (const std::string& name : list_directory(folder)) {

@@ -45,6 +45,8 @@ struct Layout {
   [[nodiscard]] std::string index_emptying() const { return index + "/emptying"; }
 };
 
+// Where a store in this folder has what can be rebuilt, when nothing else is said.
+[[nodiscard]] std::string default_index(const std::string& directory);
 // The numbers of all "<16 hex digits>.pack" files of a folder, sorted.  Other names are left alone.
 [[nodiscard]] std::vector<std::uint64_t> list_packs(const std::string& folder);
 [[nodiscard]] std::string pack_name(std::uint64_t number);

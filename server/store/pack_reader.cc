@@ -74,6 +74,14 @@ std::vector<StoredChunk> PackReader::chunks(std::uint64_t pack, std::uint32_t of
   return chunks_of(in, record, decoder_);
 }
 
+std::vector<std::uint32_t> PackReader::lengths(std::uint64_t pack, std::uint32_t offset) {
+  std::uint64_t payload_at = 0;
+  std::vector<std::uint32_t> out;
+  for (const StoredChunk& chunk : read_head(open(pack), pack, offset, payload_at).chunks)
+    out.push_back(chunk.bytes);
+  return out;
+}
+
 DecodedGroup PackReader::load(std::uint64_t pack, std::uint32_t offset, std::size_t last) {
   DecodedGroup out;
   out.head = read(pack, offset, payload_);

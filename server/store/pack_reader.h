@@ -34,6 +34,8 @@ class PackReader {
   [[nodiscard]] StoredGroup encoded(std::uint64_t pack, std::uint32_t offset, bool check);
   // What the group holds; it is decoded only when its table has no ids.  Throws as chunk() does.
   [[nodiscard]] std::vector<StoredChunk> chunks(std::uint64_t pack, std::uint32_t offset);
+  // The lengths of its chunks; only the record's head is read.  Throws as chunk() does.
+  [[nodiscard]] std::vector<std::uint32_t> lengths(std::uint64_t pack, std::uint32_t offset);
   // The pack or journal, whichever exists; throws Corrupt when neither does.  Valid until the next call.
   [[nodiscard]] ObjectReader& open(std::uint64_t number);
 

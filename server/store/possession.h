@@ -38,6 +38,7 @@ class ClientPossession final : public Possession {
 
   // True only for what this client owns *and* what is in the store now.
   [[nodiscard]] std::vector<bool> has(std::span<const ChunkId> ids) override;
+  [[nodiscard]] bool owns(const ChunkId& id) const { return owns(key_of(store_, id)); }
   void add(const ChunkId& id);
   // As add(), for what was not owned when it was asked for: does not look.
   void add_new(const ChunkId& id);

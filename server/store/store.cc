@@ -31,10 +31,6 @@ namespace {
 constexpr ChunkerParams kNewStoreChunks{2048, 8192, 32768};
 constexpr std::uint64_t kMarksNeed = 2U << 20U;  // bytes of free disk
 
-std::string default_index(const std::string& directory) {
-  return base_name(directory) == "store" ? join_path(parent_of(directory), "index") : directory + ".index";
-}
-
 Layout layout_of(std::shared_ptr<Storage> storage, const std::string& directory, const std::string& index,
                  const StoreSettings& settings = {}) {
   Layout layout;

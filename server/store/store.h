@@ -89,6 +89,18 @@ class Writer {
   // About how long a node of a directory should be here: an eighth of a chunk, but 1 to 2 KiB.  Both
   // together, so that a store made before goes on as it began.
   [[nodiscard]] virtual std::size_t node_bytes() const = 0;
+  // From now on whatever would make the client occupy more than `bytes` is not stored: put() and put_group()
+  // throw Refused, which says how much is used and needed.  Counted as Store::usage() says.
+  virtual void set_quota(std::uint64_t bytes) = 0;
+  struct Quota {
+    std::uint64_t bytes = 0;        // 0: none was set
+    std::uint64_t used = 0;         // by the client, all its writers together
+    std::uint64_t used_before = 0;  // when it was set
+    bool exceeded = false;          // something was refused
+  };
+  [[nodiscard]] virtual Quota quota() const = 0;
+  // The source's checkpoint keeps nothing any more, durably.
+  virtual void forget_checkpoint() = 0;
   struct Totals {
     std::uint64_t new_chunks = 0, new_content_bytes = 0, stored_bytes = 0;
   };
@@ -208,6 +220,13 @@ class Store {
                                                            const std::string& index = {},
                                                            const StoreSettings& settings = {});
   virtual ~Store() = default;
+
+  // What a client with a quota occupies, of the store in this folder: the content of all chunks that its
+  // snapshots and checkpoints need, each once, and of what it sent since the last clean.  Never depends on
+  // what others store. Nothing when it is not counted: no quota was ever in force.
+  [[nodiscard]] static std::optional<std::uint64_t> usage(const std::string& directory,
+                                                          const std::string& client,
+                                                          const std::string& index = {});
 
   [[nodiscard]] virtual std::unique_ptr<Writer> writer(const std::string& client, const std::string& module,
                                                        const std::string& method,

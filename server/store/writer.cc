@@ -2,9 +2,12 @@
 
 #include "common/error/error.h"
 #include "common/io/crash.h"
+#include "common/text/amount.h"
+#include "common/text/escape.h"
 #include "server/store/checkpoint_folder.h"
 #include "server/store/extents.h"
 #include "server/store/reach.h"
+#include "server/store/usage.h"
 
 #include <algorithm>
 #include <unordered_set>
@@ -14,6 +17,30 @@ namespace bk::store {
 namespace {
 
 constexpr std::size_t kRootExtents = 64;
+
+// The parts of a decoded group, each compared with what was claimed.
+std::vector<ObjectContent> split(std::string_view content, std::span<const ChunkRef> chunks) {
+  std::vector<ObjectContent> out;
+  out.reserve(chunks.size());
+  std::size_t at = 0;
+  for (const ChunkRef& chunk : chunks) {
+    if (chunk.bytes == 0 || chunk.bytes > kMaxObjectBytes || chunk.bytes > content.size() - at)
+      throw Error(Kind::Protocol, "a group's chunks do not add up to its content");
+    out.push_back({chunk.kind, content.substr(at, chunk.bytes)});
+    at += chunk.bytes;
+  }
+  if (at != content.size()) throw Error(Kind::Protocol, "a group's chunks do not add up to its content");
+  const std::vector<ChunkId> ids = chunk_ids(out);
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    if (ids[i] != chunks[i].id)
+      throw Error(Kind::Protocol, "a chunk's content differs from its identity " + chunks[i].id.hex());
+  }
+  return out;
+}
+
+constexpr std::uint64_t kSettleBytes = 1U << 20U;  // put by put(): groups settle at once
+
+}  // namespace
 
 ClientPossession::Walk walk_snapshots(StoreImpl& store, const std::string& client) {
   return [&store, client](const std::function<void(const ChunkId&)>& sink) {
@@ -42,28 +69,6 @@ ClientPossession::Walk walk_snapshots(StoreImpl& store, const std::string& clien
   };
 }
 
-// The parts of a decoded group, each compared with what was claimed.
-std::vector<ObjectContent> split(std::string_view content, std::span<const ChunkRef> chunks) {
-  std::vector<ObjectContent> out;
-  out.reserve(chunks.size());
-  std::size_t at = 0;
-  for (const ChunkRef& chunk : chunks) {
-    if (chunk.bytes == 0 || chunk.bytes > kMaxObjectBytes || chunk.bytes > content.size() - at)
-      throw Error(Kind::Protocol, "a group's chunks do not add up to its content");
-    out.push_back({chunk.kind, content.substr(at, chunk.bytes)});
-    at += chunk.bytes;
-  }
-  if (at != content.size()) throw Error(Kind::Protocol, "a group's chunks do not add up to its content");
-  const std::vector<ChunkId> ids = chunk_ids(out);
-  for (std::size_t i = 0; i < chunks.size(); ++i) {
-    if (ids[i] != chunks[i].id)
-      throw Error(Kind::Protocol, "a chunk's content differs from its identity " + chunks[i].id.hex());
-  }
-  return out;
-}
-
-}  // namespace
-
 void renew_possession(StoreImpl& store, const std::string& client) {
   ClientPossession::distrust(store.layout(), client);
   ensure_possession(store, client);
@@ -83,7 +88,8 @@ WriterImpl::WriterImpl(StoreImpl& store, std::string client, std::string module,
       method_(std::move(method)),
       name_(std::move(name)),
       possession_(store.layout(), store.id(), client_, store.index(), walk_snapshots(store, client_)),
-      appender_(store) {
+      appender_(store),
+      ledger_(store.layout().possession(client_), store.id()) {
   store_.index().load_condemned();
   store_.enlist(this);
 }
@@ -93,6 +99,7 @@ WriterImpl::~WriterImpl() {
   store_.dismiss(this);
   try {
     flush();
+    settle();
   } catch (const Error&) {
     // Unnamed chunks (I4); nothing was promised.
   }
@@ -148,7 +155,9 @@ ChunkId WriterImpl::put(ObjectKind kind, std::string_view content) {
   if (content.empty() || content.size() > kMaxObjectBytes)
     throw Error(Kind::Protocol, "an object of " + std::to_string(content.size()) + " bytes cannot be stored");
   const ChunkId id = chunk_id(kind, content);
-  if (known(kind, id)) {
+  const bool there = known(kind, id);
+  if (quota_.bytes > 0 && !(there && possession_.owns(id))) charge(content.size());
+  if (there) {
     possession_.add(id);
   } else {
     collect(kind, id, content);
@@ -167,6 +176,7 @@ void WriterImpl::put_group(const EncodedGroup& group, std::span<const ChunkRef> 
     throw Error(Kind::Protocol, error.what());  // the peer's bytes, not ours
   }
   const std::vector<ObjectContent> parts = split(content, chunks);
+  charge_group(chunks);
   std::vector<std::size_t> fresh;
   std::size_t fresh_bytes = 0;
   std::unordered_set<ChunkId> seen;
@@ -216,6 +226,66 @@ void WriterImpl::store_group(const EncodedGroup& group, std::vector<ChunkRef> ch
 void WriterImpl::sync() {
   flush();
   appender_.sync();
+  if (quota_.bytes == 0) return;
+  settle();
+  ledger_.sync();
+}
+
+void WriterImpl::set_quota(std::uint64_t bytes) {
+  if (!ledger_.add(0)) count_usage(store_, client_);
+  quota_.bytes = bytes;
+  settle();
+  quota_.used_before = quota_.used;
+}
+
+void WriterImpl::charge_group(std::span<const ChunkRef> chunks) {
+  if (quota_.bytes == 0) return;
+  std::vector<ChunkId> ids;
+  for (const ChunkRef& chunk : chunks) ids.push_back(chunk.id);
+  const std::vector<bool> owned = has(ids);
+  std::unordered_set<ChunkId> seen;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < chunks.size(); ++i)
+    if (!owned[i] && seen.insert(ids[i]).second) bytes += chunks[i].bytes;
+  charge(bytes);
+}
+
+// Before anything is stored.  What other writers of the client did since the last look counts, too.
+void WriterImpl::charge(std::uint64_t bytes) {
+  if (bytes == 0) return;
+  if (unsettled_ + bytes > kSettleBytes || quota_.used + bytes > quota_.bytes) settle();
+  if (quota_.used + bytes > quota_.bytes) {
+    quota_.exceeded = true;
+    throw Error(Kind::Refused,
+                "quota " + show_binary_bytes(quota_.bytes) + " of client " + quoted(client_) + ", used " +
+                    show_binary_bytes(quota_.used - std::min(quota_.used, charged_)) +
+                    " before, this backup needs at least " + show_binary_bytes(charged_ + bytes) +
+                    " more; an administrator can raise it in backline.conf, or make room with bkdb keep and "
+                    "bkdb clean");
+  }
+  quota_.used += bytes;
+  charged_ += bytes;
+  unsettled_ += bytes;
+}
+
+// A count that was made anew since does not know yet what this writer put.
+void WriterImpl::settle() {
+  if (quota_.bytes == 0) return;
+  std::optional<UsageLedger::State> state = ledger_.add(unsettled_);
+  if (!state) {
+    count_usage(store_, client_);
+    state = ledger_.add(charged_);
+  } else if (generation_ != 0 && state->generation != generation_) {
+    state = ledger_.add(charged_ - unsettled_);
+  }
+  unsettled_ = 0;
+  if (!state) return;
+  generation_ = state->generation;
+  quota_.used = state->bytes;
+}
+
+void WriterImpl::forget_checkpoint() {
+  (void)CheckpointFolder(store_.layout(), client_).remove(module_, method_, name_);
 }
 
 void WriterImpl::save_checkpoint(const CheckpointRecord& record) {

@@ -4,6 +4,7 @@
 #include "server/store/appender.h"
 #include "server/store/possession.h"
 #include "server/store/store_impl.h"
+#include "server/store/usage_ledger.h"
 #include "server/store/writers.h"
 
 #include <memory>
@@ -26,6 +27,9 @@ class WriterImpl final : public Writer, private Possession {
   Possession& possession() override { return *this; }
   bool contains(const ChunkId& id) override;
   std::size_t node_bytes() const override;
+  void set_quota(std::uint64_t bytes) override;
+  Quota quota() const override { return quota_; }
+  void forget_checkpoint() override;
   Totals totals() const override { return totals_; }
 
   [[nodiscard]] bool writes(const std::string& client, const std::string& module, const std::string& method,
@@ -49,6 +53,9 @@ class WriterImpl final : public Writer, private Possession {
   void collect(ObjectKind kind, const ChunkId& id, std::string_view content);
   void flush(Batch& batch);
   void store_group(const EncodedGroup& group, std::vector<ChunkRef> chunks);
+  void charge(std::uint64_t bytes);
+  void charge_group(std::span<const ChunkRef> chunks);
+  void settle();
 
   StoreImpl& store_;
   WriterRegistration registration_;
@@ -61,7 +68,16 @@ class WriterImpl final : public Writer, private Possession {
   Batch data_, metadata_;
   std::unordered_map<ChunkId, ObjectKind> pending_;  // in a batch
   Totals totals_;
+  UsageLedger ledger_;
+  Quota quota_;
+  std::uint64_t generation_ = 0;  // of the ledger, when it was seen last
+  std::uint64_t charged_ = 0;     // by this writer
+  std::uint64_t unsettled_ = 0;   // of that, not in the ledger yet
 };
+
+// Calls sink with everything that the client's snapshots and checkpoints lead to; passes over what is
+// damaged.
+[[nodiscard]] ClientPossession::Walk walk_snapshots(StoreImpl& store, const std::string& client);
 
 // Makes anew what the client may claim, from its snapshots and checkpoints.
 void renew_possession(StoreImpl& store, const std::string& client);

@@ -73,9 +73,18 @@ TEST(BacklineConf, AClientRestoresByItselfOnlyWhenItIsAllowed) {
   EXPECT_NE(refusal("[client a]\nrestore = true\n").find("neither yes nor no"), std::string::npos);
 }
 
-TEST(BacklineConf, WhatThisVersionDoesNotCarryOutIsRefusedAndNotIgnored) {
-  EXPECT_NE(refusal("[client a]\nquota = 10G\n").find("is not carried out by this version yet"),
-            std::string::npos);
+TEST(BacklineConf, AQuotaIsASizeOfAMebibyteAtLeast) {
+  const auto quota = [](const std::string& text) {
+    return parse_backline_conf("[client a]\nquota = " + text + "\n").find("a")->quota;
+  };
+  EXPECT_EQ(quota("1MiB"), 1U << 20U);
+  EXPECT_EQ(quota("20GiB"), 20ULL << 30U);
+  EXPECT_EQ(quota("2000000"), 2000000U);
+  EXPECT_EQ(parse_backline_conf("[client a]\nagent = yes\n").find("a")->quota, 0U);
+  for (const char* bad : {"0", "1", "1000000", "10G", "10 GiB", "-1GiB", "1.5GiB", "GiB", "99999999999TiB"})
+    EXPECT_NE(refusal(std::string("[client a]\nquota = ") + bad + "\n").find("is no size such as"),
+              std::string::npos)
+        << bad;
 }
 
 TEST(BacklineConf, ABandwidthIsBytesASecondWithAnOptionalUnit) {
