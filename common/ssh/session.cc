@@ -1,11 +1,11 @@
 #include "common/io/fd.h"
 #include "common/ssh/host_key_mark.h"
 #include "common/ssh/internal.h"
+#include "common/ssh/resolve.h"
 #include "common/text/escape.h"
 
 #include <libssh/server.h>
 #include <linux/sockios.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -23,7 +23,6 @@ namespace {
 
 using SshKey = Handle<ssh_key_struct, ssh_key_free>;
 using CString = Handle<char, ssh_string_free_char>;
-using Addresses = Handle<addrinfo, freeaddrinfo>;
 
 constexpr int kLongQueue = 64 << 10;
 constexpr const char* kCiphers =
@@ -70,16 +69,8 @@ void narrow(const Fd& fd, std::uint64_t bytes_per_second) {
 Fd connect_socket(const Endpoint& endpoint, const Deadline& deadline) {
   const Address& address = endpoint.address;
   const std::string doing = "connecting to " + shown(address);
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
-  Addresses found;
-  int rc = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, Out(found));
-  if (rc == EAI_NONAME) {  // a machine with nothing but loopback has no "configured" address family
-    hints.ai_flags = AI_NUMERICSERV;
-    rc = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, Out(found));
-  }
-  if (rc != 0) throw Error(Kind::Transient, doing + ": " + ::gai_strerror(rc));
+  const Addresses found =
+      resolve(address.host, address.port, std::chrono::milliseconds(deadline.left_ms()), doing);
   int code = EHOSTUNREACH;
   for (const addrinfo* to = found.get(); to != nullptr; to = to->ai_next) {
     Fd fd(::socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, to->ai_protocol));
