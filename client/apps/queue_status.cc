@@ -1,7 +1,6 @@
 #include "client/apps/queue_status.h"
 
 #include "client/apps/wait_show.h"
-#include "common/ssh/host_key_mark.h"
 #include "common/text/escape.h"
 
 #include <fmt/format.h>
@@ -92,12 +91,13 @@ std::string status_table(const std::string& home, const Queue& queue) {
   return out;
 }
 
-std::string status_json(const std::string& home, const std::vector<Queue>& queues, Timestamp now) {
+std::string status_json(const std::string& home, const std::vector<Queue>& queues,
+                        const std::vector<ssh::HostKeyMark>& changed, Timestamp now) {
   json out{{"time", to_text(now)},
            {"requests", json::array()},
            {"damaged", json::array()},
            {"host_keys", json::array()}};
-  for (const ssh::HostKeyMark& mark : ssh::list_host_key_marks(home))
+  for (const ssh::HostKeyMark& mark : changed)
     out["host_keys"].push_back(
         {{"server", mark.peer}, {"pinned", mark.pinned}, {"shown", mark.shown}, {"since", mark.since}});
   std::map<Source, std::optional<Timestamp>> sources;

@@ -122,7 +122,7 @@ int run(const Options& options, const char* argv0) {
   }
   const ClientConfig config = load_config(find_home(options, argv0));
   if (task.destination) refuse_own_folders(config.home, *task.destination);
-  return fetch(find_server(config, options.get("server").value_or("")), ask, task);
+  return fetch(config.home, find_server(config, options.get("server").value_or("")), ask, task);
 }
 
 }  // namespace

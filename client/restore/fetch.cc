@@ -1,6 +1,8 @@
 #include "client/restore/fetch.h"
 
 #include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/ssh/host_key_mark.h"
 #include "common/ssh/ssh.h"
 
 #include <poll.h>
@@ -16,8 +18,16 @@ namespace {
 constexpr std::chrono::milliseconds kIdle{600000};
 constexpr std::chrono::milliseconds kEnding{60000};
 
-ssh::Endpoint endpoint_of(const ServerConfig& server) {
+// Whoever may not write in this home (a person who restores as somebody else) cannot mark; the refusal is the
+// same.
+std::string mark_file(const std::string& home, const std::string& server) {
+  const std::string log = join_path(home, "log");
+  return ::access(log.c_str(), W_OK) == 0 ? ssh::host_key_mark_file(home, server) : "";
+}
+
+ssh::Endpoint endpoint_of(const std::string& home, const ServerConfig& server) {
   ssh::Endpoint out;
+  out.mark_file = mark_file(home, server.name);
   out.address = ssh::parse_url(server.url);
   out.host_key = server.hostkey;
   out.identity_file = server.identity;
@@ -45,8 +55,9 @@ std::string first_lines(std::string text) {
 
 }  // namespace
 
-int fetch(const ServerConfig& server, const restore::Ask& ask, const ReceiveTask& wanted) {
-  ssh::Session session(endpoint_of(server));
+int fetch(const std::string& home, const ServerConfig& server, const restore::Ask& ask,
+          const ReceiveTask& wanted) {
+  ssh::Session session(endpoint_of(home, server));
   const std::unique_ptr<ssh::Channel> channel = session.exec("backline restore");
   const std::string payload = restore::encode(ask);
   channel->write(restore::frame_header(restore::FrameType::Ask, payload.size()) + payload, kEnding);
