@@ -4,6 +4,7 @@
 #include "common/options/options.h"
 #include "common/ssh/ssh.h"
 #include "common/text/escape.h"
+#include "common/time/time.h"
 #include "server/access/client_command.h"
 #include "server/access/home.h"
 #include "server/access/init.h"
@@ -11,6 +12,7 @@
 #include "server/access/serve.h"
 #include "server/access/serve_restore.h"
 #include "server/access/update.h"
+#include "server/ingest/endings.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -142,6 +144,14 @@ ClientFacts client_facts(const Options& options) {
   return facts;
 }
 
+// After the rules are in force: nothing new can come in under this name.
+void end_requests(const std::string& home, const std::string& name, const std::string& to) {
+  const std::string why = to.empty() ? "client " + name + " was retired"
+                                     : "client " + name + " is called " + to + " now: ask again as " + to;
+  if (const std::size_t ended = end_waiting(home, name, why, SystemClock()); ended > 0)
+    std::fputs(fmt::format("{} waiting requests of {} ended as refused\n", ended, name).c_str(), stdout);
+}
+
 int client(const Options& options, const std::string& home) {
   constexpr const char* kUsage = "client add|rename|retire|rekey NAME … (see --help)";
   const std::string& what = word(options, 1, kUsage);
@@ -165,6 +175,7 @@ int client(const Options& options, const std::string& home) {
   };
   const std::string message = fmt::format("client {} {}{}", what, name, is_rename ? " " + to : "");
   for (const std::string& line : edit_clients(home, message, edit)) std::fputs((line + "\n").c_str(), stdout);
+  if (is_rename || what == "retire") end_requests(home, name, to);
   return kExitDone;
 }
 

@@ -3,12 +3,15 @@
 #include "common/log/log.h"
 #include "common/options/options.h"
 #include "common/path/names.h"
+#include "common/seccomp/seccomp.h"
 #include "common/text/screen.h"
 #include "server/backup/verdict.h"
 #include "server/backup/work.h"
+#include "server/ingest/endings.h"
 #include "server/ingest/ingest.h"
 #include "server/pull/driver.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -21,6 +24,9 @@ int ingest(const server::ServerConfig& config, const Log& log) {
   std::vector<std::string> problems;
   const server::IngestReport report = server::ingest_all(config.home, SystemClock(), problems);
   for (const std::string& notice : report.notices) log.notice(notice);
+  std::vector<std::string> told;
+  server::answer_set_aside(config.home, SystemClock(), told);
+  for (const std::string& line : told) log.notice(line);
   for (const std::string& problem : problems) {
     log.notice(problem);
     std::cerr << "do_backup: " << problem << std::endl;
@@ -34,6 +40,9 @@ int run(const Options& options, const char* argv0) {
   const Log log(config.home, "do_backup", clock);
   // Once in a do_backup, and after a pull that was killed.
   if (options.has("ingest") || options.has("failed")) pull::clear_pulled(config.home);
+  // From here on it reads what clients wrote.  Sockets for the line, and to look names up.
+  const CallFilter calls({Programs::MayStart, {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}});
+  check_sys(calls.enter(), [] { return "giving up system calls"; });
   if (options.has("ingest")) return ingest(config, log);
   if (options.words().size() != 2) throw Error(Kind::Usage, "expected CLIENT and REQUEST");
   const std::string& client = options.words()[0];

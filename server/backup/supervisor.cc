@@ -179,6 +179,7 @@ class Supervisor {
     if (options_.watch) events_.watch_folders(config_.home + "/TODO");
     stale_ = false;
     scanned_ = steady_clock::now();
+    if (todo_.take_note_of_set_aside()) ingest();  // whoever asked is told
   }
 
   void read_rules() {

@@ -20,6 +20,7 @@ namespace bk::server {
 namespace {
 
 constexpr const char* kIncomplete = ".incomplete";
+constexpr const char* kAnswered = ".answered";
 constexpr std::uint64_t kMaxTodoBytes = 4U << 20U;
 
 bool is_pending(const std::string& file) {
@@ -40,16 +41,34 @@ Timestamp change_time(const struct stat& info) {
 }
 
 // Out of everybody's way, under a name that says what it was; never overwrites what was set aside before.
-std::string set_aside(const std::string& folder, const std::string& file) {
+std::string move_aside(const std::string& folder, const std::string& file) {
   for (int i = 0;; ++i) {
     const std::string aside = "X" + file.substr(0, 240) + (i == 0 ? "" : "." + std::to_string(i));
     if (rename_noreplace_durably(join_path(folder, file), join_path(folder, aside))) return aside;
   }
 }
 
-std::vector<DoneRecord> records_of(const TodoItem& item, const Finished& end) {
+// Every id that a damaged entry still tells.
+std::vector<std::string> readable_ids(std::string_view text) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::size_t colon = line.find(": ");
+    if (colon == std::string_view::npos ||
+        (line.substr(0, colon) != "id" && line.substr(0, colon) != "answers"))
+      continue;
+    line.remove_prefix(colon + 2);
+    if (proto::is_request_id(line) && std::find(out.begin(), out.end(), line) == out.end())
+      out.emplace_back(line);
+  }
+  return out;
+}
+
+std::vector<DoneRecord> records_of(const std::vector<std::string>& ids, const Finished& end) {
   std::vector<DoneRecord> out;
-  for (const std::string& id : item.ids)
+  for (const std::string& id : ids)
     out.push_back({id, end.outcome, end.status, end.snapshot, end.time.seconds});
   return out;
 }
@@ -127,7 +146,8 @@ const TodoList::Files& TodoList::load(const std::string& client, std::vector<std
     } catch (const Error& error) {
       if (error.kind() != Kind::Protocol) throw;
       if (problems == nullptr) continue;
-      const std::string aside = set_aside(folder(client), file);
+      const std::string aside = move_aside(folder(client), file);
+      has_set_aside_ = true;
       problems->push_back("TODO/" + client + "/" + file + ": " + error.what() + "; set aside as " + aside);
     }
   }
@@ -228,9 +248,10 @@ std::vector<std::optional<proto::Receipt>> TodoList::answers(const std::string& 
   return out;
 }
 
-std::vector<TodoList::Named> TodoList::pending(std::vector<std::string>& problems) {
+std::vector<TodoList::Named> TodoList::pending(std::vector<std::string>& problems, const std::string& only) {
   std::vector<Named> out;
   for (const std::string& client : clients()) {
+    if (!only.empty() && client != only) continue;
     try {
       const FileLock lock = FileLock::exclusive(path(client, ".lock"));
       for (const auto& [file, seen] : load(client, &problems))
@@ -320,7 +341,7 @@ void TodoList::finish(const std::string& client, const std::string& stem, const 
                       const Finished& finished) {
   const FileLock lock = FileLock::exclusive(path(client, ".lock"));
   DoneLog log(folder(client));
-  log.append(records_of(item, finished));
+  log.append(records_of(item.ids, finished));
   crash_point("todo.done_logged");
   TodoItem ended = item;
   ended.finished = finished;
@@ -357,6 +378,42 @@ void TodoList::recover(const std::string& client) {
     rename_durably(join_path(home, file), join_path(home, "F" + stem + "." + item.request.id));
     crash_point("todo.recovered");
   }
+}
+
+std::vector<TodoList::SetAside> TodoList::set_aside(const std::string& client) {
+  const FileLock lock = FileLock::exclusive(path(client, ".lock"));
+  std::vector<SetAside> out;
+  std::unordered_set<std::string> known;
+  for (const std::string& file : list_directory(folder(client))) {
+    if (!file.starts_with('X') || file.ends_with(kAnswered)) continue;
+    const std::optional<struct stat> info = look_at(path(client, file));
+    if (!info || !S_ISREG(info->st_mode)) continue;
+    if (out.empty()) {
+      for (const auto& [name, seen] : load(client, nullptr))
+        known.insert(seen.item.ids.begin(), seen.item.ids.end());
+    }
+    const std::uint64_t bytes = static_cast<std::uint64_t>(info->st_size);
+    SetAside entry{file, {}};
+    if (bytes <= kMaxTodoBytes) entry.ids = readable_ids(read_file(path(client, file), kMaxTodoBytes));
+    const std::vector<std::optional<DoneRecord>> done = DoneLog(folder(client)).find(entry.ids);
+    std::vector<std::string> open;
+    for (std::size_t i = 0; i < entry.ids.size(); ++i)
+      if (!done[i] && !known.contains(entry.ids[i])) open.push_back(entry.ids[i]);
+    entry.ids = std::move(open);
+    out.push_back(std::move(entry));
+  }
+  return out;
+}
+
+void TodoList::close_set_aside(const std::string& client, const SetAside& entry, const Finished& end) {
+  const FileLock lock = FileLock::exclusive(path(client, ".lock"));
+  DoneLog log(folder(client));
+  log.append(records_of(entry.ids, end));
+  for (int i = 0;; ++i) {
+    const std::string name = entry.file + (i == 0 ? "" : "-" + std::to_string(i)) + kAnswered;
+    if (rename_noreplace_durably(path(client, entry.file), path(client, name))) break;
+  }
+  log.merge_if_long();
 }
 
 void TodoList::expire(Timestamp keep_before) {

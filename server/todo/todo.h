@@ -4,6 +4,7 @@
 //   .incomplete/RQ<stem>   being written        C<stem>        to do
 //   P<stem>                being done           F<stem>.<id>   done; kept some days, then removed
 //   X<name>                set aside: could not be parsed
+//   X<name>.answered       … and whoever asked was told
 //   .done, .done.log       the outcome of every finished id, for ever
 //
 // add_all() is the moment of promise (I1): when it returns, the entries survive power loss.  Every call takes
@@ -23,6 +24,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bk::server {
@@ -64,7 +66,10 @@ class TodoList {
   };
   // Items in state C or P, oldest first.  A file that cannot be parsed is set aside as "X<name>" and reported
   // through `problems`, one line each; so is a client whose folder cannot be read, and the others go on.
-  [[nodiscard]] std::vector<Named> pending(std::vector<std::string>& problems);
+  // `only`: of this client alone.
+  [[nodiscard]] std::vector<Named> pending(std::vector<std::string>& problems, const std::string& only = {});
+  // Whether pending() set something aside since this was asked last.
+  [[nodiscard]] bool take_note_of_set_aside() { return std::exchange(has_set_aside_, false); }
 
   // Of every stem the F file that ended last (state 'F'), as far as they are kept; a file that cannot be read
   // is reported through `problems`.
@@ -82,6 +87,14 @@ class TodoList {
   // P -> F<stem>.<id>, and the outcome of every id is kept for ever; only after the receipt is durable (I2).
   void finish(const std::string& client, const std::string& stem, const TodoItem& item,
               const Finished& finished);
+  struct SetAside {
+    std::string file;
+    std::vector<std::string> ids;  // that can still be read in it, and that nothing else here answers
+  };
+  // What pending() set aside and nobody answered yet.
+  [[nodiscard]] std::vector<SetAside> set_aside(const std::string& client);
+  // Keeps this outcome of its ids for ever, and renames the file; only after the receipts are durable (I2).
+  void close_set_aside(const std::string& client, const SetAside& entry, const Finished& end);
   // Removes F files finished before `keep_before`.
   void expire(Timestamp keep_before);
 
@@ -102,6 +115,7 @@ class TodoList {
   std::string directory_;
   std::size_t max_pending_;
   std::map<std::string, Files> seen_;
+  bool has_set_aside_ = false;
 };
 
 }  // namespace bk::server

@@ -61,6 +61,15 @@ paths_of "$C1" directories "$T/data"
 one_round "$C1" "$S1" directories
 compare "$T/data" "$(export_source "$S1" "$T/data" "$T/export")"
 
+say "what waits when a client is renamed is refused, and the receipt says why"
+exits 0 "$C1/scripts/backup_it" directories ""; exits 0 "$C1/scripts/send_request" --now
+exits 0 access client rename client1 shop; says '^1 waiting requests of client1 ended as refused$'
+[[ -z $(find "$S1/TODO/client1" -maxdepth 1 -name '[CP]*') ]] || die "client1 still has work"
+git -C "$S1/repositories/client1.git" grep -q 'client client1 was renamed to shop' receipts 2>/dev/null ||
+  git -C "$S1/repositories/client1.git" grep -qE 'is(%20| )called(%20| )shop' receipts || die "no receipt says why"
+exits 0 access client rename shop client1
+rm -rf "$C1/log/queues"
+
 say "a user who does not own gitosis-admin is told who does"
 if [[ $EUID == 0 ]]; then
   cp "$(readlink -f "$S1/scripts/bk_access")" "$T/bk_access"
