@@ -9,6 +9,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/process/process.h"
+#include "common/seccomp/seccomp.h"
 #include "common/text/escape.h"
 #include "common/text/number.h"
 
@@ -16,6 +17,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,9 +48,11 @@ Child start_confined(Command command, const std::optional<Confinement>& confinem
   command.stdin_fd = STDIN_FILENO;
   command.stdout_fd = STDOUT_FILENO;
   command.stderr_fd = error_fd;
-  command.before_exec = [&confinement] {
+  const CallFilter calls({Programs::MayStart, {AF_UNIX}});  // upload-pack starts pack-objects
+  command.before_exec = [&confinement, &calls] {
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return -1;
-    return confinement ? confinement->enter() : 0;
+    if (confinement && confinement->enter() != 0) return -1;
+    return calls.enter();
   };
   return start(command);
 }
@@ -277,6 +281,7 @@ int serve(const Consent& consent, const AgentCommand& command, const Log& log, A
     return serve_tree_to(consent, log, access);
   }
   if (command.verb == AgentCommand::Verb::Stripe) {
+    check_sys(CallFilter({Programs::None, {AF_UNIX}}).enter(), [] { return "giving up system calls"; });
     join_stripe(command.ticket, consent.server, STDIN_FILENO, STDOUT_FILENO);
     return kExitDone;
   }

@@ -4,8 +4,9 @@
 #include "common/digest/sha256.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "common/seccomp/seccomp.h"
 
-#include <sys/prctl.h>
+#include <sys/socket.h>
 
 namespace bk::agent {
 namespace {
@@ -22,9 +23,10 @@ void allow_root(Confinement& confinement, const std::string& path) {
 }  // namespace
 
 bool confine_tree(const Consent& consent, const std::string& temporary) {
-  check_sys(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), [] { return "giving up new rights"; });
-  if (landlock_version() == 0) return false;
   (void)Sha256::of({});  // OpenSSL reads its configuration when it is used first
+  // Starts nothing; further lines join through a local socket.
+  check_sys(CallFilter({Programs::None, {AF_UNIX}}).enter(), [] { return "giving up system calls"; });
+  if (landlock_version() == 0) return false;
   Confinement confinement;
   for (const TreeRoot& root : consent.roots) allow_root(confinement, root.path);
   confinement.allow_writing(join_path(consent.home, "log"));

@@ -13,8 +13,9 @@ namespace bk::agent {
 
 // Confines the calling thread and what it starts from now on, for ever: call it before there are threads.
 // Reading below every one of consent.roots that is there (a root that appears later is refused by the
-// kernel), writing below <home>/log and `temporary`.  New rights by setuid programs are given up as well.
-// False: the kernel has no Landlock, only the last was done.  Throws Io.
+// kernel), writing below <home>/log and `temporary`.  New rights by setuid programs, starting programs, all
+// sockets but local ones and the calls of common/seccomp are given up as well.  False: the kernel has no
+// Landlock, only the last was done.  Throws Io.
 [[nodiscard]] bool confine_tree(const Consent& consent, const std::string& temporary);
 
 }  // namespace bk::agent

@@ -8,6 +8,7 @@
 #include "common/path/names.h"
 #include "common/process/landlock.h"
 #include "common/process/process.h"
+#include "common/seccomp/seccomp.h"
 #include "common/text/escape.h"
 #include "server/access/home.h"
 #include "server/access/hooks.h"
@@ -19,6 +20,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -165,7 +167,7 @@ void make_ready(const ServeRequest& request, const Passage& passage, const Place
 // A push of rules: git and its hooks stay confined to gitosis-admin.git, and what concerns the other
 // repositories is done behind them, by us.
 int run_then_publish(const ServeRequest& request, Command command, const std::optional<Landlock>& confine,
-                     const Log& log) {
+                     const CallFilter& calls, const Log& log) {
   command.environment.emplace_back("BACKLINE_CONFINED=1");
   command.stdin_fd = STDIN_FILENO;
   command.stdout_fd = STDOUT_FILENO;
@@ -173,7 +175,8 @@ int run_then_publish(const ServeRequest& request, Command command, const std::op
   command.before_exec = [&] {
     // It must not outlive the session that holds the lock in our name.
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || set_limits() != 0) return -1;
-    return confine ? confine->enforce() : 0;
+    if (confine && confine->enforce() != 0) return -1;
+    return calls.enter();
   };
   const int status = start(command).wait();
   if (const std::string problem = refresh_access(request.home); !problem.empty()) log.notice(problem);
@@ -209,10 +212,12 @@ void serve(const ServeRequest& request) {
   } else {
     log.notice("this kernel has no Landlock: git runs unconfined");
   }
+  const CallFilter calls({Programs::MayStart, {AF_UNIX}});  // git starts hooks and helpers
   if (place.kind == "admin" && passage.command.write)
-    std::exit(run_then_publish(request, std::move(command), confine, log));
+    std::exit(run_then_publish(request, std::move(command), confine, calls, log));
   check_sys(set_limits(), [] { return "setting limits"; });
   if (confine) check_sys(confine->enforce(), [] { return "confining git"; });
+  check_sys(calls.enter(), [] { return "giving up system calls"; });
   replace_process(command);
 }
 

@@ -7,12 +7,15 @@
 #include "common/path/names.h"
 #include "common/process/landlock.h"
 #include "common/process/process.h"
+#include "common/seccomp/seccomp.h"
 #include "common/text/escape.h"
 #include "server/access/client_rules.h"
 #include "server/access/home.h"
 #include "server/access/sessions.h"
 #include "server/access/update.h"
 #include "server/config/config.h"
+
+#include <sys/socket.h>
 
 namespace bk::server {
 namespace {
@@ -77,6 +80,7 @@ void serve_restore(const ServeRequest& request) {
     throw Error(Kind::Refused, "this server's kernel has no Landlock: restore with bkdb there");
   const Landlock confine(rules_for(request.home, request.user, spill));
   check_sys(confine.enforce(), [] { return "confining bkdb"; });
+  check_sys(CallFilter({Programs::MayStart, {AF_UNIX}}).enter(), [] { return "giving up system calls"; });
   replace_process(command);
 }
 

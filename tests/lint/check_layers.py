@@ -28,6 +28,7 @@ OWNER = {
     "librsync": "common/delta",
     "isa-l": "common/parity",
     "pcre2.h": "common/regex",
+    "seccomp.h": "common/seccomp",
     "curl/": "common/http",
     "expat.h": "common/s3",
     "libpq": "common/postgres",

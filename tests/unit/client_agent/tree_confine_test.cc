@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -100,8 +101,18 @@ TEST_F(TreeConfined, WhatIsMountedBelowARootIsReadToo) {
 }
 
 TEST_F(TreeConfined, NoProgramIsStartedAndNoRightIsGained) {
-  EXPECT_EQ(inside([] { return ::execl("/bin/true", "true", nullptr), errno; }), EACCES);
+  EXPECT_EQ(inside([] { return ::execl("/bin/true", "true", nullptr), errno; }), EPERM);
   EXPECT_EQ(inside([] { return ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); }), 1);
+}
+
+TEST_F(TreeConfined, NoNetworkIsReachedAndNoNamespaceLeft) {
+  const auto of = [&](const std::function<long()>& call) {
+    return inside([&] { return call() < 0 ? errno : 0; });
+  };
+  EXPECT_EQ(of([] { return ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); }), EPERM);
+  EXPECT_EQ(of([] { return ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0); }), EPERM);
+  EXPECT_EQ(of([] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); }), 0);
+  EXPECT_EQ(of([] { return ::unshare(CLONE_NEWNS); }), EPERM);
 }
 
 std::string frame(pull::FrameType type, const std::string& payload) {
