@@ -132,7 +132,8 @@ before=$(connections backup)
 cron web1 backupclient 77
 same "$(grep -c 'backupsrv@.*host key changed' "$C1/log/notices")" 1 "notices"
 same "$(connections backup)" "$before" "connections to a server whose key changed"
-exits 0 client web1 "$C1/scripts/send_request" --status; says '^HOST KEY CHANGED: '
+exits 77 client web1 "$C1/scripts/send_request" --status; says '^HOST KEY CHANGED: '
+exits 77 client web1 "$C1/scripts/restore_it" ls; one_line; says 'host key changed'
 read -ra line < <(on backup "$BK_SOURCE/setup/backline-setup" line server)
 exits 0 on web1 "$BK_SOURCE/setup/backline-setup" "${line[@]:1}"
 cron web1 backupclient; cron backup backupserver; cron web1 backupclient
