@@ -17,6 +17,11 @@ bool is_due(const TodoList::Named& item, bool at_once, Timestamp now) {
   return *item.item.not_before <= now || *item.item.not_before > now.plus(kLongestWait);
 }
 
+// What failed, or stood still, when it was last tried: it may hold a slot until its time is up again.
+bool is_suspect(const TodoList::Named& item) {
+  return !item.item.last_error.empty() && !item.item.last_error.ends_with(kKept);
+}
+
 }  // namespace
 
 bool Selection::covers(const TodoList::Named& item) const {
@@ -45,12 +50,17 @@ std::optional<std::size_t> choose_next(const std::vector<TodoList::Named>& items
   std::map<std::string, std::size_t> at_work;
   for (const Busy& busy : running) ++at_work[busy.client];
   std::set<Busy> working;  // stems in state P: their C waits
+  std::size_t suspects = 0;
   for (const TodoList::Named& item : items) {
-    if (item.state == 'P') working.insert({item.client, item.stem});
+    if (item.state != 'P') continue;
+    working.insert({item.client, item.stem});
+    if (is_suspect(item) && running.contains({item.client, item.stem})) ++suspects;
   }
+  const std::size_t most_suspects = std::max<std::size_t>(1, slots.all / 2);
   std::optional<std::size_t> best;
   const auto rank = [&](std::size_t i) {
-    return std::tuple(items[i].state == 'P' ? 0 : 1, at_work[items[i].client], items[i].item.taken);
+    const bool later = suspects > 0 && is_suspect(items[i]);
+    return std::tuple(later, items[i].state == 'P' ? 0 : 1, at_work[items[i].client], items[i].item.taken);
   };
   for (std::size_t i = 0; i < items.size(); ++i) {
     const TodoList::Named& item = items[i];
@@ -59,6 +69,7 @@ std::optional<std::size_t> choose_next(const std::vector<TodoList::Named>& items
     if (item.state == 'C' && working.contains(busy)) continue;
     if (!is_due(item, selection.at_once, now) || at_work[item.client] >= slots.of_client(item.client))
       continue;
+    if (suspects >= most_suspects && is_suspect(item)) continue;
     if (!best || rank(i) < rank(*best)) best = i;
   }
   return best;

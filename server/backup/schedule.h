@@ -33,12 +33,17 @@ struct Busy {
 };
 
 // The position of the item to start now, or nothing.  A P that nobody works on is resumed before any C; then
-// the client with the fewest running pulls is served first, and of that client the oldest request.  `tried`
-// holds what this run shall not start again.
+// the client with the fewest running pulls is served first, and of that client the oldest request.  What went
+// wrong when it was last tried has at most half of the slots, and beyond the first one what did not goes
+// before: clients that hang take no more than that from the others, and are themselves never left out.
+// `tried` holds what this run shall not start again.
 [[nodiscard]] std::optional<std::size_t> choose_next(const std::vector<TodoList::Named>& items,
                                                      const std::set<Busy>& running,
                                                      const std::set<std::string>& tried, const Slots& slots,
                                                      const Selection& selection, Timestamp now);
+
+// How the last error of an item ends that got further all the same.
+inline constexpr const char* kKept = "; what came is kept";
 
 // What `tried` holds for an item: its client and newest request.
 [[nodiscard]] std::string try_key(const TodoList::Named& item);

@@ -1,5 +1,7 @@
 #include "server/backup/verdict.h"
 
+#include "server/backup/schedule.h"
+
 #include <algorithm>
 
 namespace bk::server {
@@ -39,8 +41,7 @@ Verdict judge_failure(const TodoItem& item, const Error& error, const Limits& li
   if (attempt != Attempt::Counts && (suspended || error.kind() == Kind::Transient)) {
     const bool further = attempt == Attempt::GotFurther;
     out.notice = suspended && !item.last_error.starts_with(kSuspended);
-    out.item.last_error =
-        (suspended ? kSuspended : "cut: ") + reason + (further ? "; what came is kept" : "");
+    out.item.last_error = (suspended ? kSuspended : "cut: ") + reason + (further ? kKept : "");
     out.item.not_before = now.plus(backoff_after(limits, further ? 1 : limits.attempts));
     out.status = kExitTryLater;
     return out;

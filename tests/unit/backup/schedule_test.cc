@@ -38,6 +38,24 @@ TEST(Schedule, AHangingClientFillsOnlyItsOwnSlots) {
   EXPECT_EQ(choose_next(items, running, {}, slots(2, 2), {}, kNow), std::nullopt);
 }
 
+TEST(Schedule, WhatWentWrongBeforeHasHalfOfTheSlotsAndOneForCertain) {
+  std::vector items{named("a", "m:1", 1), named("b", "m:1", 2), named("c", "m:1", 3), named("d", "m:1", 9)};
+  for (std::size_t i = 0; i < 3; ++i) items[i].item.last_error = "the client was silent";
+  EXPECT_EQ(choose_next(items, {}, {}, slots(4, 2), {}, kNow), 0U) << "the oldest, whatever it did";
+  items[0].state = 'P';
+  EXPECT_EQ(choose_next(items, {{"a", "m:1"}}, {}, slots(4, 2), {}, kNow), 3U) << "others first";
+  items[3].state = 'P';
+  EXPECT_EQ(choose_next(items, {{"a", "m:1"}, {"d", "m:1"}}, {}, slots(4, 2), {}, kNow), 1U);
+  items[1].state = 'P';
+  EXPECT_EQ(choose_next(items, {{"a", "m:1"}, {"b", "m:1"}, {"d", "m:1"}}, {}, slots(4, 2), {}, kNow),
+            std::nullopt)
+      << "one slot stays for whoever comes";
+  items[2].item.last_error = std::string("cut: the line broke") + kKept;
+  EXPECT_EQ(choose_next(items, {{"a", "m:1"}, {"b", "m:1"}, {"d", "m:1"}}, {}, slots(4, 2), {}, kNow), 2U)
+      << "it got further";
+  EXPECT_EQ(choose_next({items[1]}, {}, {}, slots(1, 2), {}, kNow), 0U);
+}
+
 TEST(Schedule, WhatACrashLeftInWorkComesFirst) {
   const std::vector items{named("a", "m:1", 1), named("b", "m:1", 9, 'P')};
   EXPECT_EQ(choose_next(items, {}, {}, slots(4, 2), {}, kNow), 1U);
