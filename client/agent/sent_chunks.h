@@ -4,6 +4,7 @@
 
 #include "common/chunk/chunk_id.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
@@ -11,24 +12,28 @@
 
 namespace bk::agent {
 
-// Half of an id decides, which nobody can forge.  Chunks that fall on the same place forget each other.
+// Half of an id decides, which nobody can forge.  Each has four places; the oldest there is forgotten.
 class SentChunks {
  public:
-  SentChunks() : places_(kPlaces) {}
+  SentChunks() : sets_(kSets) {}
   // Remembers it; returns whether it was there.
   bool add(const ChunkId& id) {
     std::size_t at = 0;
     std::memcpy(&at, id.bytes.data() + kHalf, sizeof at);
-    Half& place = places_[at % kPlaces];
-    if (std::memcmp(place.data(), id.bytes.data(), kHalf) == 0) return true;
-    std::memcpy(place.data(), id.bytes.data(), kHalf);
+    Set& set = sets_[at % kSets];
+    for (const Half& half : set) {
+      if (std::memcmp(half.data(), id.bytes.data(), kHalf) == 0) return true;
+    }
+    std::rotate(set.begin(), set.end() - 1, set.end());
+    std::memcpy(set.front().data(), id.bytes.data(), kHalf);
     return false;
   }
 
  private:
-  static constexpr std::size_t kHalf = 16, kPlaces = 32768;  // 512 KiB for 512 MiB of content
+  static constexpr std::size_t kHalf = 16, kSets = 8192;  // 512 KiB for 256 MiB in chunks of 8 KiB
   using Half = std::array<unsigned char, kHalf>;
-  std::vector<Half> places_;
+  using Set = std::array<Half, 4>;
+  std::vector<Set> sets_;
 };
 
 }  // namespace bk::agent
