@@ -1,5 +1,6 @@
 #include "common/config/schema.h"
 
+#include "common/text/escape.h"
 #include "common/text/number.h"
 
 #include <algorithm>
@@ -105,7 +106,9 @@ Parts split(std::string_view key) {
 
 std::string dotted(const Parts& parts) {
   std::string out;
-  for (const std::string& part : parts) out += (out.empty() ? "" : ".") + part;
+  // A path is the user's own text and stands in quotes, as in the file.
+  for (const std::string& part : parts)
+    out += (out.empty() ? "" : ".") + (part.starts_with('/') ? quoted(part) : part);
   return out;
 }
 
