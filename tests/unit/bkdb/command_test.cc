@@ -143,7 +143,7 @@ TEST_F(CommandTest, WrongInputIsOneLineAndItsStatus) {
       {{"ls", "-1"}, 64},
       {{"export"}, 64},
       {{"export", ""}, 64},
-      {{"export", "/nonexistent/parent/x"}, 74},
+      {{"export", "/nonexistent/parent/x"}, 64},
       {{"files"}, 64},
       {{"files", "0,1"}, 64},
       {{"files", "=5"}, 64},
