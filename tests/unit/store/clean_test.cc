@@ -1,5 +1,4 @@
 #include "server/store/journal.h"
-#include "server/store/regroup.h"
 #include "server/store/store_impl.h"
 #include "tests/unit/store/store_fixture.h"
 
@@ -343,70 +342,6 @@ TEST_F(CleanTest, PacksAreCompressedAnewOnceAndReadAsBefore) {
   EXPECT_LT(stored(), before);
   EXPECT_EQ(store->clean(options).packs_rewritten, 0U);
   EXPECT_EQ(read_back(*open(), record), files);
-}
-
-// One file of each version is still there in the newest snapshot, a megabyte beside each is not.
-class ScatteredTest : public CleanTest {
- protected:
-  static constexpr int kVersions = 30;
-  void SetUp() override {
-    CleanTest::SetUp();
-    store_ = open();
-    for (int i = 0; i < kVersions; ++i) {
-      files_["f" + std::to_string(i)] = noise(9000, static_cast<std::uint64_t>(1000 + i));
-      files_["changing"] = noise(1U << 20U, static_cast<std::uint64_t>(2000 + i));
-      versions_.push_back(files_);
-      records_.push_back(commit(*store_, "web1", files_));
-    }
-    seal_all(*store_);
-  }
-  [[nodiscard]] Scatter scatter() {
-    return ScatteredSource(dynamic_cast<StoreImpl&>(*store_), records_.back()).measure();
-  }
-  void expect_all_there() {
-    const auto again = open();
-    for (std::size_t i = 0; i < records_.size(); ++i) EXPECT_EQ(read_back(*again, records_[i]), versions_[i]);
-    EXPECT_EQ(problems(*again), std::vector<std::string>{});
-  }
-  std::unique_ptr<Store> store_;
-  Files files_;
-  std::vector<Files> versions_;
-  std::vector<SnapshotRecord> records_;
-};
-
-TEST_F(ScatteredTest, WhatTheNewestSnapshotReadsIsPutTogetherWhileABackupIsAtWork) {
-  EXPECT_TRUE(scatter().much());
-  EXPECT_GE(scatter().groups, 29U);
-  EXPECT_GE(scatter().thin, 28U);
-  const std::uint64_t before = stored();
-  auto other = open();
-  const auto writer = other->writer("web1", "wiki", "rsync", "/srv");
-  EXPECT_TRUE(writer->contains(chunk_id(ObjectKind::Data, files_["f3"])));
-  const CleanTotals totals = store_->clean({});
-  EXPECT_EQ(totals.regrouped, 1U);
-  EXPECT_EQ(totals.packs_damaged, 0U);
-  const SnapshotRecord late = writer->commit(snapshot_of(*writer, files_));
-  seal_all(*store_);
-  EXPECT_FALSE(scatter().much());
-  EXPECT_LE(scatter().groups, 5U);
-  EXPECT_LT(stored(), before + before / 50) << "nothing stands twice";
-  expect_all_there();
-  EXPECT_EQ(read_back(*open(), late), files_);
-  CleanOptions all;
-  all.regroup_all = true;
-  EXPECT_EQ(store_->clean(all).regrouped, 0U) << "once is enough";
-}
-
-TEST_F(ScatteredTest, NoMoreIsRewrittenThanAllowed) {
-  CleanOptions options;
-  options.regroup_bytes = 1U << 20U;
-  EXPECT_EQ(store_->clean(options).packs_rewritten, 0U) << "a pack is larger";
-  options.regroup_bytes = 0;
-  EXPECT_EQ(store_->clean(options).regrouped, 0U);
-  options.regroup_bytes = 1U << 30U;
-  EXPECT_EQ(store_->clean(options).regrouped, 1U) << "still due";
-  EXPECT_EQ(store_->clean(options).regrouped, 0U);
-  expect_all_there();
 }
 
 }  // namespace
