@@ -119,9 +119,13 @@ def old_settings(machine, home, loud):
     return {"modules": {}}
 
 
+def has_administrators(home):
+    return os.path.isdir(home + "/repositories/gitosis-admin.git")
+
+
 def init_access(machine, side, record):
     home = record["home"]
-    if os.path.isdir(home + "/repositories/gitosis-admin.git"):
+    if has_administrators(home):
         if not machine.dry:
             machine.run([home + "/scripts/bk_access", "--home", home, "update"], user=side.user)
         return

@@ -1,6 +1,7 @@
 #include "server/ingest/check.h"
 
 #include "common/error/error.h"
+#include "common/process/process.h"
 #include "tests/unit/ingest/installation.h"
 
 #include <gtest/gtest.h>
@@ -73,6 +74,26 @@ TEST(Check, FoldersAreRefused) {
   const git::Oid tree = repository.write_tree({{name_of(test::request(1)), git::kModeTree, inner}});
   EXPECT_NE(judge_tip(at, repository.write_commit(tree, {}, {"a", "b", 1}, "x\n")).find("only plain files"),
             std::string::npos);
+}
+
+TEST(Check, LinksProgramsAndSubmodulesAreRefusedUnderARequestsName) {
+  const Installation at;
+  git::Repository repository(at.path());
+  const git::Oid tip = at.push({test::request(1)});
+  const git::Oid request = repository.tree(repository.commit(tip).tree).front().oid;
+  for (const std::string mode : {"120000 blob ", "100755 blob ", "160000 commit "}) {
+    Command command;
+    command.argv = {"git", "--git-dir=" + at.path(), "mktree"};
+    command.environment = base_environment("/");
+    const git::Oid inside = mode.starts_with("160000") ? tip : request;
+    const Captured made = run_captured(command, std::chrono::seconds(20), 1U << 20U,
+                                       mode + inside.hex() + "\t" + name_of(test::request(1)) + "\n");
+    ASSERT_EQ(made.status, 0) << made.err;
+    const git::Oid tree = git::Oid::from_hex(made.out.substr(0, 40)).value();
+    EXPECT_NE(judge_tip(at, repository.write_commit(tree, {}, {"a", "b", 1}, "x\n")).find("only plain files"),
+              std::string::npos)
+        << mode;
+  }
 }
 
 TEST(Check, EveryNewCommitIsLookedAtAndNoOldOne) {

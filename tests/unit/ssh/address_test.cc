@@ -29,6 +29,8 @@ TEST(SshAddress, WhatCouldBecomeAnOptionOrAnotherWordIsRefused) {
   for (const char* url : {"ssh://-oProxyCommand=x@h/r",
                           "ssh://a@-oProxyCommand=x/r",
                           "ssh://a@h/-r",
+                          "ssh://-v@h/r",
+                          "ssh://a@-v/r",
                           "ssh://a@h/../r",
                           "ssh://a@h/",
                           "ssh://a@h",
