@@ -44,6 +44,7 @@ same "$(awk 'length($2) >= 8' "$T/canaries" | wc -l)" 9
 for i in $(seq 300); do head -c 20000 /dev/urandom >"$T/tree/$i"; done
 git init -q --bare "$T/repo.git"
 paths_of "$C1" git "$T/repo.git"; paths_of "$C1" wiki "$T/tree"; paths_of "$C1" directories "$T/tree"
+sed -i '/^\[module.wiki\]/a cmd = ["backup_archive"]\nmethod = "sftp"' "$C1/backupconfig.toml"
 "$look" watch "$T/canaries" "$T/seen" & watcher=$!
 
 say "a round that goes well, and what people look at"

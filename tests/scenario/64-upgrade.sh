@@ -50,6 +50,8 @@ for archive in "$BK_SOURCE"/tests/golden/homes/*.tar.gz; do
   say "what was queued on both sides is carried out, and the older backup is whole"
   exits 0 server "$S1/scripts/bkdb" verify -C "$S1"
   exits 0 client "$C1/scripts/backup_it" --list; says 'wiki'; says 'git'
+  # Then the module took an archive of any folder; now it is asked for by name.
+  sed -i '/^\[module.wiki\]/a cmd = ["backup_archive"]\nmethod = "sftp"' "$C1/backupconfig.toml"
   for _ in 1 2; do
     client "$C1/scripts/send_request" --now >"$T/sent" 2>&1 || true
     server "$S1/scripts/do_backup" >"$T/pulled" 2>&1 || { cat "$T/pulled"; die "do_backup"; }

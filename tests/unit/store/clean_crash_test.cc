@@ -91,7 +91,9 @@ TEST_F(StoreTest, ACleanThatIsKilledAtAnyStepLosesNothingAndTheNextGoesOn) {
     ++passes[passed.substr(at, passed.find('\n', at) - at)];
   EXPECT_GE(passes.size(), 10U);
   int round = 1;
-  for (const auto& [step, count] : passes) {
+  for (const auto& pass_of : passes) {
+    const std::string& step = pass_of.first;
+    const auto count = pass_of.second;
     for (const int pass : std::set<int>{1, count}) {
       fill(round++);
       const int status = end_of(start([&] {
