@@ -61,8 +61,8 @@ TEST(BacklineConf, MistakesAreNamedByLine) {
 }
 
 TEST(BacklineConf, AnAddressThatSshCouldTakeForAnOptionIsRefused) {
-  for (const char* bad :
-       {"-oProxyCommand=id@h", "-v@h", "b@-v", "b@-oProxyCommand=id", "b@h:0", "b@h:99999", "b@h;id", "web1", "b@h/x"})
+  for (const char* bad : {"-oProxyCommand=id@h", "-v@h", "b@-v", "b@-oProxyCommand=id", "b@h:0", "b@h:99999",
+                          "b@h;id", "web1", "b@h/x"})
     EXPECT_NE(refusal(std::string("[client a]\naddress = ") + bad + "\n"), "accepted") << bad;
 }
 
