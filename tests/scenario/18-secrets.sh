@@ -77,14 +77,16 @@ grep -q 'is open to others than its owner' "$chatter" || die "readable keys are 
 for side in "$C1" "$S1"; do grep -rq "identity file .*open to others" "$side/log" || die "$side took a readable key"; done
 
 say "agents and servers that are killed with core files allowed"
-kill_when_there() { # PROGRAM
-  local tries=0 pid=
-  until pid=$(pgrep -n -f "^[^ ]*$1" 2>/dev/null) && [[ -r /proc/$pid/cwd && $(readlink "/proc/$pid/exe") == */$1 ]]; do
-    ((++tries < 400)) || return 1
+kill_when_there() { # PROGRAM, of this lab: others may be at work on the machine
+  local tries=0 pid
+  while ((++tries < 400)); do
+    for pid in $(pgrep -f "^[^ ]*$1" 2>/dev/null); do
+      [[ $(readlink "/proc/$pid/exe") == */$1 && $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") == *"$L"* ]] || continue
+      readlink "/proc/$pid/cwd" >>"$T/cwds" && kill -SEGV "$pid" && return 0
+    done
     sleep 0.01
   done
-  case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *"$L"*) ;; *) return 1 ;; esac
-  readlink "/proc/$pid/cwd" >>"$T/cwds"; kill -SEGV "$pid"
+  return 1
 }
 killed=
 for program in backup_agent send_request do_backup; do

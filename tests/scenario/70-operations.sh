@@ -76,6 +76,7 @@ exits 0 scripts/do_backup --resume client1
 
 say "removed for good, here and in the copy"
 rm "$T/src/secret"
+sleep 1.1  # ranges know whole seconds
 one_round "$C1" "$S1" directories
 newest=$(scripts/bkdb ls | grep -oE '20[0-9]{2}-[0-9-]+ [0-9:]+' | head -1)
 exits 0 scripts/bkdb rm 0 "<$newest" --yes --expect 3
