@@ -37,6 +37,10 @@ PY
 )
 $G -C "$R" update-ref refs/heads/main "$($G -C "$R" commit-tree -m evil "$tree")"
 $G -C "$R" update-ref refs/heads/--upload-pack=x "$head"; $G -C "$R" update-ref refs/backline/20200101T000000Z/x "$head"
+# The traps are live: git itself falls into them when it is let.
+$G -C "$R" hook run pre-auto-gc || true; mkdir "$T/empty"
+git --git-dir="$R" --work-tree="$T/empty" status >/dev/null 2>&1 || true
+[[ -e $T/ran-hook && -e $T/ran-core.fsmonitor ]] || die "the traps do not work: $(ls "$T")"
 rm -f "$T"/ran-*  # of what this test did itself
 paths_of "$C1" git "$T/repos"
 one_round "$C1" "$S1" git

@@ -53,6 +53,16 @@ TEST(Request, UnsafePathsAndNamesAreRefused) {
   }
 }
 
+// Where the server connects to is its own configuration: a place is a path, whatever it looks like.
+TEST(Request, APlaceNamesNoHost) {
+  for (const char* place :
+       {"ssh://h/a", "h:/a", "u@h:/a", "//h/a", "http://169.254.169.254/", "-oProxyCommand=x", "[::1]:/a"}) {
+    proto::Request r = sample();
+    r.place = place;
+    EXPECT_THROW((void)proto::parse_request(proto::write_request(r)), Error) << place;
+  }
+}
+
 TEST(Request, LongNamesUseADigestInTheFileName) {
   const std::string path = "/" + std::string(300, 'x');
   const std::string stem = proto::request_stem("directories", path);

@@ -16,12 +16,14 @@ std::string text(std::size_t size) {
   return out;
 }
 
-void expect_refused(Codec codec, const std::string& bytes, std::uint32_t content_bytes) {
+void expect_refused(Codec codec, const std::string& bytes, std::uint32_t content_bytes,
+                    const std::string& why = "") {
   try {
     (void)GroupDecoder().decode(codec, bytes, content_bytes);
     ADD_FAILURE() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), Kind::Corrupt) << error.what();
+    EXPECT_NE(std::string(error.what()).find(why), std::string::npos) << error.what();
   }
 }
 
@@ -94,10 +96,13 @@ TEST(Group, AnotherContentSizeIsRefused) {
 }
 
 TEST(Group, BombsAreRefusedBeforeAllocation) {
+  // By the reason: what is found later would be found after the memory was taken.
+  const std::string kTooLong = "longer than a group may be", kTooWide = "window is too large";
   // A header that states 16 MiB, and one whose window is 1 GiB.
-  expect_refused(Codec::Zstd, std::string("\x28\xB5\x2F\xFD\xA4\x00\x00\x00\x01", 9), 16U << 20U);
-  expect_refused(Codec::Zstd, std::string("\x28\xB5\x2F\xFD\x84\xA0\x01\x00\x00\x00\x01\x00\x00", 13), 1);
-  expect_refused(Codec::Raw, "", kMaxGroupContent + 1);
+  expect_refused(Codec::Zstd, std::string("\x28\xB5\x2F\xFD\xA4\x00\x00\x00\x01", 9), 16U << 20U, kTooLong);
+  expect_refused(Codec::Zstd, std::string("\x28\xB5\x2F\xFD\x84\xA0\x01\x00\x00\x00\x01\x00\x00", 13), 1,
+                 kTooWide);
+  expect_refused(Codec::Raw, "", kMaxGroupContent + 1, kTooLong);
 }
 
 TEST(Group, FramesWithoutChecksumOrSizeOrWithDictionaryAreRefused) {
