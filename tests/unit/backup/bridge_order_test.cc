@@ -32,7 +32,8 @@ TEST(BridgeOrder, NothingOfItStandsInTheEnvironmentButNumbers) {
   order.command = "git-upload-pack '/x'";
   const BridgeFiles files(order);
   for (const std::string& variable : files.environment())
-    EXPECT_EQ(variable.find("secret"), std::string::npos);
+    EXPECT_EQ(variable.find_first_not_of("0123456789", variable.find('=') + 1), std::string::npos)
+        << variable;
   EXPECT_FALSE(files.failure());
 }
 

@@ -27,7 +27,8 @@ TEST(PushLog, PushesThroughTheGateNameTheirUser) {
   const std::string zero(40, '0');
   const auto log =
       parse_push_log(zero + " " + kOid + " key (web1.) <backline@localhost> 1800000000 +0000\tpush\n" + kOid +
-                     " " + zero + " root <root@x> 1800000000 +0000\n" + "rubbish\n");
+                     " " + zero + " root <root@x> 1800000000 +0000\n" + zero + " " + std::string(40, 'b') +
+                     " key (../x) <backline@localhost> 1800000000 +0000\tpush\n" + "rubbish\n");
   ASSERT_EQ(log.size(), 1U);
   EXPECT_EQ(log.begin()->second, "web1.");
 }

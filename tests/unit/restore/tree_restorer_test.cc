@@ -295,6 +295,16 @@ TEST_F(RestorerThatGoesOn, NeverTouchesAFileThatHasAnotherName) {
   EXPECT_EQ(st.st_nlink, 1U);
 }
 
+TEST_F(RestorerThatGoesOn, NeverEntersALinkInPlaceOfItsFolder) {
+  (void)restore(false);
+  change(0, "Z");
+  const std::string before = read_file(file("t/f"));
+  ASSERT_EQ(::rename(file("t").c_str(), file("victim").c_str()), 0);
+  ASSERT_EQ(::symlink(file("victim").c_str(), file("t").c_str()), 0);
+  EXPECT_THROW((void)restore(true), Error);
+  EXPECT_EQ(read_file(file("victim/f")), before);
+}
+
 TEST_F(RestorerThatGoesOn, MakesLinksAndSpecialFilesAnew) {
   const auto more = [](TreeRestorer& out) {
     Entry link = entry("l", EntryType::Symlink, 1);
