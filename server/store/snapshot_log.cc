@@ -238,8 +238,8 @@ bool SnapshotLog::needs_repair() const {
 
 void SnapshotLog::repair() {
   if (!is_directory(folder_) || !needs_repair()) return;
-  const std::optional<FileLock> lock = FileLock::try_exclusive(folder_ + "/lock");
-  if (lock) repair_locked();
+  const FileLock lock = FileLock::exclusive(folder_ + "/lock");
+  repair_locked();
 }
 
 // Back to the newest record that can be read: a damaged one must not end the source's backups.

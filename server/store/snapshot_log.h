@@ -53,8 +53,8 @@ class SnapshotLog {
   [[nodiscard]] bool has_removed_records() const;
   // Puts a few lines in the place of each removed snapshot's record.
   void forget_removed();
-  // Cuts a torn line and takes up an interrupted commit.  Does nothing when somebody else holds the lock: the
-  // holder does it.
+  // Cuts a torn line and takes up an interrupted commit.  Waits for whoever is at work on the same: without
+  // that commit the caller would take an answered request for an open one.
   void repair();
   // Every line's hash, every object's digest; one line of text per problem.
   void check(const std::function<void(const PackProblem&)>& report) const;

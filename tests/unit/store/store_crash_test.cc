@@ -1,3 +1,4 @@
+#include "common/io/lock.h"
 #include "common/io/temporary.h"
 #include "server/store/store_impl.h"
 #include "tests/support/sanitized.h"
@@ -9,7 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <functional>
+#include <future>
 #include <set>
 
 namespace bk::store {
@@ -153,6 +156,22 @@ TEST_F(StoreTest, AnInterruptedCommitIsTakenUpByTheNextOpening) {
   const auto snapshots = open()->snapshots();
   ASSERT_EQ(snapshots.size(), 2U);
   EXPECT_EQ(snapshots[1].sequence, 2U);
+}
+
+// Two workers begin after a kill: one of them takes the commit up, and the other must not overlook it meanwhile.
+TEST_F(StoreTest, WhoOpensWhileAnotherTakesUpAnInterruptedCommitWaitsForIt) {
+  (void)commit(*open(), "web1", files_of(0));
+  ASSERT_TRUE(WIFSIGNALED(in_child([&] {
+    (void)::setenv("BACKLINE_CRASH_AT", "store.snapshot-object", 1);
+    (void)commit(*open(), "web1", files_of(1));
+  })));
+  std::optional<FileLock> other = FileLock::exclusive(home() + "/store/snapshots/web1/lock");
+  auto found = std::async(std::launch::async, [&] { return open()->newest("web1", "wiki", "rsync", "/srv"); });
+  EXPECT_EQ(found.wait_for(std::chrono::milliseconds(200)), std::future_status::timeout);
+  other.reset();
+  const std::optional<SnapshotRecord> newest = found.get();
+  ASSERT_TRUE(newest);
+  EXPECT_EQ(newest->sequence, 2U);
 }
 
 TEST_F(StoreTest, AJournalThatAPowerCutLeftWithoutItsHeaderIsNoDamage) {
