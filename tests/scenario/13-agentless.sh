@@ -7,7 +7,7 @@ lab_up
 
 say "a plain sshd that knows the server's key"
 nas=$T/nas
-trap 'status=$?; bk_sshd_stop "$nas" || true; (exit $status); finish' EXIT
+ending() { bk_sshd_stop "$nas"; }
 mkdir -p "$nas/.ssh" "$nas/data/photos/2026" "$nas/data/My Documents"
 identity=$(python3 -c 'import sys,tomllib; print(tomllib.load(open(sys.argv[1],"rb"))["identity"])' "$S1/backupconfig.toml")
 [[ $identity == /* ]] || identity=$S1/$identity

@@ -38,7 +38,7 @@ rules '/^\[client client1\]/,/^$/ s/^address = \(.*\):\([0-9]*\)$/&\n# \2/'
 port=$(sed -n '/^\[client client1\]/,/^\[/ s/^# \([0-9]*\)$/\1/p' "$L/admin/server1/backline.conf" | head -1)
 "$BK_BUILD/tests/delay_proxy" --to "127.0.0.1:$port" --cut-after 26000000 >"$T/proxy" </dev/null &
 proxy=$!
-trap 'status=$?; kill "$proxy" 2>/dev/null || true; (exit $status); finish' EXIT
+ending() { kill "$proxy" 2>/dev/null; }
 until grep -q '^port' "$T/proxy"; do sleep 0.1; done
 rules "/^\[client client1\]/,/^\[/ s/^\(address = .*\):[0-9]*\$/\1:$(sed -n 's/^port //p' "$T/proxy")/"
 ask

@@ -8,8 +8,7 @@ grep -q '^\[limits\]' "$S1/backupconfig.toml" || echo '[limits]' >>"$S1/backupco
 sed -i '/^\(idle_timeout\|concurrency\|backoff\)/d; s/^\[limits\]/[limits]\nidle_timeout = "2s"\nconcurrency = 2\nbackoff = ["1s"]/' "$S1/backupconfig.toml"
 frozen=() watcher=
 unfreeze() { for p in "${frozen[@]}"; do kill -KILL "$p" 2>/dev/null || true; done; frozen=(); }
-cleanup() { local s=$?; unfreeze; [[ -z $watcher ]] || kill -TERM "$watcher" 2>/dev/null || true; (exit "$s"); finish; }
-trap cleanup EXIT
+ending() { unfreeze; [[ -z $watcher ]] || kill -TERM "$watcher" 2>/dev/null; }
 ask() { exits 0 "$1/scripts/backup_it" directories ""; exits 0 "$1/scripts/send_request" --now; }
 wait_for() { # SECONDS COMMAND...
   local end=$((SECONDS + $1)); shift

@@ -6,8 +6,7 @@ lab_up --clients 2
 mkdir -p "$T/src/one" "$T/src/two"; echo 1 >"$T/src/one/f"; echo 2 >"$T/src/two/f"
 paths_of "$C1" directories "$T/src/one"; paths_of "$C2" directories "$T/src/two"
 watcher=
-cleanup() { local s=$?; [[ -z $watcher ]] || kill -TERM "$watcher" 2>/dev/null || true; (exit "$s"); finish; }
-trap cleanup EXIT
+ending() { [[ -z $watcher ]] || kill -TERM "$watcher" 2>/dev/null; }
 ask() { exits 0 "$1/scripts/backup_it" directories ""; exits 0 "$1/scripts/send_request" --now; }
 push_rules() { # TEXT : adds to backline.conf
   printf '%s' "$1" >>"$L/admin/server1/backline.conf"

@@ -6,8 +6,7 @@ lab_up --clients 1 --servers 2
 mkdir "$T/data"; echo one >"$T/data/file"
 paths_of "$C1" directories "$T/data"
 listener= sender=
-cleanup() { local s=$?; for p in $listener $sender; do kill "$p" 2>/dev/null || true; done; set +e; (exit "$s"); finish; }
-trap cleanup EXIT
+ending() { for p in $listener $sender; do kill "$p" 2>/dev/null; done; }
 python3 "$BK_SOURCE/tests/support/crowd.py" listen >"$T/ports" & listener=$!
 until [[ $(wc -l <"$T/ports") == 2 ]]; do sleep 0.1; done
 

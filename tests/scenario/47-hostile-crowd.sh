@@ -6,8 +6,7 @@ count=${1:-20} bad=${2:-5}
 lab_up --clients 4
 crowd() { python3 "$BK_SOURCE/tests/support/crowd.py" "$@"; }
 listener=
-cleanup() { local s=$?; [[ -z $listener ]] || kill "$listener" 2>/dev/null || true; set +e; (exit "$s"); finish; }
-trap cleanup EXIT
+ending() { [[ -z $listener ]] || kill "$listener" 2>/dev/null; }
 names() { seq -f 'c%03g' "$1" "$2"; }
 
 say "agents that crawl, talk nonsense, and never stop; doors that say nothing, or only hello"

@@ -5,8 +5,7 @@
 command -v mariadbd >/dev/null || skip "mariadb-server is not installed (setup/packages)"
 PATH=$PATH:/usr/sbin
 D=$T/db
-on_exit() { local status=$?; mariadb_down "$D" KILL; [[ -z ${writer:-} ]] || kill "$writer" 2>/dev/null; (exit "$status"); finish; }
-trap on_exit EXIT
+ending() { mariadb_down "$D" KILL; [[ -z ${writer:-} ]] || kill "$writer" 2>/dev/null; }
 lab_up
 mariadb_up "$D"
 sql() { mariadb --no-defaults -u root --default-character-set=utf8mb4 -N "$@"; }

@@ -5,8 +5,7 @@
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || skip "postgresql is not installed (setup/packages)"
 unset "${!PG@}"
 D=$T/db
-on_exit() { local status=$?; exec 7>&- || true; postgres_down "$D"; [[ -z ${writer:-} ]] || kill "$writer" 2>/dev/null; (exit "$status"); finish; }
-trap on_exit EXIT
+ending() { exec 7>&-; postgres_down "$D"; [[ -z ${writer:-} ]] || kill "$writer" 2>/dev/null; }
 lab_up
 chmod 711 "$T"
 postgres_up "$D"

@@ -29,8 +29,7 @@ while True:
     time.sleep(0.002)
 PY
 writers=()
-on_exit() { local status=$?; for pid in "${writers[@]}"; do kill "$pid" 2>/dev/null; done; (exit "$status"); finish; }
-trap on_exit EXIT
+ending() { for pid in "${writers[@]}"; do kill "$pid" 2>/dev/null; done; }
 for mode in wal delete; do
   echo 000000000000 >"$T/$mode.n"
   /usr/bin/python3 "$T/writer.py" "$T/amy/$mode.sqlite" "$T/$mode.n" "$mode" & writers+=($!)

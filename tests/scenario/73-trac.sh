@@ -53,7 +53,7 @@ print(n)
 PY
 paths_of "$C1" trac "$E"
 python3 "$T/writer.py" "$E" "$T/stop" "$T/told" & writer=$!
-trap 's=$?; set +e; touch "$T/stop"; wait "$writer"; (exit "$s"); finish' EXIT
+ending() { touch "$T/stop"; wait "$writer"; }
 for _ in $(seq 200); do [[ -e $T/told ]] && break; sleep 0.05; done
 page() { python3 - "$BK_SOURCE/docs/modules/$1.md" <<'PY'
 import re, sys

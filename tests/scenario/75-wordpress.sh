@@ -15,8 +15,7 @@ serve() { # FOLDER PORT
   for _ in $(seq 200); do curl -s -m 20 --noproxy '*' -o /dev/null "http://127.0.0.1:$2/readme.html" && return; sleep 0.05; done
   die "php does not answer"
 }
-stop_all() { local s=$?; set +e; for pid in "${web[@]}"; do kill -- "-$pid" 2>/dev/null; done; mariadb_down "$T/db"; (exit "$s"); finish; }
-trap stop_all EXIT
+ending() { for pid in "${web[@]}"; do kill -- "-$pid" 2>/dev/null; done; mariadb_down "$T/db"; }
 block() { python3 - "$BK_SOURCE/docs/modules/$1.md" <<'PY'
 import re, sys
 print("\n".join(re.findall(r"^```sh\n(.*?)^```", open(sys.argv[1]).read(), re.S | re.M)))

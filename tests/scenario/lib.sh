@@ -12,8 +12,11 @@ T=$(mktemp -d "${TMPDIR:-/tmp}/bk-scenario-XXXXXX")
 L=$T/lab
 checks=0
 
+# A script that has more to end than its lab says how in `ending`.
 finish() {
   local status=$?
+  set +e  # whatever fails from here on, the lab ends
+  declare -F ending >/dev/null && ending
   [[ -d $L ]] && "$BK_SOURCE/setup/lab" stop "$L" >/dev/null 2>&1
   [[ -n ${MOUNTED:-} ]] && umount "$MOUNTED" 2>/dev/null
   chmod -R u+rwX "$T" 2>/dev/null
