@@ -52,13 +52,9 @@ class Backline(Peer):
         return [s["index"] for s in json.loads(listing)["sources"] if s["path"] == self.tree][0]
 
     def restored(self, target):
-        """The stream holds the tree below a folder or two of its own."""
-        while os.listdir(target) and not os.path.basename(target) == os.path.basename(self.tree):
-            names = [n for n in os.listdir(target) if os.path.isdir(target + "/" + n)]
-            if len(names) != 1:
-                break
-            target += "/" + names[0]
-        return target
+        """The stream holds the tree as the one folder beside EXPORT.txt."""
+        (name,) = (n for n in os.listdir(target) if os.path.isdir(target + "/" + n))
+        return target + "/" + name
 
     def stored(self):
         """Parity and index apart; the reserve is room that nothing takes."""

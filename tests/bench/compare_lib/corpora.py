@@ -106,7 +106,9 @@ class Usr(Corpus):
         os.makedirs(tree)
         folders = [f for f in self.FOLDERS if os.path.isdir(f)]
         if self.scale >= 1:
-            subprocess.run(["cp", "-a", "--parents", *folders, tree], check=True)
+            for folder in folders:  # cp --parents stumbles over parents that several of them share
+                os.makedirs(tree + os.path.dirname(folder), exist_ok=True)
+                subprocess.run(["cp", "-a", folder, tree + os.path.dirname(folder)], check=True)
             return
         rng = random.Random(9)
         names = [f + "/" + n for f in folders for n in sorted(os.listdir(f)) if rng.random() < self.scale]
