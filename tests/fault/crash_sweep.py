@@ -3,7 +3,8 @@
 
   crash_sweep.py --bin BUILD/bin [--lab setup/lab] [--labs N] [--kills N] [--only STEP] [--keep]
 
-One lab is a client and a server on loopback with three sources: a tree, a git repository and an archive.
+One lab is a client and a server on loopback with four sources: a tree, a git repository, an archive, and a SQLite database
+whose cmd copies it into the spool (of that one only the steps that no other source passes are killed at).
 A first round with BACKLINE_CRASH_LOG learns which steps each program passes.  Then, for every (program, module, step),
 the source is changed, the programs run in their order, and the chosen one dies at that step (BACKLINE_CRASH_AT).
 After each kill:
@@ -21,6 +22,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -31,6 +33,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 COMPARE = os.path.join(SOURCE, "tests/support/compare_trees.py")
 MODULES = ("directories", "git", "trac")
+SPOOL = "sqlite"
 FAR = " behind sshd"  # bk_access serve and ingest_requests, which the named program reaches
 
 
@@ -72,7 +75,7 @@ def passed(log):
 
 
 class Lab:
-    """One client and one server, with three sources."""
+    """One client and one server, with four sources."""
 
     def __init__(self, lab_script, bin_dir, index):
         self.script = lab_script
@@ -89,6 +92,7 @@ class Lab:
         self.tree = self.dir + "/source/tree"
         self.repo = self.dir + "/source/repo.git"
         self.site = self.dir + "/source/site"
+        self.base = self.dir + "/source/base.sqlite"
         self.make_sources()
         self.configure()
 
@@ -100,12 +104,21 @@ class Lab:
                     f.write(os.urandom(700 * i + 1))
             os.link(folder + "/sub/file1", folder + "/sub/deep/link")
             os.symlink("../file2", folder + "/sub/deep/symlink")
+        self.query("CREATE TABLE mark (serial INTEGER PRIMARY KEY, filler BLOB)")
         work = self.dir + "/source/work"
         git = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "init.defaultBranch=main"]
         run(git + ["init", "-q", work])
         run(git + ["init", "-q", "--bare", self.repo])
         self.git = git + ["-C", work]
         run(self.git + ["remote", "add", "origin", self.repo])
+
+    def query(self, sql, path=None):
+        base = sqlite3.connect(path or self.base)
+        try:
+            with base:
+                return base.execute(sql).fetchall()
+        finally:
+            base.close()
 
     def configure(self):
         path = self.client + "/backupconfig.toml"
@@ -116,12 +129,13 @@ class Lab:
         for line in text.splitlines():
             if line.startswith("["):
                 section = line.strip()
-            if section in ("[module.directories]", "[module.git]", "[module.trac]"):
+            if section in ("[module.directories]", "[module.git]", "[module.trac]", "[module.sqlite]"):
                 continue
             out.append(line)
         out.append('[module.directories]\npaths = ["%s"]' % self.tree)
         out.append('[module.git]\npaths = ["%s"]' % os.path.dirname(self.repo))
         out.append('[module.trac]\ncmd = ["backup_archive"]\nmethod = "sftp"\npaths = ["%s"]' % self.site)
+        out.append('[module.sqlite]\npaths = ["%s"]' % self.base)
         with open(path, "w") as f:
             f.write("\n".join(out) + "\n")
 
@@ -139,6 +153,8 @@ class Lab:
             run(self.git + ["add", "mark"])
             run(self.git + ["commit", "-qm", mark])
             run(self.git + ["push", "-q", "origin", "HEAD:main"])
+        elif module == SPOOL:
+            self.query("INSERT INTO mark VALUES (%d, randomblob(3000))" % self.serial)
         else:
             folder = self.tree if module == "directories" else self.site
             with open(folder + "/mark", "w") as f:
@@ -159,7 +175,7 @@ class Lab:
     def learn(self):
         """{(position, program, module): Counter of steps}"""
         found = {}
-        for module in MODULES:
+        for module in MODULES + (SPOOL,):
             self.change(module)
             for position, (name, words) in enumerate(self.steps(module)):
                 log = "%s/steps-%s-%d" % (self.dir, module, position)
@@ -239,7 +255,7 @@ class Lab:
             raise Failure("I5: snapshot records gone: %s" % gone)
 
     def check_export(self, module):
-        want = {"directories": self.tree, "git": self.repo, "trac": self.site}[module]
+        want = {"directories": self.tree, "git": self.repo, "trac": self.site, SPOOL: self.base}[module]
         sources = self.listing()["sources"]
         match = [s for s in sources if s["path"] == want]
         if len(match) != 1:
@@ -256,6 +272,11 @@ class Lab:
             mark = run(["git", "--git-dir=" + out, "show", "main:mark"]).stdout
             if mark.decode() != "serial %d\n" % self.serial:
                 raise Failure("git: newest snapshot holds %r, not serial %d" % (mark, self.serial))
+        elif module == SPOOL:
+            copy = os.path.join(out, os.path.basename(self.base))
+            got = self.query("SELECT max(serial), (SELECT * FROM pragma_integrity_check) FROM mark", copy)
+            if got != [(self.serial, "ok")]:
+                raise Failure("sqlite: newest snapshot holds %s, not serial %d" % (got, self.serial))
         elif module == "trac":
             unpacked = dest + "-x"
             shutil.rmtree(unpacked, ignore_errors=True)
@@ -282,7 +303,7 @@ class Lab:
             elif os.path.exists(full):
                 os.unlink(full)
         run([self.server + "/scripts/bkdb", "build", "-C", self.server])
-        for module in MODULES:
+        for module in MODULES + (SPOOL,):
             self.change(module)
             self.round(module)
             self.check(module)
@@ -295,14 +316,18 @@ class Lab:
 
 def plan(found, kills, only):
     """Every step once, and then more of them: a later pass may not come in a round with another change."""
+    others = {(position, name, step) for (position, name, module), steps in found.items() if module != SPOOL
+              for step in steps}
     jobs = []
     for (position, name, module), steps in sorted(found.items()):
         for step, count in sorted(steps.items()):
+            if module == SPOOL and (position, name, step) in others:
+                continue
             for occurrence in range(1, min(count, 6) + 1):
                 jobs.append((occurrence, position, name, module, step))
     if only:
         return [j for j in jobs if j[4] == only], []
-    jobs.sort()
+    jobs.sort(key=lambda j: (j[0], j[3] != SPOOL, j))
     first = [j for j in jobs if j[0] == 1]
     return first[:kills], ([j for j in jobs if j[0] != 1] + first * 9)[:4 * kills]
 
