@@ -5,7 +5,7 @@
 set(BK_CLIENT_PROGRAMS backup_it backup_all commit_backup_request send_request add_queue backup_agent restore_it)
 set(BK_CLIENT_CMDS backup_git backup_dir backup_archive backup_site backup_mysql backup_postgres backup_sqlite backup_s3 backup_dataverse)
 set(BK_SERVER_PROGRAMS bk_access ingest_requests do_backup bk_pull bk_ssh_program bkdb)
-set(BK_CLIENT_PAGES backup_it backup_all commit_backup_request commitBackupRequest send_request add_queue backup_agent restore_it
+set(BK_CLIENT_PAGES backup_it backup_all commit_backup_request commitBackupRequest send_request add_queue backup_agent restore_it restore_site
                     backup_git backup_dir backup_archive backup_site backup_mysql backup_postgres backup_sqlite backup_s3 backup_dataverse)
 set(BK_SERVER_PAGES bk_access ingest_requests do_backup bk_pull bk_ssh bkdb)
 
@@ -46,6 +46,9 @@ function(bk_package side)
 endfunction()
 
 bk_package(client)
+install(PROGRAMS client/apps/restore_site DESTINATION lib/backline/client/bin COMPONENT client)
+bk_package_link(client bin restore_site ../lib/backline/client/bin/restore_site)
+install(DIRECTORY docs/modules DESTINATION share/doc/backline-client COMPONENT client)
 install(TARGETS ${BK_CLIENT_CMDS} RUNTIME DESTINATION lib/backline/client/bin/cmds COMPONENT client)
 bk_package_link(client bin commitBackupRequest ../lib/backline/client/bin/commit_backup_request)
 bk_package(server)

@@ -23,7 +23,7 @@ class Side:
 CLIENT = Side(
     name="client", user="backupclient", default_home="/var/backup",
     folders=("log", "log/queues", "tmp", "requests"),
-    programs=("backup_it", "backup_all", "commit_backup_request", "send_request", "add_queue", "backup_agent", "restore_it"),
+    programs=("backup_it", "backup_all", "commit_backup_request", "send_request", "add_queue", "backup_agent", "restore_it", "restore_site"),
     cmds=("backup_archive", "backup_site", "backup_mysql", "backup_postgres", "backup_sqlite", "backup_dataverse", "backup_dir", "backup_git", "backup_s3"),
     links=(("commitBackupRequest", "commit_backup_request"),),
     program="send_request", what="send requests, fetch receipts", cron_file="/etc/cron.d/backupclient",

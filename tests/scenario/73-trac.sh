@@ -68,7 +68,7 @@ for round in 1 2 3; do
   one_round "$C1" "$S1" trac
   DUMP=$(export_source "$S1" "$E" "$T/dump") TARGET=$T/restored$round
   export DUMP TARGET
-  PATH="$BK_SOURCE/setup:$PATH" bash -euc "$restore_command"
+  PATH="$BK_BIN:$PATH" bash -euc "$restore_command"
   exits 0 python3 "$T/judge.py" "$TARGET" "$least"
   [[ ! -e $TARGET/db/trac.db-wal ]] || die "a WAL without its database's lock was copied"
 done

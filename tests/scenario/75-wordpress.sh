@@ -91,7 +91,7 @@ os.umask(0o077)
 open(sys.argv[1], "w").write('[client]\nuser=wp\npassword="%s"\nsocket=%s\n' % (sys.argv[2].replace("\\", "\\\\").replace('"', '\\"'), sys.argv[3]))
 PY
 export DUMP TARGET DATABASE ACCESS ADDRESS
-PATH="$BK_SOURCE/setup:$PATH" bash -euc "$(block wordpress)"
+PATH="$BK_BIN:$PATH" bash -euc "$(block wordpress)"
 chown -R www-data: "$TARGET"
 MARIADB -e "DROP DATABASE blog"
 for pid in "${web[@]}"; do kill -- "-$pid"; done; web=()

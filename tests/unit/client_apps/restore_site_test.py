@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""restore_site does what its page says, and when it cannot, says why in one line and leaves nothing that looks like a site."""
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import unittest
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+
+PROGRAM = os.path.join(os.environ["BK_SOURCE"], "client/apps/restore_site")
+
+
+class RestoreSite(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.top = folder.name
+        self.dump = self.top + "/dump"
+        os.makedirs(self.dump + "/site/conf")
+        os.makedirs(self.dump + "/site/db")
+        self.write("dump/site/conf/trac.ini", "[trac]\ndatabase = sqlite:db/trac.db\n")
+        sqlite3.connect(self.dump + "/site/db/trac.db").close()
+        self.write("dump/site.txt", "kind: trac\nfolder: /srv/trac\ndatabase: sqlite\nfile: /srv/trac/db/trac.db\n")
+        self.target = self.top + "/target"
+
+    def write(self, name, text):
+        with open(os.path.join(self.top, name), "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def run_it(self, *more):
+        done = subprocess.run([PROGRAM, self.dump, self.target, *more], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=60, check=False)
+        return done.returncode, done.stdout.decode()
+
+    def refused(self, status, words, *more):
+        got, text = self.run_it(*more)
+        self.assertEqual((got, text.count("\n")), (status, 1), text)
+        self.assertIn(words, text)
+
+    def names(self, folder):
+        return sorted(os.path.relpath(os.path.join(path, name), folder) for path, _, files in os.walk(folder) for name in files)
+
+    def test_brings_the_files_back(self):
+        self.assertEqual(self.run_it(), (0, ""))
+        self.assertEqual(self.names(self.target), ["conf/trac.ini", "db/trac.db"])
+
+    def test_what_a_cut_run_left_is_not_taken_for_the_site(self):
+        os.makedirs(self.target + ".restoring/conf")
+        self.write("target.restoring/conf/trac.ini", "half of it")
+        self.write("target.restoring/old", "of another dump")
+        self.assertEqual(self.run_it(), (0, ""))
+        self.assertEqual(self.names(self.target), ["conf/trac.ini", "db/trac.db"])
+        self.assertFalse(os.path.exists(self.target + ".restoring"))
+
+    def test_a_target_that_is_not_empty_is_refused_before_a_database_is_touched(self):
+        os.makedirs(self.target)
+        self.write("target/mine", "")
+        self.refused(64, "not empty")
+        self.write("dump/site.txt", "kind: wordpress\nfolder: /srv/blog\ndatabase: mysql\nname: blog\n")
+        self.refused(64, "not empty", "--database", "blog", "--access", self.top + "/not-there")
+        self.assertEqual(self.names(self.target), ["mine"])
+
+    def test_a_dump_that_does_not_say_what_it_is_is_refused(self):
+        self.write("dump/site.txt", "folder: /srv/trac\n")
+        self.refused(65, "site.txt has no line \"kind\"")
+        self.write("dump/site.txt", "kind: forum\ndatabase: sqlite\n")
+        self.refused(65, "is none of trac, wiki, wordpress")
+        os.remove(self.dump + "/site.txt")
+        self.refused(69, "no dump of backup_site")
+        self.assertFalse(os.path.exists(self.target))
+
+    def test_an_access_file_that_is_none_is_said_to_be(self):
+        self.write("dump/site.txt", "kind: wordpress\nfolder: /srv/blog\ndatabase: mysql\nname: blog\n")
+        self.write("access", "password without a section\n")
+        self.refused(78, "access", "--database", "blog", "--access", self.top + "/access")
+        self.refused(64, "--database and --access")
+        self.assertFalse(os.path.exists(self.target))
+
+    def test_a_wrong_command_line_is_64(self):
+        self.assertEqual(self.run_it("--nothing")[0], 64)
+
+
+class Configuration(unittest.TestCase):
+    def test_a_file_with_a_password_is_never_readable_by_others_meanwhile(self):
+        sys.dont_write_bytecode = True
+        loader = SourceFileLoader("restore_site", PROGRAM)
+        program = module_from_spec(spec_from_loader("restore_site", loader))
+        loader.exec_module(program)
+        with tempfile.TemporaryDirectory() as folder:
+            path = folder + "/wp-config.php"
+            with open(path, "w", encoding="utf-8") as f:
+                f.write("old")
+            os.chmod(path, 0o640)
+            seen, chmod, umask = [], os.chmod, os.umask(0)
+            os.chmod = lambda *words: (seen.append(os.stat(path + ".new").st_mode & 0o777), chmod(*words))
+            try:
+                program.rewrite(path, lambda text: text + " and new")
+            finally:
+                os.chmod = chmod
+                os.umask(umask)
+            self.assertEqual(seen, [0o600])
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o640)
+
+
+if __name__ == "__main__":
+    unittest.main()
