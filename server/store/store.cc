@@ -49,9 +49,12 @@ bool is_empty(const std::string& directory) {
 // The header comes last: a folder with a header is a store.
 void create_store(const Layout& layout, const StoreSettings& settings) {
   const bool objects = !layout.storage->list("", "", 1).empty();
-  if (objects || !is_empty(layout.journals()) || !is_empty(layout.snapshots()))
+  if (objects || !is_empty(layout.journals()) || !is_empty(layout.snapshots())) {
+    // Who made it since we looked for a header wrote nothing else before that.
+    if (layout.storage->exists(Layout::kHeaderObject)) return;
     throw Error(Kind::Corrupt, "the store " + quoted(layout.store) +
                                    " has no header but holds data; put its header file back from a copy");
+  }
   for (const std::string& folder : {layout.store, layout.journals(), layout.snapshots()})
     ensure_directory(folder);
   StoreHeader header;

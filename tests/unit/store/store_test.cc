@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "server/store/tree.h"
+#include "tests/unit/store/hooked_storage.h"
 #include "tests/unit/store/store_fixture.h"
 
 #include <gtest/gtest.h>
@@ -175,6 +176,38 @@ TEST_F(StoreTest, ACheckpointThatIsOlderOrBrokenDoesNotCount) {
   }
   EXPECT_EQ(store->checkpoint("web1", "wiki", "rsync", "/srv"), std::nullopt);
   EXPECT_EQ(problems(*store).size(), 1U);
+}
+
+// First pulls into a new store: one finds no header, and by the time it looks around, another one has made
+// the store and written into it.
+TEST_F(StoreTest, WhoFindsThatAnotherMadeItJustNowUsesThatOne) {
+  const auto memory = std::make_shared<MemoryStorage>();
+  const auto hooked = std::make_shared<HookedStorage>(memory);
+  const std::string folder = home() + "/new";
+  std::unique_ptr<Store> first;
+  hooked->before_list = [&] {
+    if (first) return;
+    first = Store::open_on(memory, folder, true);
+    (void)commit(*first, "web1", {{"a", noise(50000, 1)}});
+  };
+  const auto second = Store::open_on(hooked, folder, true);
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(second->snapshots().size(), 1U);
+  EXPECT_TRUE(problems(*second).empty());
+}
+
+TEST_F(StoreTest, AHeaderThatIsMissingWhereDataLiesIsNotMadeAnew) {
+  const auto memory = std::make_shared<MemoryStorage>();
+  const std::string folder = home() + "/old";
+  (void)commit(*Store::open_on(memory, folder, true), "web1", {{"a", noise(50000, 1)}});
+  memory->remove("header");
+  try {
+    (void)Store::open_on(memory, folder, true);
+    FAIL() << "a second identity";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::Corrupt);
+    EXPECT_NE(std::string(error.what()).find("no header but holds data"), std::string::npos);
+  }
 }
 
 }  // namespace
