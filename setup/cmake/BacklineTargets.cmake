@@ -22,9 +22,19 @@ function(bk_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-  target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS} bk_test_main)
   gtest_discover_tests(${name} TEST_PREFIX "${ARG_LABEL}:" PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
                        DISCOVERY_TIMEOUT 60)
+endfunction()
+
+# bk_test_run(LABEL:NAME PROGRAM TIMEOUT s [FILTER f] [ENVIRONMENT …]): tests of a GoogleTest program as one ctest entry.  One of them
+# skipped is the entry skipped.
+function(bk_test_run name program)
+  cmake_parse_arguments(ARG "" "TIMEOUT;FILTER" "ENVIRONMENT" ${ARGN})
+  string(REGEX REPLACE ":.*" "" label "${name}")
+  add_test(NAME "${name}" COMMAND ${program} "--gtest_filter=${ARG_FILTER}*")
+  set_tests_properties("${name}" PROPERTIES LABELS ${label} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENVIRONMENT}"
+                       SKIP_RETURN_CODE 77)
 endfunction()
 
 # bk_script_test(NAME LABEL scenario SCRIPT file.sh [TIMEOUT s] [SERIAL]): a script, run with BK_SOURCE and BK_BIN set;

@@ -3,6 +3,7 @@
 #include "tests/contract/storage_contract.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -63,6 +64,11 @@ TEST(FolderStorageTest, AFileOfAnotherFileSystemIsCopied) {
   TempDir dir;
   std::string other = "/dev/shm/bk-test-XXXXXX";
   ASSERT_NE(::mkdtemp(other.data()), nullptr);
+  struct stat here {};
+  struct stat there {};
+  ASSERT_EQ(::stat(dir.path().c_str(), &here), 0);
+  ASSERT_EQ(::stat(other.c_str(), &there), 0);
+  ASSERT_NE(here.st_dev, there.st_dev) << "set TEST_TMPDIR to a folder that is not on /dev/shm";
   ASSERT_TRUE(create_durably(other + "/file", "bytes"));
   FolderStorage storage(dir.file("objects"));
   EXPECT_TRUE(storage.adopt("p/a", other + "/file"));

@@ -17,13 +17,13 @@ With --kill the program is killed instead: just before the n-th such call, and a
 A failing read is never damage: verify says "cannot read", marks nothing, and export never gives wrong bytes with a good status.
 """
 import argparse
-import base64
 import collections
 import concurrent.futures
 import errno
 import hashlib
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -32,21 +32,10 @@ import tempfile
 import threading
 import time
 
+from store_world import Failure, failing, lines_of, make_old_folder, packs, run
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
-
-
-class Failure(Exception):
-    pass
-
-
-def run(argv, env=None, ok=(0,), timeout=120):
-    done = subprocess.run(argv, env=dict(os.environ, **(env or {})), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=timeout)
-    if ok is not None and done.returncode not in ok:
-        raise Failure("%s: exit %d: %s" % (" ".join(argv), done.returncode,
-                                           (done.stdout + done.stderr).decode(errors="replace")[-1500:]))
-    return done
 
 
 class World:
@@ -96,18 +85,7 @@ class World:
             run([self.server + "/scripts/do_backup"])
             run([self.client + "/scripts/send_request", "--now"])
         shutil.copytree(self.server, self.home, symlinks=True)
-        self.make_old()
-
-    def make_old(self):
-        """Two archives as the system before kept them: links that say path and time, to objects named by digest."""
-        os.makedirs(self.old)
-        for serial in range(2):
-            content = os.urandom(150000 + serial)
-            digest = hashlib.sha256(content).hexdigest()
-            with open("%s/@obj_%s" % (self.old, digest), "wb") as f:
-                f.write(content)
-            path = base64.b64encode(b"/srv/wiki").decode()
-            os.symlink("@obj_" + digest, "%s/%s 13-09-0%d_01_35_30 %s" % (self.old, path, serial + 5, digest))
+        make_old_folder(self.old, random.Random(4))
 
     def stop(self, keep):
         run([SOURCE + "/setup/lab", "stop", self.lab], {"BK_BIN": self.bin}, ok=None)
@@ -228,12 +206,10 @@ class Clean(Bkdb):
 
 class Heal(Bkdb):
     def prepare(self, trial):
-        packs = []
-        for folder, _, names in os.walk(trial.home + "/store/packs"):
-            packs += [os.path.join(folder, n) for n in names if n.endswith(".pack")]
-        if not packs:
+        found = packs(trial.home)
+        if not found:
             raise Failure("no finished pack to damage")
-        with open(max(packs, key=os.path.getsize), "r+b") as f:
+        with open(max(found, key=os.path.getsize), "r+b") as f:
             f.seek(5000)
             byte = f.read(1)
             f.seek(5000)
@@ -282,22 +258,16 @@ class Sweep:
         self.world, self.opts = world, opts
         self.lock, self.failures, self.runs = threading.Lock(), [], 0
 
-    def shim(self, trial, kind, at, code, stays, log=None):
-        env = {"LD_PRELOAD": self.opts.shim, "BK_FAIL_BELOW": trial.home, "BK_FAIL_KIND": kind, "BK_FAIL_AT": str(at),
-               "BK_FAIL_ERRNO": str(code), "BK_FAIL_ON": "on" if stays else "once"}
-        if log:
-            env["BK_FAIL_LOG"] = log
-        return env
+    def shim(self, trial, kind, at, code, stays):
+        return failing(self.opts.shim, trial.home, kind, at, code, stays, trial.home + ".log")
 
     def count(self, operation, kind):
         trial = Trial(self.world, "count-" + operation.name + kind)
         try:
             operation.prepare(trial)
-            log = trial.home + ".log"
-            run(operation.command(trial), self.shim(trial, kind, 0, 5, False, log))
+            run(operation.command(trial), self.shim(trial, kind, 0, 5, False))
             operation.done(trial)
-            with open(log) as f:
-                return f.read().splitlines()
+            return lines_of(trial.home + ".log")
         finally:
             trial.remove()
 
@@ -409,8 +379,7 @@ class Sweep:
             operation.prepare(trial)
             log = trial.home + ".log"
             run(operation.command(trial), {"BACKLINE_CRASH_LOG": log})
-            with open(log) as f:
-                return collections.Counter(f.read().split())
+            return collections.Counter(lines_of(log))
         finally:
             trial.remove()
 

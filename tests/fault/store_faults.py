@@ -15,6 +15,7 @@ they were; the same command once more gets through; all that was promised is the
 anew; nothing half-made is left.  On damage no reader may say "damaged" where the disk only refused.
 """
 import argparse
+import errno
 import os
 import queue
 import random
@@ -27,9 +28,10 @@ import tempfile
 import threading
 import time
 
-from store_world import Failure, World, require_programs, run, scratch, text
+from store_world import Failure, World, failing, lines_of, require_programs, run, scratch, text
 
-KINDS = {"kill": ("write", "0", "once"), "enospc": ("write", "28", "on"), "eio": ("write", "5", "once"), "read": ("read", "5", "once")}
+# What fails, with which errno (0: the program is killed), and whether from there on.
+KINDS = {"kill": ("write", 0, False), "enospc": ("write", errno.ENOSPC, True), "eio": ("write", errno.EIO, False), "read": ("read", errno.EIO, False)}
 # SQLite tells less; the catalog is a cache.
 SQLITE = re.compile(r'database ".*catalog.db": (disk I/O error|database or disk is full|unable to open database file|attempt to write a readonly database)')
 REASON = {"enospc": "No space left on device", "eio": "Input/output error", "read": "Input/output error"}
@@ -50,26 +52,17 @@ class Point:
 def environment(world, home, kind, where, state):
     if kind == "steps":
         return {"BACKLINE_CRASH_AT": where}
-    calls, error, on = KINDS[kind]
+    calls, error, stays = KINDS[kind]
     if os.path.exists(state):
         os.unlink(state)
-    return {"LD_PRELOAD": world.programs.shim, "BK_FAIL_BELOW": home, "BK_FAIL_KIND": calls, "BK_FAIL_ERRNO": error,
-            "BK_FAIL_AT": str(where), "BK_FAIL_ON": on, "BK_FAIL_LOG": state}
-
-
-def calls_in(path):
-    """What was called, in order."""
-    if not os.path.exists(path):
-        return []
-    with open(path, errors="replace") as f:
-        return f.read().splitlines()
+    return failing(world.programs.shim, home, calls, where, error, stays, state)
 
 
 def count_calls(world, operation, kind, name):
     home = world.copy(operation, name)
     state = home + "-state"
     run(operation.argv(home), environment(world, home, kind, 0, state), ok=operation.after)
-    calls = len(calls_in(state))
+    calls = len(lines_of(state))
     shutil.rmtree(home)
     return calls
 
@@ -79,10 +72,8 @@ def steps_of(world, operation, name):
     home = world.copy(operation, name)
     log = home + "-steps"
     run(operation.argv(home), {"BACKLINE_CRASH_LOG": log}, ok=operation.after)
-    passed = []
+    passed = lines_of(log)
     if os.path.exists(log):
-        with open(log) as f:
-            passed = f.read().split()
         os.unlink(log)
     shutil.rmtree(home)
     return ["%s:%d" % (s, n) for s in sorted(set(passed)) for n in sorted({1, passed.count(s)})]
@@ -127,7 +118,7 @@ class Sweep:
         done = run(operation.argv(home), environment(world, home, point.kind, point.where, state), ok=None)
         failed = []
         if point.kind != "steps":
-            failed = calls_in(state)[int(point.where) - 1:][:1]
+            failed = lines_of(state)[int(point.where) - 1:][:1]
         hit = bool(failed) or done.returncode == -signal.SIGKILL
         detail = ""
         try:

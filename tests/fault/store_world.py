@@ -64,6 +64,20 @@ class Programs:
         return [self.store_folder, home + "/store", folder, name]
 
 
+def failing(shim, below, kind, at, error, stays, log):
+    """The environment in which the at-th call of that kind below a folder fails (fail_call.c); 0 for none: they are only written down."""
+    return {"LD_PRELOAD": shim, "BK_FAIL_BELOW": below, "BK_FAIL_KIND": kind, "BK_FAIL_AT": str(at), "BK_FAIL_ERRNO": str(error),
+            "BK_FAIL_ON": "on" if stays else "once", "BK_FAIL_LOG": log}
+
+
+def lines_of(path):
+    """What a log of calls or of steps has, in order."""
+    if not os.path.exists(path):
+        return []
+    with open(path, errors="replace") as f:
+        return f.read().splitlines()
+
+
 def write(path, data):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as f:

@@ -202,6 +202,21 @@ class Tests(Tree):
         self.put("tests/scenario/10-x.sh", "#!/bin/bash\necho\n")
         self.complains(check_tests.check, "does not begin with its goal")
 
+    def test_a_scenario_has_a_number_of_its_own(self):
+        self.put("tests/scenario/CMakeLists.txt", "bk_script_test(x SCRIPT 10-x.sh)\nbk_script_test(y SCRIPT 10-y.sh)\n")
+        for name in "xy":
+            self.put("tests/scenario/10-%s.sh" % name, "#!/bin/bash\n# Goal: nothing\n")
+        self.complains(check_tests.check, "have the same number")
+
+    def test_a_skip_is_one_of_a_test_that_exists(self):
+        self.put("tests/unit/a/CMakeLists.txt", "bk_test(a SOURCES x_test.cc)\nforeach(fs ext4)\nbk_script_test(cut-${fs} LABEL fault SCRIPT c.py)\n"
+                 "bk_test_run(long:all a)\n")
+        self.put("tests/unit/a/x_test.cc", "TEST(Suite, Name) {}\n")
+        self.put("tests/skips", "unit:Suite.Name  # why\nfault:cut-ext4  # why\nlong:all  # why\n")
+        self.silent(check_tests.check)
+        self.put("tests/skips", "unit:Suite.OldName  # why\n")
+        self.complains(check_tests.check, "unit:Suite.OldName, which no test is called")
+
     def test_a_fuzz_target_has_a_corpus(self):
         self.put("tests/fuzz/CMakeLists.txt", "bk_fuzz(x_fuzz SOURCES x_fuzz.cc)\n")
         self.put("tests/fuzz/x_fuzz.cc")

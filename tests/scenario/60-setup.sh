@@ -134,6 +134,8 @@ fi
 
 say "completion offers what the programs say themselves"
 same "$(bash -c '. /etc/bash_completion.d/backline; COMP_CWORD=1; _backline "$1" --dry; echo "${COMPREPLY[@]}"' bash "$T/client/scripts/backup_it")" --dry-run
+offered() { bash -c '. /etc/bash_completion.d/backline; COMP_CWORD=1; _backline "$1" ""; printf "%s\n" "${COMPREPLY[@]}"' bash "$1" | sort -u; }
+same "$(offered "$T/server/scripts/bkdb")" "$("$T/server/scripts/bkdb" --help | sed -nE 's/^usage: bkdb (\[options\] )?([^ ]+).*/\2/p' | tr '|' '\n' | sort -u)"
 
 say "it takes itself away, and keeps the data"
 echo kept >"$T/client/requests/kept"

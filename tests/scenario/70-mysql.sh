@@ -13,11 +13,9 @@ sql() { mariadb --no-defaults -u root --default-character-set=utf8mb4 -N "$@"; }
 lock() { mkfifo "$T/fifo"; sql shop <"$T/fifo" >/dev/null 2>&1 & exec 7>"$T/fifo"; rm "$T/fifo"
   echo "LOCK TABLES numbered WRITE; SELECT 1;" >&7; until sql information_schema -e 'SELECT COUNT(*) FROM PROCESSLIST WHERE COMMAND = "Sleep" AND DB = "shop"' | grep -q 1; do sleep 0.1; done; sleep 0.3; }
 unlock() { exec 7>&-; sleep 0.2; }
-page=$BK_SOURCE/docs/modules/mysql.md
-block() { awk -v head="\`\`\`$1" '$0 == head {on = 1; next} /^```/ {on = 0} on' "$page"; }
 
 say "the account that the page describes, a database that holds all kinds of things"
-block "sql grant" | sql
+block modules/mysql.md "sql grant" | sql
 install -m 600 /dev/null "$C1/mysql.cnf"
 printf '[client]\nuser = backup\npassword = a long password\nsocket = %s\n' "$D/sock" >"$C1/mysql.cnf"
 printf '\n[module.mysql]\ncredentials = "%s"\nlock_wait = "3s"\nexclude_tables = ["shop.cache*"]\nexclude_databases = ["past*", "*again"]\n' "$C1/mysql.cnf" >>"$C1/backupconfig.toml"
@@ -71,14 +69,9 @@ while cat "$T/pay"; do sleep 0.02; done 2>/dev/null | sql shop & writer=$!
 writer=$(jobs -p %+)
 for _ in 1 2; do one_round "$C1" "$S1" mysql; done
 kill "$writer"; wait "$writer" 2>/dev/null || true; writer=
-mkdir "$T/bin"
-printf '#!/bin/sh\nexec %q "$@" -C %q\n' "$S1/scripts/bkdb" "$S1" >"$T/bin/bkdb"
 printf '#!/bin/sh\nexec /usr/bin/mariadb --no-defaults -u root --default-character-set=utf8mb4 "$@"\n' >"$T/bin/mariadb"
-chmod +x "$T/bin"/*
-restore() { # SOURCE DATABASE
-  { echo 'set -eo pipefail'; block "sh restore" | sed "s|^source=.*|source='$(index_of "$S1" "$1")' database=$2|"; } >"$T/restore.sh"
-  PATH=$T/bin:$PATH exits 0 bash "$T/restore.sh"
-}
+chmod +x "$T/bin/mariadb"
+restore() { run_block modules/mysql.md "sh restore" "s|^source=.*|source='$(index_of "$S1" "$1")' database=$2|"; } # SOURCE DATABASE
 restore /shop again
 same "$(sql again -e 'SELECT SUM(balance), COUNT(*) FROM account')" $'2000000.00\t2000'
 same "$(sql again -e 'SELECT COUNT(*) > 0 FROM transfer')" 1 "transfers during the first backups"
@@ -129,16 +122,9 @@ kill "$writer"; wait "$writer" 2>/dev/null || true; writer=
 sed -i '/^lock_tables/d' "$C1/backupconfig.toml"
 
 say "no way to fail is a success"
-before=$(snapshots_of "$S1" /shop)
 fails() { # PATTERN
-  exits 0 "$C1/scripts/commit_backup_request" mysql /shop
-  "$C1/scripts/send_request" --now >"$T/out" 2>&1 && true
-  "$C1/scripts/send_request" --status >>"$T/out" 2>&1 || true
-  says "$1"
-  "$S1/scripts/do_backup" >/dev/null 2>&1 || true
-  same "$(snapshots_of "$S1" /shop)" "$before" "snapshots after a failure"
+  never_a_success "$C1" "$S1" mysql /shop "$1"
   grep -q . "$slot/2-account.sql" || die "the last dump was touched"
-  "$C1/scripts/backup_it" --cancel mysql >/dev/null 2>&1 || true
 }
 good=$(<"$C1/mysql.cnf")
 sed -i 's/^password.*/password = wrong/' "$C1/mysql.cnf"
@@ -156,13 +142,8 @@ sql -e "GRANT SELECT, SHOW DATABASES ON *.* TO 'backup'@'localhost'"
 lock
 fails 'gave nothing for 3 s.*locked table'
 unlock
-if mount -t tmpfs -o size=200k none "$C1/spool" 2>/dev/null; then
-  MOUNTED=$C1/spool
-  exits 0 "$C1/scripts/commit_backup_request" mysql /shop
-  "$C1/scripts/send_request" --now >"$T/out" 2>&1 && true
-  "$C1/scripts/send_request" --status >>"$T/out" 2>&1 || true
-  says 'No space left on device'
-  "$C1/scripts/backup_it" --cancel mysql >/dev/null 2>&1 || true
+if small_disk 200k "$C1/spool"; then
+  never_a_success "$C1" "$S1" mysql /shop 'No space left on device'
   umount "$MOUNTED"; MOUNTED=
 fi
 lock

@@ -10,11 +10,9 @@ lab_up
 chmod 711 "$T"
 postgres_up "$D"
 sql() { local database=$1; shift; psql -XqAt -v ON_ERROR_STOP=1 -d "$database" "$@"; }
-page=$BK_SOURCE/docs/modules/postgres.md
-block() { awk -v head="\`\`\`$1" '$0 == head {on = 1; next} /^```/ {on = 0} on' "$page"; }
 
 say "the role that the page describes, a database that holds all kinds of things"
-block "sql grant" | sql postgres
+block modules/postgres.md "sql grant" | sql postgres
 install -m 600 /dev/null "$C1/pgpass"
 echo "localhost:*:*:backup:a long password" >"$C1/pgpass"
 sed -i "s|^localhost|$D/socket|" "$C1/pgpass"
@@ -53,13 +51,9 @@ while cat "$T/pay"; do sleep 0.02; done 2>/dev/null | sql shop >/dev/null & writ
 writer=$(jobs -p %+)
 for _ in 1 2; do one_round "$C1" "$S1" postgres; done
 kill "$writer"; wait "$writer" 2>/dev/null || true; writer=
-mkdir "$T/bin"
-printf '#!/bin/sh\nexec %q "$@" -C %q\n' "$S1/scripts/bkdb" "$S1" >"$T/bin/bkdb"
-chmod +x "$T/bin/bkdb"
-restore() { # SOURCE DATABASE [MORE]
+restore() { # SOURCE DATABASE [SED]
   rm -rf "$T/restored"
-  { echo 'set -eo pipefail'; block "sh restore" | sed "s|^source=.*|source='$(index_of "$S1" "$1")' database=$2 folder=$T/restored|${3:+; $3}"; } >"$T/restore.sh"
-  PATH=$T/bin:$PATH exits 0 bash "$T/restore.sh"
+  run_block modules/postgres.md "sh restore" "s|^source=.*|source='$(index_of "$S1" "$1")' database=$2 folder=$T/restored|${3:+; $3}"
 }
 restore /shop again
 same "$(sql again -c 'SELECT sum(balance), count(*) FROM app.account')" '2000000|2000'
@@ -111,16 +105,9 @@ sed -i '/^format/d' "$C1/backupconfig.toml"
 one_round "$C1" "$S1" postgres
 
 say "no way to fail is a success"
-before=$(snapshots_of "$S1" /shop)
 fails() { # PATTERN
-  exits 0 "$C1/scripts/commit_backup_request" postgres /shop
-  "$C1/scripts/send_request" --now >"$T/out" 2>&1 && true
-  "$C1/scripts/send_request" --status >>"$T/out" 2>&1 || true
-  says "$1"
-  "$S1/scripts/do_backup" >/dev/null 2>&1 || true
-  same "$(snapshots_of "$S1" /shop)" "$before" "snapshots after a failure"
+  never_a_success "$C1" "$S1" postgres /shop "$1"
   [[ -s $data/toc.dat ]] || die "the last dump was touched"
-  "$C1/scripts/backup_it" --cancel postgres >/dev/null 2>&1 || true
 }
 good=$(<"$C1/pgpass")
 sed -i 's/:a long password/:wrong/' "$C1/pgpass"
@@ -143,13 +130,8 @@ postgres_down "$D"
 fails 'is the server running'
 exits 74 "$C1/scripts/backup_it" postgres ""; says 'is the server running'
 postgres_up "$D"
-if mount -t tmpfs -o size=200k none "$C1/spool" 2>/dev/null; then
-  MOUNTED=$C1/spool
-  exits 0 "$C1/scripts/commit_backup_request" postgres /shop
-  "$C1/scripts/send_request" --now >"$T/out" 2>&1 && true
-  "$C1/scripts/send_request" --status >>"$T/out" 2>&1 || true
-  says 'No space left on device'
-  "$C1/scripts/backup_it" --cancel postgres >/dev/null 2>&1 || true
+if small_disk 200k "$C1/spool"; then
+  never_a_success "$C1" "$S1" postgres /shop 'No space left on device'
   umount "$MOUNTED"; MOUNTED=
 fi
 one_round "$C1" "$S1" postgres

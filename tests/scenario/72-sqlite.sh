@@ -3,9 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 count=${1:-3}
 lab_up
-page=$BK_SOURCE/docs/modules/sqlite.md
-block() { awk -v head="\`\`\`$1" '$0 == head {on = 1; next} /^```/ {on = 0} on' "$page"; }
-mkdir "$T/amy" "$T/bin"
+mkdir "$T/amy"
 cat >"$T/writer.py" <<'PY'
 import random, sqlite3, sys, time
 path, progress, mode = sys.argv[1:]
@@ -39,15 +37,12 @@ printf '\n[module.sqlite]\npaths = ["%s/amy/*.sqlite"]\n' "$T" >>"$C1/backupconf
 for mode in wal delete; do until [[ $(head -c 12 "$T/$mode.n") > 000000000010 ]]; do sleep 0.05; done; done
 exits 0 "$C1/scripts/backup_it" --dry-run sqlite ""; same "$(grep -c . "$T/out")" 2
 
-printf '#!/bin/sh\nexec %q "$@" -C %q\n' "$S1/scripts/bkdb" "$S1" >"$T/bin/bkdb"
-chmod +x "$T/bin/bkdb"
 for ((i = 0; i < count; ++i)); do
   before_wal=$(head -c 12 "$T/wal.n") before_delete=$(head -c 12 "$T/delete.n")
   one_round "$C1" "$S1" sqlite
   for mode in wal delete; do
     rm -f "$T"/restored*
-    { echo 'set -eo pipefail'; block "sh restore" | sed "s|^source=.*|source='$(index_of "$S1" "$T/amy/$mode.sqlite")' target=$T/restored|"; } >"$T/restore.sh"
-    PATH=$T/bin:$PATH exits 0 bash "$T/restore.sh"
+    run_block modules/sqlite.md "sh restore" "s|^source=.*|source='$(index_of "$S1" "$T/amy/$mode.sqlite")' target=$T/restored|"
     before=before_$mode
     /usr/bin/python3 - "$T/restored" "${!before}" <<'PY' >"$T/out" 2>&1 || { cat "$T/out"; die "backup $i of $mode"; }
 import sqlite3, sys
@@ -73,8 +68,7 @@ tags() { /usr/bin/python3 -c 'import sqlite3, sys; db = sqlite3.connect(sys.argv
 tags "UPDATE tag SET title = 'SWC2' WHERE id = 1"
 tags "DELETE FROM tag WHERE title = 'DC'"
 tags "DROP TABLE tag"
-{ echo 'set -eo pipefail'; block "sh search" | sed "s|^source=.*|source='$(index_of "$S1" "$T/amy/tags.sqlite")' target=$T/found|"; } >"$T/search.sh"
-PATH=$T/bin:$PATH exits 0 bash "$T/search.sh"; says '^	2	DC$'; says 'no such table'; says '^\[[0-9]+\] 20'
+run_block modules/sqlite.md "sh search" "s|^source=.*|source='$(index_of "$S1" "$T/amy/tags.sqlite")' target=$T/found|"; says '^	2	DC$'; says 'no such table'; says '^\[[0-9]+\] 20'
 same "$(/usr/bin/python3 -c 'import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); print(db.execute("SELECT group_concat(title, \"|\"), group_concat(up, \"|\"), (SELECT count(*) FROM sqlite_master WHERE type <> \"index\") FROM tag").fetchone())' "$T/found")" "('SWC2|DC|ü \"x\"', 'SWC2|DC|ü \"X\"', 1)"
 idx=$(index_of "$S1" "$T/amy/tags.sqlite")
 exits 69 "$T/bin/bkdb" sql "SELECT 1 FROM person WHERE name = 'nobody'" "$idx"
@@ -86,22 +80,12 @@ same "$(find "$S1/tmp" -type f 2>/dev/null | wc -l)" 0 "copies left over"
 
 say "what is damaged, locked or gone is no success"
 kill "${writers[@]}"; wait "${writers[@]}" 2>/dev/null || true; writers=()
-before=$(snapshots_of "$S1" "$T/amy/delete.sqlite")
-fails() { # PATTERN
-  exits 0 "$C1/scripts/commit_backup_request" sqlite "$T/amy/delete.sqlite"
-  "$C1/scripts/send_request" --now >"$T/out" 2>&1 && true
-  "$C1/scripts/send_request" --status >>"$T/out" 2>&1 || true
-  says "$1"
-  "$S1/scripts/do_backup" >/dev/null 2>&1 || true
-  same "$(snapshots_of "$S1" "$T/amy/delete.sqlite")" "$before" "snapshots after a failure"
-  "$C1/scripts/backup_it" --cancel sqlite >/dev/null 2>&1 || true
-}
+fails() { never_a_success "$C1" "$S1" sqlite "$T/amy/delete.sqlite" "$1"; } # PATTERN
 cp "$T/amy/delete.sqlite" "$T/good"
 python3 -c 'import sys; f = open(sys.argv[1], "r+b"); f.seek(8192); f.write(b"rubbish" * 2000)' "$T/amy/delete.sqlite"
 fails 'malformed|integrity_check|damaged'
 cp "$T/good" "$T/amy/delete.sqlite"
-if mount -t tmpfs -o size=64k none "$C1/spool" 2>/dev/null; then
-  MOUNTED=$C1/spool
+if small_disk 64k "$C1/spool"; then
   fails 'full|No space left'
   umount "$MOUNTED"; MOUNTED=
 fi

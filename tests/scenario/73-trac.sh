@@ -55,20 +55,13 @@ paths_of "$C1" trac "$E"
 python3 "$T/writer.py" "$E" "$T/stop" "$T/told" & writer=$!
 ending() { touch "$T/stop"; wait "$writer"; }
 for _ in $(seq 200); do [[ -e $T/told ]] && break; sleep 0.05; done
-page() { python3 - "$BK_SOURCE/docs/modules/$1.md" <<'PY'
-import re, sys
-print("\n".join(re.findall(r"^```sh\n(.*?)^```", open(sys.argv[1]).read(), re.S | re.M)))
-PY
-}
-restore_command=$(page trac)
-[[ $restore_command == restore_site* ]] || die "the page has no command"
 for round in 1 2 3; do
   say "backup $round while it is written"
   least=$(cat "$T/told")
   one_round "$C1" "$S1" trac
   DUMP=$(export_source "$S1" "$E" "$T/dump") TARGET=$T/restored$round
   export DUMP TARGET
-  PATH="$BK_BIN:$PATH" bash -euc "$restore_command"
+  run_block modules/trac.md sh
   exits 0 python3 "$T/judge.py" "$TARGET" "$least"
   [[ ! -e $TARGET/db/trac.db-wal ]] || die "a WAL without its database's lock was copied"
 done

@@ -2,22 +2,17 @@
 # Goal: a user's own cmd and an administrator's own transfer method, as their page has them, save and restore; one that fails, hangs, prints megabytes of rubbish or names nonsense is reported and harms nothing.
 . "$(dirname "$0")/lib.sh"
 lab_up
-block() { python3 - "$BK_SOURCE/docs/modules/own.md" "$1" <<'PY'
-import re, sys
-print(re.search(r"^```%s\n(.*?)^```" % sys.argv[2], open(sys.argv[1]).read(), re.S | re.M).group(1), end="")
-PY
-}
 mkdir -p "$C1/scripts/cmds" "$S1/scripts/cmds" "$T/ledger"
 printf '3 c\n1 a\n2 b\n' >"$T/ledger/rows"
-block "sh cmd" >"$C1/scripts/cmds/dump_ledger"; chmod 755 "$C1/scripts/cmds/dump_ledger"
-block toml | sed "s|/var/lib/ledger|$T/ledger|" >>"$C1/backupconfig.toml"
+block modules/own.md "sh cmd" >"$C1/scripts/cmds/dump_ledger"; chmod 755 "$C1/scripts/cmds/dump_ledger"
+block modules/own.md toml | sed "s|/var/lib/ledger|$T/ledger|" >>"$C1/backupconfig.toml"
 
 say "the cmd of the page"
 one_round "$C1" "$S1" ledger
 nothing_left "$C1" "$S1" client1
 INDEX=$(index_of "$S1" "$T/ledger") TARGET=$T/restored
 export INDEX TARGET
-cd "$S1"; PATH="$S1/scripts:$PATH" bash -euc "$(block "sh restore")" >/dev/null; cd "$T"
+run_block modules/own.md "sh restore"
 same "$(cat "$(find "$TARGET" -name rows.sql)")" "1 a
 2 b
 3 c
@@ -25,7 +20,7 @@ same "$(cat "$(find "$TARGET" -name rows.sql)")" "1 a
 
 nothing_pulled() { [[ -z $(find "$S1/tmp/pulled" -mindepth 1 -type d) ]] || die "its folder was left behind"; }
 say "the transfer method of the page"
-block "sh pull" >"$S1/scripts/cmds/pull_copy"; chmod 755 "$S1/scripts/cmds/pull_copy"
+block modules/own.md "sh pull" >"$S1/scripts/cmds/pull_copy"; chmod 755 "$S1/scripts/cmds/pull_copy"
 cat >"$C1/scripts/cmds/ask_copy" <<'CMD'
 #!/bin/sh
 add_queue "$BACKLINE_NAME" "copy $1"

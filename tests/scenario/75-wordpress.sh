@@ -16,11 +16,6 @@ serve() { # FOLDER PORT
   die "php does not answer"
 }
 ending() { for pid in "${web[@]}"; do kill -- "-$pid" 2>/dev/null; done; mariadb_down "$T/db"; }
-block() { python3 - "$BK_SOURCE/docs/modules/$1.md" <<'PY'
-import re, sys
-print("\n".join(re.findall(r"^```sh\n(.*?)^```", open(sys.argv[1]).read(), re.S | re.M)))
-PY
-}
 
 say "a site of its own, with its own account"
 old=$(port) new=$(port) site=$T/www/blog
@@ -91,7 +86,7 @@ os.umask(0o077)
 open(sys.argv[1], "w").write('[client]\nuser=wp\npassword="%s"\nsocket=%s\n' % (sys.argv[2].replace("\\", "\\\\").replace('"', '\\"'), sys.argv[3]))
 PY
 export DUMP TARGET DATABASE ACCESS ADDRESS
-PATH="$BK_BIN:$PATH" bash -euc "$(block wordpress)"
+run_block modules/wordpress.md sh
 chown -R www-data: "$TARGET"
 MARIADB -e "DROP DATABASE blog"
 for pid in "${web[@]}"; do kill -- "-$pid"; done; web=()

@@ -3,22 +3,19 @@
 . "$(dirname "$0")/lib.sh"
 [[ $EUID == 0 ]] || skip "mounting a btrfs needs root"
 command -v mkfs.btrfs >/dev/null || skip "btrfs-progs is not installed (setup/packages)"
-page=$BK_SOURCE/docs/modules/directories.md
-block() { awk -v head="\`\`\`$1" '$0 == head {on = 1; next} /^```/ {on = 0} on' "$page"; }
 truncate -s 200M "$T/image"
 mkfs.btrfs -q "$T/image" >"$T/out" 2>&1 || { cat "$T/out"; die "mkfs.btrfs"; }
 mkdir "$T/srv"
 mount -o loop "$T/image" "$T/srv" 2>"$T/out" || skip "no btrfs in a file here: $(cat "$T/out")"
 MOUNTED=$T/srv
 writer=
-on_exit() { local status=$?; [[ -z $writer ]] || { kill "$writer"; wait "$writer"; } 2>/dev/null || true; (exit "$status"); finish; }
-trap on_exit EXIT
+ending() { [[ -z $writer ]] || { kill "$writer"; wait "$writer"; } 2>/dev/null; }
 lab_up
 
 say "the page's configuration and its program, for a tree in which two files always agree"
 mkdir -p "$T/sbin"
-block 'sh www-snapshot' | sed "s|/srv/|$T/srv/|g" >"$T/sbin/www-snapshot"; chmod 755 "$T/sbin/www-snapshot"
-block toml | sed "/^paths/s|\"/etc\", ||; s|/srv/|$T/srv/|g; s|\"sudo\", \"-n\", ||; s|/usr/local/sbin|$T/sbin|" >"$T/section"
+block modules/directories.md 'sh www-snapshot' | sed "s|/srv/|$T/srv/|g" >"$T/sbin/www-snapshot"; chmod 755 "$T/sbin/www-snapshot"
+block modules/directories.md toml | sed "/^paths/s|\"/etc\", ||; s|/srv/|$T/srv/|g; s|\"sudo\", \"-n\", ||; s|/usr/local/sbin|$T/sbin|" >"$T/section"
 python3 - "$C1/backupconfig.toml" "$T/section" <<'PY'
 import re, sys
 text = open(sys.argv[1]).read()
@@ -50,7 +47,8 @@ no_snapshot() { [[ ! -e $T/srv/.www-backup ]] || die "$1: the snapshot is still 
 
 one_round "$C1" "$S1" directories
 no_snapshot "after a success"
-got=$(export_source "$S1" "$T/srv/www" "$T/exported")
+TARGET=$T/restored INDEX=$(index_of "$S1" "$T/srv/www") run_block modules/directories.md "sh restore"
+got=$(find "$T/restored" -mindepth 1 -maxdepth 1 -type d)
 agree "$got"; same "$(find "$got/many" -type f | wc -l)" 300
 [[ ! -e $got/sessions/x ]] || die "what the path excludes is there"
 

@@ -35,6 +35,10 @@ lab_up() {
   # shellcheck disable=SC1091
   . "$L/env"
   C1=$L/client1 S1=$L/server1 C2=$L/client2 S2=$L/server2
+  # What somebody types who stands in the server's home.
+  mkdir -p "$T/bin"
+  printf '#!/bin/sh\nexec %q "$@" -C %q\n' "$S1/scripts/bkdb" "$S1" >"$T/bin/bkdb"
+  chmod +x "$T/bin/bkdb"
 }
 
 # paths_of HOME MODULE PATH... : sets the paths of a module in that home's configuration
@@ -93,6 +97,24 @@ one_round() {
   [[ $got == "$want" ]] || { cat "$T/pull.out" "$T/out"; die "round of $module: exit $got instead of $want"; }
   checks=$((checks + 1))
 }
+# never_a_success HOME SERVERHOME MODULE PATH PATTERN : asked for once more it fails and says so, and the server has no snapshot more
+never_a_success() {
+  local c=$1 s=$2 module=$3 path=$4 before
+  before=$(snapshots_of "$s" "$path")
+  exits 0 "$c/scripts/commit_backup_request" "$module" "$path"
+  "$c/scripts/send_request" --now >"$T/out" 2>&1 && true     # its status depends on what failed; the words decide, and the snapshots
+  "$c/scripts/send_request" --status >>"$T/out" 2>&1 || true
+  says "$5"
+  "$s/scripts/do_backup" >"$T/pull.out" 2>&1 || true
+  same "$(snapshots_of "$s" "$path")" "$before" "snapshots after a failure"
+  "$c/scripts/backup_it" --cancel "$module" >/dev/null 2>&1 || true  # an attempt may have been the last one
+}
+# small_disk SIZE FOLDER : mounts one there until `umount "$MOUNTED"`; false where this kernel lets nobody mount
+small_disk() {
+  unshare --mount true 2>/dev/null || { say "not tried, mounting is not allowed here: a full disk at ${2#"$T/"}"; return 1; }
+  mount -t tmpfs -o "size=$1" none "$2" || die "no small disk at $2"
+  MOUNTED=$2
+}
 nothing_left() { # HOME SERVERHOME CLIENT
   local left
   left=$(find "$1"/requests/*/ "$2/TODO/$3" -maxdepth 1 \( -name 'C*' -o -name 'P*' -o -name 'i*' -o -name 'X*' \) 2>/dev/null)
@@ -110,4 +132,16 @@ export_source() { # SERVERHOME PATH DEST : prints the exported entry
   rm -rf "$3"
   "$1/scripts/bkdb" export "$3" "$(index_of "$1" "$2")" -C "$1" >"$T/export.out" 2>&1 || { cat "$T/export.out"; die "export of $2"; }
   find "$3" -mindepth 1 -maxdepth 1 ! -name EXPORT.txt
+}
+# block PAGE INFO : what stands in docs/PAGE between ```INFO and ```
+block() {
+  local text
+  text=$(awk -v head="\`\`\`$2" '$0 == head { on = 1; next } /^```/ { on = 0 } on' "$BK_SOURCE/docs/$1")
+  [[ $text ]] || die "docs/$1 has no block \"$2\""
+  printf '%s\n' "$text"
+}
+# run_block PAGE INFO [SED] : a command of a page as it stands there, after SED put values for its examples; what it says is in $T/out
+run_block() {
+  { echo 'set -euo pipefail'; block "$1" "$2" | sed "${3:-}"; } >"$T/block.sh"
+  PATH=$T/bin:$BK_BIN:$PATH exits 0 bash "$T/block.sh"
 }

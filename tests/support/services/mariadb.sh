@@ -3,8 +3,9 @@
 #
 #   mariadb_up DIR                 makes it when it is not there, starts it, exports MYSQL_UNIX_PORT
 #   mariadb_down DIR [SIGNAL]      TERM by default
+. "$(dirname "${BASH_SOURCE[0]}")/child.sh"
 mariadb_up() {
-  local dir=$1 tries=600
+  local dir=$1
   export MYSQL_UNIX_PORT=$dir/sock
   mkdir -p "$dir"
   if [[ ! -d $dir/data/mysql ]]; then
@@ -15,14 +16,6 @@ mariadb_up() {
     --character-set-server=utf8mb4 --innodb-buffer-pool-size=64M --innodb-log-file-size=32M --innodb-flush-log-at-trx-commit=0 \
     --innodb-flush-method=nosync --event-scheduler=OFF >>"$dir/log" 2>&1 </dev/null &
   echo $! >"$dir/child"
-  until mariadb-admin --no-defaults -u root ping >/dev/null 2>&1; do
-    kill -0 "$(<"$dir/child")" 2>/dev/null && ((tries-- > 0)) || { tail "$dir/log" >&2; return 1; }
-    sleep 0.05
-  done
+  child_answers "$dir" mariadb-admin --no-defaults -u root ping
 }
-mariadb_down() {
-  [[ -s $1/child ]] || return 0
-  kill "-${2:-TERM}" "$(<"$1/child")" 2>/dev/null || true
-  { wait "$(<"$1/child")"; } 2>/dev/null || true
-  rm -f "$1/child"
-}
+mariadb_down() { child_down "$1" "${2:-TERM}"; }

@@ -1,6 +1,7 @@
 #include "common/error/error.h"
 #include "common/restore/export_list.h"
 #include "server/store/tree.h"
+#include "tests/support/content.h"
 #include "tests/unit/bkdb/bkdb_fixture.h"
 
 #include <fcntl.h>
@@ -25,15 +26,6 @@ void write_at(const std::string& path, std::uint64_t offset, const std::string& 
   ASSERT_EQ(::pwrite(fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset)),
             static_cast<ssize_t>(bytes.size()));
   ASSERT_EQ(::ftruncate(fd.get(), static_cast<off_t>(size)), 0);
-}
-
-std::string noise(std::size_t size, unsigned seed) {
-  std::string out(size, '\0');
-  for (char& c : out) {
-    seed = seed * 1664525U + 1013904223U;
-    c = static_cast<char>(seed >> 24U);
-  }
-  return out;
 }
 
 // One of everything that a file system holds.

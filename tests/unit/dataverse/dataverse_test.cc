@@ -1,118 +1,18 @@
 // Module dataverse against a real PostgreSQL and a real object store.  Each loss of the script that this
 // module replaces (B001-1 to B001-13) has a test that names it.
-#include "client/modules/dataverse_list.h"
-#include "client/modules/dataverse_save.h"
-#include "client/modules/dataverse_state.h"
-#include "common/digest/hasher.h"
-#include "common/error/error.h"
-#include "common/io/file.h"
-#include "common/text/escape.h"
-#include "tests/support/services/postgres.h"
-#include "tests/support/services/swift.h"
+#include "tests/support/refused.h"
+#include "tests/unit/dataverse/dataverse_world.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <gtest/gtest.h>
 #include <sys/stat.h>
-
-#include <csignal>
-#include <cstdlib>
-#include <memory>
-#include <optional>
 
 namespace bk::client {
 namespace {
 
-const SystemClock kClock;
+using test::refused;
 
-// What of the schema is read, and the constraints that shape it.
-constexpr const char* kSchema6 = R"(
-CREATE TABLE dvobject (id serial PRIMARY KEY, dtype varchar(31), authority varchar(255), identifier varchar(255), protocol varchar(255),
-  createdate timestamp NOT NULL, storageidentifier varchar(255), owner_id bigint REFERENCES dvobject(id));
-CREATE UNIQUE INDEX ON dvobject (owner_id, storageidentifier) WHERE dtype = 'DataFile';
-CREATE TABLE dataset (id bigint PRIMARY KEY REFERENCES dvobject(id), harvestingclient_id bigint);
-CREATE TABLE datafile (id bigint PRIMARY KEY REFERENCES dvobject(id), checksumtype varchar(255) NOT NULL, checksumvalue varchar(255) NOT NULL,
-  contenttype varchar(255) NOT NULL DEFAULT 'x', filesize bigint, restricted boolean);
-CREATE TABLE datatable (id serial PRIMARY KEY, originalfilesize bigint, datafile_id bigint NOT NULL REFERENCES dvobject(id));
-CREATE TABLE alternativepersistentidentifier (id serial PRIMARY KEY, dvobject_id bigint NOT NULL, authority varchar(255), identifier varchar(255),
-  storagelocationdesignator boolean);
-)";
 constexpr const char* kOldStatus =
     R"(CREATE TABLE datafilestatus (id serial PRIMARY KEY, datasetidentifier varchar(255), storageidentifier varchar(255),
   status varchar(255), createdate timestamp, lastbackuptime timestamp, lastbackupmethod varchar(16), UNIQUE (storageidentifier)))";
-
-struct Servers {
-  test::Postgres postgres;
-  test::Swift swift;
-};
-Servers* servers = nullptr;
-
-class Dataverse : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() { servers = new Servers; }
-  static void TearDownTestSuite() {
-    delete servers;
-    servers = nullptr;
-  }
-  void SetUp() override {
-    for (const std::string& why : {servers->postgres.why_not(), servers->swift.why_not()}) {
-      if (!why.empty()) GTEST_SKIP() << why;
-    }
-    static int number = 0;
-    name = "dv" + std::to_string(++number);
-    servers->postgres.execute("postgres", "CREATE DATABASE " + name);
-    run_sql(kSchema6);
-    source.file = "dataverse.toml";
-    source.database = servers->postgres.admin(name);
-    source.folder = dir.file("files");
-    ensure_directory(source.folder);
-    source.parallel = 2;
-  }
-  void run_sql(const std::string& sql) const {
-    for (std::size_t at = 0; at < sql.size();) {
-      const std::size_t end = std::min(sql.find(";\n", at), sql.size());
-      if (const std::string one = sql.substr(at, end - at); one.find_first_not_of(" \n") != std::string::npos)
-        servers->postgres.execute(name, one);
-      at = end + 2;
-    }
-  }
-  [[nodiscard]] int dataset(const std::string& authority, const std::string& identifier) const {
-    const std::string id = servers->postgres.value(
-        name, fmt::format("INSERT INTO dvobject (dtype, authority, identifier, createdate) VALUES "
-                          "('Dataset', '{}', '{}', now()) RETURNING id",
-                          authority, identifier));
-    run_sql("INSERT INTO dataset (id) VALUES (" + id + ")");
-    return std::stoi(id);
-  }
-  int row(int owner, const std::string& storage, const std::string& content, const std::string& kind = "MD5",
-          const std::string& created = "2020-01-01") const {
-    const std::string id = servers->postgres.value(
-        name, fmt::format("INSERT INTO dvobject (dtype, owner_id, storageidentifier, createdate) VALUES "
-                          "('DataFile', {}, '{}', '{}') RETURNING id",
-                          owner, storage, created));
-    run_sql(fmt::format(
-        "INSERT INTO datafile (id, checksumtype, checksumvalue, filesize) VALUES ({}, '{}', '{}', {})", id,
-        kind, hex_encode(Hasher::of(*parse_hash_kind(kind), content)), content.size()));
-    return std::stoi(id);
-  }
-  void put(const std::string& path, const std::string& content) const {
-    ensure_directory(parent_of(join_path(source.folder, path)), 0755);
-    replace_durably(join_path(source.folder, path), content, 0644);
-  }
-  DataverseReport save(bool rerun = false) {
-    Mirror mirror(run_);
-    const DataverseReport report = save_dataverse(source, mirror, kClock, rerun);
-    data = mirror.commit();
-    return report;
-  }
-  [[nodiscard]] std::string read(const std::string& path) const { return read_file(data + "/files/" + path); }
-  [[nodiscard]] bool has(const std::string& path) const { return path_exists(data + "/files/" + path); }
-
-  test::TempDir dir{test::TempDir::fast()};
-  std::string name, data;
-  DataverseSource source;
-  client::Run run_{dir.path(), "main", "", "dataverse", "/etc/dataverse.toml"};
-};
 
 TEST_F(Dataverse, B001_1_SchemasBeforeAndSince49AreRead) {
   put("10.5072/FK2/A/f1", "one");
@@ -190,24 +90,14 @@ TEST_F(Dataverse, B001_6_PortAndPasswordFileAreUsedAndTheServerIsSaidWhenItRefus
   servers->postgres.execute("postgres", "CREATE ROLE r" + name + " LOGIN PASSWORD 'secret'");
   wrong = source;
   wrong.database.user = "r" + name;
-  try {
-    const postgres::Connection connection(wrong.database);
-    FAIL() << "let in without a password";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), Kind::Refused) << error.what();
-  }
+  (void)refused(Kind::Refused, [&] { const postgres::Connection connection(wrong.database); });
   const std::string passwords = dir.file("pgpass");
   replace_durably(passwords, "*:*:*:r" + name + ":secret\n");
   wrong.database.password_file = passwords;
   EXPECT_NO_THROW(postgres::Connection{wrong.database});
   source = wrong;
   source.folder = dir.file("files");
-  try {
-    (void)save();
-    FAIL() << "read tables without a right to";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), Kind::Refused) << error.what();
-  }
+  (void)refused(Kind::Refused, [&] { (void)save(); });
   for (const char* table :
        {"dvobject", "dataset", "datafile", "datatable", "alternativepersistentidentifier"})
     run_sql("GRANT SELECT ON " + std::string(table) + " TO r" + name);
@@ -219,12 +109,7 @@ TEST_F(Dataverse, B001_7_ADatabaseThatIsGoneIsAFailureAndLeavesNothingToPull) {
   (void)row(dataset("10.1", "A"), "f", "f");
   (void)save();
   source.database.database = "absent";
-  try {
-    (void)save();
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), Kind::Config) << error.what();
-  }
+  (void)refused(Kind::Config, [&] { (void)save(); });
   EXPECT_FALSE(path_exists(data));
   source.database.database = name;
   EXPECT_EQ(save().already, 1U);
@@ -377,153 +262,6 @@ TEST_F(Dataverse, RerunAlsoLooksAtWhatIsOk) {
   EXPECT_EQ(save().already, 1U);
   EXPECT_EQ(save(true).succeeded, 1U);
   EXPECT_EQ(save(true).already, 1U);
-}
-
-// The three stores of many files, filled by one statement; every 20th file absent, every 20th rotten.
-class Many : public Dataverse {
- protected:
-  void fill(int count) {
-    bucket_.emplace(servers->swift.settings("many-" + name), kClock);
-    ASSERT_TRUE(bucket_->make());
-    odd_ = dir.file("odd");
-    const int owner = dataset("10.1", "M");
-    run_sql(
-        fmt::format("WITH f AS (INSERT INTO dvobject (dtype, owner_id, storageidentifier, createdate) SELECT "
-                    "'DataFile', {0}, (CASE i % 3 WHEN 0 THEN "
-                    "'s3://many-{1}:f' WHEN 1 THEN 'ODD_label://f' ELSE 'file://f' END) || i, now() FROM "
-                    "generate_series(0, {2}) i RETURNING id, "
-                    "substring(storageidentifier from '[0-9]+$') AS i) INSERT INTO datafile (id, "
-                    "checksumtype, checksumvalue, filesize) SELECT id, 'MD5', "
-                    "md5('content of ' || i), 11 + length(i) FROM f",
-                    owner, name, count - 1));
-    for (int i = 0; i < count; ++i) put_one(i);
-  }
-  void put_one(int i) {
-    const bool absent = i % 20 == 7;
-    const bool rotten = i % 20 == 13;
-    broken += absent || rotten ? 1 : 0;
-    if (absent) return;
-    const std::string content = (rotten ? "C" : "c") + ("ontent of " + std::to_string(i));
-    const std::string file = "f" + std::to_string(i);
-    if (i % 3 == 0) {
-      (void)bucket_->put("10.1/M/" + file, content);
-      return;
-    }
-    const std::string path = (i % 3 == 1 ? odd_ : source.folder) + "/10.1/M/" + file;
-    ensure_directory(parent_of(path));
-    const Fd fd = open_file(path, O_WRONLY | O_CREAT);
-    write_all(fd.get(), content);
-  }
-  // The description that the cmd reads.
-  void describe() {
-    const test::Swift& swift = servers->swift;
-    replace_durably(dir.file("dataverse.toml"),
-                    fmt::format("files = \"{}\"\n[database]\nhost = \"{}\"\nname = \"{}\"\nuser = "
-                                "\"admin\"\n[store.s3]\ntype = \"s3\"\nendpoint = "
-                                "\"{}\"\nbucket = \"many-{}\"\ncredentials = \"{}\"\n[store.ODD_label]\ntype "
-                                "= \"file\"\ndirectory = \"{}\"\n",
-                                source.folder, source.database.host, name, swift.value("S3_ENDPOINT"), name,
-                                swift.credentials_file(), odd_));
-    ensure_directory(dir.file("requests/main"));
-  }
-  Command cmd(const std::string& crash) const {
-    Command out;
-    out.argv = {BK_BIN_DIR "/cmds/backup_dataverse", dir.file("dataverse.toml")};
-    out.environment = base_environment(dir.path());
-    for (const std::string& one :
-         {"BACKLINE_HOME=" + dir.path(), std::string("BACKLINE_SERVER=main"),
-          "BACKLINE_TOKEN=" + std::string(32, 'a'), std::string("BACKLINE_MODULE=dataverse"),
-          "BACKLINE_NAME=" + base64url_encode(run_.name)})
-      out.environment.push_back(one);
-    if (!crash.empty()) out.environment.push_back("BACKLINE_CRASH_AT=" + crash);
-    return out;
-  }
-  void check_result(std::uint64_t count) {
-    source.stores = load_dataverse_source(dir.file("dataverse.toml"), dir.path()).stores;
-    const DataverseReport report = save(true);
-    EXPECT_EQ(report.listed, count);
-    EXPECT_EQ(report.already, count - broken);
-    EXPECT_EQ(report.failed, broken);
-    for (std::uint64_t i = 0; i < count; ++i) {
-      const std::string path = (i % 3 == 0   ? "s3"
-                                : i % 3 == 1 ? "ODD_label"
-                                             : "file") +
-                               ("/10.1/M/f" + std::to_string(i));
-      if (i % 20 == 7 || i % 20 == 13) {
-        EXPECT_FALSE(has(path)) << path;
-      } else {
-        EXPECT_EQ(read(path), "content of " + std::to_string(i));
-      }
-    }
-  }
-  std::uint64_t broken = 0;
-  std::string odd_;
-  std::optional<s3::Bucket> bucket_;
-};
-
-TEST_F(Many, FilesInThreeStoresAreRightWhereverRunsWereKilled) {
-  const char* wanted = std::getenv("BK_DATAVERSE_FILES");
-  const int count = wanted == nullptr ? 300 : std::stoi(wanted);
-  fill(count);
-  describe();
-  for (const char* step :
-       {"mirror.merging", "dataverse.placed", "dataverse.saved", "mirror.synced", "mirror.data"}) {
-    const Captured ran = run_captured(cmd(step), std::chrono::minutes(5));
-    EXPECT_EQ(ran.status, 128 + SIGKILL) << step << ": " << ran.err;
-  }
-  for (const int milliseconds : {10, 30, 60, 100, 200}) {
-    Child child = start(cmd(""));
-    (void)child.wait_for(std::chrono::milliseconds(milliseconds));
-    child.stop(std::chrono::milliseconds(0));
-  }
-  const Captured last = run_captured(cmd(""), std::chrono::minutes(5));
-  EXPECT_EQ(last.status, kExitPartial) << last.err;
-  EXPECT_NE(last.out.find(fmt::format("{} files processed; ", count)), std::string::npos) << last.out;
-  check_result(static_cast<std::uint64_t>(count));
-}
-
-TEST(DataverseConfig, ReadsTheOldConfigIni) {
-  const DataverseSource source = parse_dataverse_source(
-      "[Database]\nHost: localhost\nPORT: 5433\nDatabase: dvndb\nUsername: dvnapp\nPassword: "
-      "xxx\nBackupDatabase: backupdb\n"
-      "[Repository]\nFileSystemDirectory: /usr/local/files\n[Backup]\nStorageType: ssh\nSshPort: "
-      "22\n[Notifications]\nEmail: a@b\n",
-      "config.ini", "/home/b");
-  EXPECT_EQ(source.database.host, "localhost");
-  EXPECT_EQ(source.database.port, "5433");
-  EXPECT_EQ(source.database.database, "dvndb");
-  EXPECT_EQ(source.database.user, "dvnapp");
-  EXPECT_EQ(source.database.password, "xxx");
-  EXPECT_EQ(source.status_database, "backupdb");
-  EXPECT_EQ(source.folder, "/usr/local/files");
-  EXPECT_THROW((void)parse_dataverse_source("[Database]\nHost: x\n", "config.ini", "/"), Error);
-}
-
-TEST(DataverseConfig, RefusesWhatItDoesNotKnow) {
-  for (const char* bad :
-       {"", "[database]\nname = \"d\"\n",
-        "[database]\nname = \"d\"\nuser = \"u\"\n[store.x]\ntype = \"swift\"\n",
-        "[database]\nname = \"d\"\nuser = \"u\"\n[store.x]\ntype = \"file\"\n", "filez = \"/x\"\n"})
-    EXPECT_THROW((void)parse_dataverse_source(bad, "d.toml", "/home/b"), Error) << bad;
-  EXPECT_EQ(
-      parse_dataverse_source("files = \"/f\"\n[database]\nname = \"d\"\nuser = \"u\"\n", "d.toml", "/home/b")
-          .database.password_file,
-      "/home/b/.pgpass");
-}
-
-TEST(DataverseStorage, IdentifiersOfEveryFormAreRead) {
-  const auto parse = [](const char* text) {
-    const std::optional<StoragePlace> place = parse_storage(text);
-    return place ? place->label + "|" + place->bucket + "|" + place->name + (place->remote ? "|remote" : "")
-                 : "none";
-  };
-  EXPECT_EQ(parse("18b-50"), "file||18b-50");
-  EXPECT_EQ(parse("file://18b-50"), "file||18b-50");
-  EXPECT_EQ(parse("s3://bucket:18b-50"), "s3|bucket|18b-50");
-  EXPECT_EQ(parse("S3_archive-2://b:18b"), "S3_archive-2|b|18b");
-  EXPECT_EQ(parse("globus://18b//host/path"), "globus||18b|remote");
-  for (const char* bad : {"", "file://", "file://..", "../x", "a/b", "bad label://x", "..://x"})
-    EXPECT_EQ(parse(bad), "none") << bad;
 }
 
 }  // namespace

@@ -307,20 +307,24 @@ TEST_F(Agentless, AnotherFileSystemStaysEmptyWhenOneIsWanted) {
 TEST_F(Agentless, ASymlinkSwappedInDuringTheWalkGivesNothingOfElsewhere) {
   const std::string folder = tree() + "/d", away = dir_.file("away");
   // Looks: 1 d is listed, 2 its turn, 3 d/f is listed, 4 its turn.
-  for (const auto& [look, whole_folder, said] :
-       {std::tuple(3, true, "unreadable:ELOOP d"), std::tuple(4, true, "unreadable:ELOOP d/f"),
-        std::tuple(4, false, "unreadable:ELOOP d/f")}) {
+  struct Swap {
+    int look;
+    bool whole_folder;
+    const char* said;
+  };
+  for (const Swap& swap : {Swap{3, true, "unreadable:ELOOP d"}, Swap{4, true, "unreadable:ELOOP d/f"},
+                           Swap{4, false, "unreadable:ELOOP d/f"}}) {
     write("d/f", "harmless");
     write("../secret/f", "SECRET!!");
     fs::remove_all(away);
     int looks = 0;
     const Pulled pulled = pull([&] {
-      if (++looks != look) return;
-      const std::string what = whole_folder ? folder : folder + "/f";
+      if (++looks != swap.look) return;
+      const std::string what = swap.whole_folder ? folder : folder + "/f";
       fs::rename(what, away);
-      fs::create_symlink(dir_.file("secret") + (whole_folder ? "" : "/f"), what);
+      fs::create_symlink(dir_.file("secret") + (swap.whole_folder ? "" : "/f"), what);
     });
-    EXPECT_EQ(pulled.skipped, std::vector<std::string>{said});
+    EXPECT_EQ(pulled.skipped, std::vector<std::string>{swap.said});
     const std::string file = exported("") + "/d/f";
     if (fs::exists(file)) {
       EXPECT_EQ(read_file(file).find("SECRET"), std::string::npos);

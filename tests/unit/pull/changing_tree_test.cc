@@ -2,6 +2,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "server/store/tree.h"
+#include "tests/support/content.h"
 #include "tests/support/pull_script.h"
 #include "tests/support/pull_world.h"
 
@@ -19,11 +20,6 @@ namespace bk::test {
 namespace {
 
 using namespace bk::pull;
-
-void put(const std::string& path, const std::string& bytes) {
-  const Fd fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  write_all(fd.get(), bytes);
-}
 
 std::map<std::string, Entry> entries_of(store::Store& store, const Entry& directory) {
   std::map<std::string, Entry> entries;

@@ -1,20 +1,15 @@
 // The data line cut at every frame boundary, and inside frames: never a success on either side.
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "tests/support/content.h"
 #include "tests/support/pull_script.h"
 #include "tests/support/pull_world.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 namespace bk::test {
 namespace {
-
-void put(const std::string& path, const std::string& bytes) {
-  const Fd fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  write_all(fd.get(), bytes);
-}
 
 struct Recorded {
   std::string agent, server;

@@ -4,9 +4,9 @@
 #include "common/io/file.h"
 #include "server/pull/tree/child_list.h"
 #include "server/pull/tree/link_table.h"
+#include "tests/support/content.h"
 #include "tests/support/pull_world.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,11 +15,6 @@
 
 namespace bk::test {
 namespace {
-
-void put(const std::string& path, const std::string& bytes) {
-  const Fd fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  write_all(fd.get(), bytes);
-}
 
 // A tree of directories two levels deep, `files` files in each of the lower ones.
 void make_tree(const std::string& top, int directories, int files) {

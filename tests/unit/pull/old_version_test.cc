@@ -6,13 +6,12 @@
 #include "common/io/file.h"
 #include "proto/pull/features.h"
 #include "server/store/tree.h"
+#include "tests/support/content.h"
 #include "tests/support/pull_script.h"
 #include "tests/support/pull_world.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-
-#include <random>
 
 namespace bk::test {
 namespace {
@@ -34,21 +33,6 @@ OldFiles files_of(std::size_t count) {
   OldFiles message{0, kSalt, {}};
   for (std::size_t i = 0; i < count; ++i) message.files.push_back(true);
   return message;
-}
-
-void put(const std::string& path, const std::string& bytes) {
-  const Fd fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  write_all(fd.get(), bytes);
-}
-
-std::string noise(std::size_t size, unsigned seed) {
-  std::mt19937_64 random(seed);
-  std::string bytes(size, '\0');
-  for (std::size_t i = 0; i + 8 <= size; i += 8) {
-    const std::uint64_t word = random();
-    std::memcpy(bytes.data() + i, &word, 8);
-  }
-  return bytes;
 }
 
 TEST(OldVersion, BothEndsMoveTheirWindowAlike) {

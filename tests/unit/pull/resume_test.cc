@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "server/store/tree.h"
+#include "tests/support/content.h"
 #include "tests/support/pull_script.h"
 #include "tests/support/pull_world.h"
 
@@ -22,21 +23,6 @@ namespace {
 constexpr std::uint64_t kGroup = 1U << 20U;
 constexpr std::uint64_t kEntries = 120'000;       // of the whole tree, once more
 constexpr std::uint64_t kInFlight = 10 * kGroup;  // read, and on its way when the line was cut
-
-void put(const std::string& path, const std::string& bytes) {
-  const Fd fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  write_all(fd.get(), bytes);
-}
-
-std::string noise(std::size_t size, std::uint32_t seed) {
-  std::string bytes;
-  bytes.reserve(size);
-  for (std::uint32_t x = seed; bytes.size() < size;) {
-    x = x * 1664525U + 1013904223U;
-    bytes.push_back(static_cast<char>(x >> 24U));
-  }
-  return bytes;
-}
 
 // Ends, without a word, behind so many bytes of the agent's; or `then` happens there.
 class CutStream final : public pull::ByteStream {

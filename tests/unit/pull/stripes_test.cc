@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "proto/pull/features.h"
+#include "tests/support/content.h"
 #include "tests/support/long_way.h"
 #include "tests/support/pull_script.h"
 #include "tests/support/pull_world.h"
@@ -23,16 +24,6 @@ using namespace std::chrono_literals;
 using pull::FrameType;
 
 constexpr std::uint64_t kMiB = 1U << 20U;
-
-std::string noise(std::size_t size, std::uint32_t seed) {
-  std::string bytes;
-  bytes.reserve(size);
-  for (std::uint32_t x = seed; bytes.size() < size;) {
-    x = x * 1664525U + 1013904223U;
-    bytes.push_back(static_cast<char>(x >> 24U));
-  }
-  return bytes;
-}
 
 // What both kinds of stream below know of each other.
 struct Meeting {

@@ -2,9 +2,9 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "server/store/tree.h"
+#include "tests/support/content.h"
 #include "tests/support/pull_world.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -14,21 +14,6 @@
 
 namespace bk::test {
 namespace {
-
-void put(const std::string& path, const std::string& bytes) {
-  const Fd fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  write_all(fd.get(), bytes);
-}
-
-// Bytes that no compression makes shorter.
-std::string noise(std::size_t size) {
-  std::string bytes;
-  for (std::uint32_t x = 1; bytes.size() < size;) {
-    x = x * 1664525U + 1013904223U;
-    bytes.push_back(static_cast<char>(x >> 24U));
-  }
-  return bytes;
-}
 
 void change_torture_tree(const std::string& top) {
   put(top + "/sizes/random-1", "another");

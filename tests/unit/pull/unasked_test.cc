@@ -4,10 +4,10 @@
 #include "common/io/file.h"
 #include "proto/pull/features.h"
 #include "proto/pull/frame.h"
+#include "tests/support/content.h"
 #include "tests/support/pull_script.h"
 #include "tests/support/pull_world.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 
 namespace bk::test {
@@ -16,20 +16,6 @@ namespace {
 using namespace pull;
 
 constexpr std::size_t kMiB = 1U << 20U;
-
-std::string noise(std::size_t size, std::uint32_t seed) {
-  std::string bytes;
-  bytes.reserve(size);
-  for (std::uint32_t x = seed; bytes.size() < size;) {
-    x = x * 1664525U + 1013904223U;
-    bytes.push_back(static_cast<char>(x >> 24U));
-  }
-  return bytes;
-}
-
-void put(const std::string& path, std::string_view content) {
-  write_all(open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644).get(), content);
-}
 
 PullOptions far() {
   PullOptions options;

@@ -4,6 +4,7 @@
 #include "common/s3/fault.h"
 #include "common/s3/s3.h"
 #include "common/s3/xml.h"
+#include "tests/support/refused.h"
 #include "tests/support/temp_dir.h"
 
 #include <gtest/gtest.h>
@@ -11,6 +12,8 @@
 
 namespace bk::s3 {
 namespace {
+
+using test::refused;
 
 std::string listing(const std::string& inside) {
   return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult "
@@ -21,18 +24,6 @@ std::string contents(const std::string& key, const std::string& size = "3") {
   return "<Contents><Key>" + key +
          "</Key><LastModified>2026-01-02T03:04:05.678Z</LastModified><ETag>&quot;abc&quot;</ETag><Size>" +
          size + "</Size><StorageClass>STANDARD</StorageClass></Contents>";
-}
-
-template <class Call>
-std::string refused(Kind kind, Call&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), kind) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
 }
 
 TEST(Listing, IsReadWithItsKeysDecoded) {

@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/s3/s3.h"
 #include "common/text/escape.h"
+#include "tests/support/refused.h"
 #include "tests/support/services/swift.h"
 
 #include <arpa/inet.h>
@@ -16,6 +17,8 @@
 namespace bk::s3 {
 namespace {
 
+using test::refused;
+
 const SystemClock kClock;
 
 // A clock that goes wrong by a span.
@@ -27,18 +30,6 @@ class Shifted final : public Clock {
  private:
   std::chrono::seconds by_;
 };
-
-template <class Call>
-std::string refused(Kind kind, Call&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), kind) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
-}
 
 std::string content_of(Bucket& bucket, const std::string& key, const Get& what = {}) {
   std::string out;
