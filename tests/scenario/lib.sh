@@ -25,6 +25,9 @@ finish() {
   exit "$status"
 }
 trap finish EXIT
+# A script that is stopped has not passed, whatever its last command said.
+trap 'exit 143' TERM
+trap 'exit 130' INT
 
 die() { echo "FAILED: $*" >&2; exit 1; }
 skip() { echo "skipped: $*"; exit 77; }
