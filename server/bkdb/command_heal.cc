@@ -97,12 +97,12 @@ int run_heal(Session& session, const Words& words) {
       [&](std::uint64_t done, std::uint64_t all) { progress.show(done, all); });
   progress.clear();
   const std::string summary = fmt::format(
-      "{} packs, {} bytes read: {} repaired from parity, {} copied, {} still damaged, {} parities made; "
+      "{} packs, {} bytes read: {} repaired, {} copied, {} still damaged, {} parities made; "
       "{} other files healed, {} still damaged",
       totals.packs, totals.bytes, totals.repaired, totals.copied, totals.damaged, totals.parity,
       totals.files_healed, totals.files_damaged);
   if (!session.json()) print(summary + "\n");
-  if (totals.damaged > 0) name_sufferers(session, log);
+  if (totals.damaged + totals.files_damaged > 0) name_sufferers(session, log);
   return totals.damaged + totals.files_damaged == 0 ? kExitDone : kExitCorrupt;
 }
 

@@ -88,6 +88,10 @@ int run_import(Session& session, const Words& words) {
   require_safe_name("client", client);
   if (!is_directory(words[0])) throw Error(Kind::Usage, quoted(words[0]) + " is no folder");
   const std::optional<OldFolder> folder = OldFolder::open(clean_absolute(words[0]));
+  if (!folder && path_exists(join_path(words[0], "EXPORT.txt")))
+    throw Error(Kind::NotFound, quoted(words[0]) +
+                                    " is an export, which says too little to become backups again; a store "
+                                    "moves as it is: copy its folder and run `bkdb build` there");
   if (!folder) throw Error(Kind::NotFound, quoted(words[0]) + " holds no archives of the old system");
   for (const std::string& line : folder->ignored()) warn(line);
 

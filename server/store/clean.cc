@@ -375,19 +375,9 @@ void Cleaner::rewrite(SortedRecords& places, const std::set<std::uint64_t>& chos
   totals_.copied_bytes += repacker.copied_bytes();
 }
 
-// First nobody finds anything there any more, then it goes.
 void Cleaner::remove_packs(const std::vector<std::uint64_t>& numbers) {
-  if (numbers.empty()) return;
-  store_.index().remove_packs(numbers);
-  crash_point("store.clean.noted");
-  Storage& storage = *store_.layout().storage;
-  for (const std::uint64_t number : numbers) {
-    if (const auto pack = storage.open(Layout::pack_object(number))) totals_.freed_bytes += pack->size();
-    storage.remove(Layout::parity_object(number));
-    storage.remove(Layout::pack_object(number));
-    ++totals_.packs_removed;
-    crash_point("store.clean.pack-removed");
-  }
+  totals_.freed_bytes += drop_packs(store_, numbers);
+  totals_.packs_removed += numbers.size();
 }
 
 // What only removed snapshots led to is no client's any more.

@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 #include "common/io/crash.h"
+#include "server/store/parity.h"
 
 #include <algorithm>
 
@@ -36,6 +37,22 @@ bool Repacker::copy(std::uint64_t number, const Unneeded& unneeded) {
   }
   done_.pop_back();
   return false;
+}
+
+void Repacker::copy_what_is_good(std::uint64_t number) {
+  done_.push_back(number);
+  const std::unique_ptr<ObjectReader> pack = store_.layout().storage->open(Layout::pack_object(number));
+  if (!pack) return;
+  try {
+    PackScan scan(*pack, {store_.id(), number});
+    do {
+      while (const std::optional<ScannedRecord> record = scan.next(true))
+        if (record->head.type == RecordType::Group) copy_group(*pack, *record, {});
+    } while (!scan.reason().empty() && scan.skip_to_next());
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
+    done_.pop_back();
+  }
 }
 
 bool Repacker::elsewhere(const StoredChunk& chunk) {
@@ -104,6 +121,21 @@ std::vector<std::uint64_t> Repacker::finish() {
   crash_point("store.clean.copied");
   waiting_bytes_ = 0;
   return std::exchange(done_, {});
+}
+
+std::uint64_t drop_packs(StoreImpl& store, const std::vector<std::uint64_t>& numbers) {
+  if (numbers.empty()) return 0;
+  store.index().remove_packs(numbers);
+  crash_point("store.clean.noted");
+  std::uint64_t freed = 0;
+  Storage& storage = *store.layout().storage;
+  for (const std::uint64_t number : numbers) {
+    if (const auto pack = storage.open(Layout::pack_object(number))) freed += pack->size();
+    storage.remove(Layout::parity_object(number));
+    storage.remove(Layout::pack_object(number));
+    crash_point("store.clean.pack-removed");
+  }
+  return freed;
 }
 
 }  // namespace bk::store

@@ -28,6 +28,9 @@ class Repacker {
       : store_(store), appender_(store), encoder_(level), group_content_(kTightGroupContent) {}
   // False when the pack is damaged, or gone: nothing was copied that counts.
   [[nodiscard]] bool copy(std::uint64_t number, const Unneeded& unneeded);
+  // The same of a damaged pack: its good groups, and it counts as copied unless one of them turns out not to
+  // hold what its table says.
+  void copy_what_is_good(std::uint64_t number);
   // One chunk behind the one that was put here before, whatever places it has.
   void put_beside(const StoredChunk& chunk, std::string_view content) { collect(chunk, content); }
   // Makes the copies durable; then the packs that were copied can go: they are its answer.
@@ -60,5 +63,8 @@ class Repacker {
   std::vector<std::uint64_t> done_;
   std::uint64_t waiting_bytes_ = 0, copied_bytes_ = 0;
 };
+
+// First nobody finds anything in these packs any more, then they go with their parity.  Returns their bytes.
+std::uint64_t drop_packs(StoreImpl& store, const std::vector<std::uint64_t>& numbers);
 
 }  // namespace bk::store

@@ -12,6 +12,7 @@
 #include "server/store/checkpoint_folder.h"
 #include "server/store/covered_storage.h"
 #include "server/store/heal.h"
+#include "server/store/heal_content.h"
 #include "server/store/parity.h"
 #include "server/store/reserve.h"
 #include "server/store/store_impl.h"
@@ -383,11 +384,11 @@ bool Store::heal_header(const std::string& directory, const std::string& copy) {
 
 HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
                            const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
-  std::unique_ptr<FolderStorage> other;
+  std::shared_ptr<FolderStorage> other;
   if (!copy.empty()) {
-    other = std::make_unique<FolderStorage>(clean_absolute(copy));
+    other = std::make_shared<FolderStorage>(clean_absolute(copy));
     Layout there = layout_;
-    there.storage = std::shared_ptr<Storage>(other.get(), [](Storage*) {});
+    there.storage = other;
     if (read_header(there).id != header_.id)
       throw Error(Kind::Config, quoted(copy) + " is another store, not a copy of this one");
   }
@@ -401,7 +402,8 @@ HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
     return true;
   });
   for (const std::uint64_t number : all_packs(layout_)) packs.insert(number);
-  PackHealer healer(layout_, header_.id, other.get(), report);
+  DamagedLast late(report);
+  PackHealer healer(layout_, header_.id, other.get(), late.reporter());
   for (const std::uint64_t number : packs) {
     healer.heal(number);
     if (progress) progress(healer.totals().bytes, all_bytes);
@@ -418,11 +420,14 @@ HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
     report(event);
   };
   std::shared_ptr<Storage> there;
-  if (other) there = covered(std::shared_ptr<Storage>(other.get(), [](Storage*) {}), header_.id.domain);
+  if (other) there = covered(other, header_.id.domain);
   for (const std::string& client : list_clients(layout_))
     SnapshotLog(layout_, header_.id, client)
         .heal(layout_, {there.get(), copy.empty() ? "" : clean_absolute(copy) + "/snapshots/" + client},
               count);
+  if (totals.damaged > 0 || other)
+    heal_content(*this, other, copy.empty() ? "" : clean_absolute(copy), late, totals);
+  late.tell();
   return totals;
 }
 

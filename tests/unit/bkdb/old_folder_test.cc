@@ -159,6 +159,8 @@ TEST_F(OldFolderTest, ImportTakesNothingDamagedAndNothingOutOfOrder) {
 
 TEST_F(OldFolderTest, ImportSaysWhatItNeeds) {
   EXPECT_EQ(import().status, 69);
+  replace_durably(folder() + "/EXPORT.txt", "bk-export 1\n");
+  EXPECT_NE(import().err.find("copy its folder"), std::string::npos);
   EXPECT_EQ(bkdb({"import", folder()}).status, 64);
   EXPECT_EQ(bkdb({"import", file("nowhere"), "--client", "web1"}).status, 64);
   EXPECT_EQ(bkdb({"import", folder(), "--client", "../x"}).status, 64);
