@@ -2,6 +2,7 @@
 
 #include "client/apps/wait_show.h"
 #include "common/text/escape.h"
+#include "common/text/json_path.h"
 
 #include <fmt/format.h>
 
@@ -13,11 +14,6 @@ namespace bk::client {
 namespace {
 
 using nlohmann::json;
-
-void add_path(json& out, const std::string& path) {
-  out["path"] = percent_encode(path);
-  out["path_b64"] = base64url_encode(path);
-}
 
 json json_of(const std::optional<agent::PullStatus>& pull) {
   if (!pull) return {};

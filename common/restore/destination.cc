@@ -3,11 +3,11 @@
 #include "common/error/error.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
+#include "common/io/lock.h"
 #include "common/text/escape.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -29,7 +29,7 @@ Fd open_destination(const std::string& destination, const Destination::Manner& m
     throw sys_error(errno, "making the folder " + quoted(destination));
   Fd fd(::open(destination.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) throw sys_error(errno, "opening " + quoted(destination));
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
+  if (!try_lock_descriptor(fd.get()))
     throw Error(Kind::Transient, "another restore is writing into " + quoted(destination));
   return fd;
 }
@@ -114,8 +114,7 @@ std::string Destination::lack_of_room(std::uint64_t bytes, std::uint64_t files) 
   if (bytes > free)
     return fmt::format(
         "{}: {:.1f} MiB are free there, and the snapshot's files have {:.1f} MiB; only with large holes or "
-        "many "
-        "hard links it fits",
+        "many hard links it fits",
         quoted(path_), mebibytes(free), mebibytes(bytes));
   if (space.f_files > 0 && files > space.f_favail)
     return fmt::format(

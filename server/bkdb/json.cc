@@ -1,6 +1,7 @@
 #include "server/bkdb/json.h"
 
 #include "common/text/escape.h"
+#include "common/text/json_path.h"
 
 #include <fmt/format.h>
 
@@ -11,11 +12,6 @@ namespace bk::bkdb {
 namespace {
 
 using nlohmann::json;
-
-void add_path(json& out, const std::string& path) {
-  out["path"] = percent_encode(path);
-  out["path_b64"] = base64url_encode(path);
-}
 
 json snapshot_form(const Source& source, std::size_t at) {
   const store::SnapshotRecord& s = source.snapshots[at];

@@ -80,16 +80,26 @@ class Watch {
   Watch(int pid_pipe, const std::function<void()>& alive)
       : thread_([this, pid_pipe, &alive](const std::stop_token& stop) {
           pid_t group = 0;
-          std::uint64_t last = 0;
           std::unique_lock lock(mutex_);
           while (!wake_.wait_for(lock, stop, kLook, [&stop] { return stop.stop_requested(); })) {
             if (group == 0 && ::read(pid_pipe, &group, sizeof group) != sizeof group) continue;
-            const std::uint64_t now = activity(group);
-            if (std::exchange(last, now) != now) alive();
+            if (has_moved(group)) alive();
           }
         }) {}
 
  private:
+  // What cannot be looked at now (no descriptor is free) is looked at the next time: nobody catches what a
+  // thread throws.
+  [[nodiscard]] bool has_moved(pid_t group) noexcept {
+    try {
+      const std::uint64_t now = activity(group);
+      return std::exchange(last_, now) != now;
+    } catch (const std::exception&) {
+      return false;
+    }
+  }
+
+  std::uint64_t last_ = 0;
   std::mutex mutex_;
   std::condition_variable_any wake_;
   std::jthread thread_;
@@ -219,24 +229,28 @@ class Program {
       throw Error(Kind::Transient, name_ + " ended well but left nothing in its folder");
   }
 
+  // False when it is gone meanwhile.
+  bool count(std::string_view relative, Pulled& out) const {
+    struct stat info {};
+    if (::lstat((output() + "/" + std::string(relative)).c_str(), &info) < 0) return false;
+    if (S_ISDIR(info.st_mode)) {
+      ++out.directories;
+    } else if (S_ISREG(info.st_mode)) {
+      ++out.files;
+      out.bytes += static_cast<std::uint64_t>(info.st_size);
+    } else if (S_ISLNK(info.st_mode)) {
+      ++out.others;
+    }
+    return true;
+  }
+
   void store(Pulled& out) const {
-    out.root = store::store_local_tree(around_.writer, around_.store.chunker(), output(),
-                                       [&](std::string_view relative) {
-                                         around_.alive();
-                                         around_.poll();
-                                         struct stat info {};
-                                         const std::string path = output() + "/" + std::string(relative);
-                                         if (::lstat(path.c_str(), &info) < 0) return false;
-                                         if (S_ISDIR(info.st_mode)) {
-                                           ++out.directories;
-                                         } else if (S_ISREG(info.st_mode)) {
-                                           ++out.files;
-                                           out.bytes += static_cast<std::uint64_t>(info.st_size);
-                                         } else if (S_ISLNK(info.st_mode)) {
-                                           ++out.others;
-                                         }
-                                         return true;
-                                       });
+    const auto look = [&](std::string_view relative) {
+      around_.alive();
+      around_.poll();
+      return count(relative, out);
+    };
+    out.root = store::store_local_tree(around_.writer, around_.store.chunker(), output(), look);
     out.root.name.clear();
     ++out.directories;
     out.done = {out.files, out.directories, out.bytes, out.bytes, around_.writer.totals().stored_bytes};

@@ -5,6 +5,7 @@
 #include "common/io/file.h"
 #include "common/storage/folder_storage.h"
 #include "server/store/bytes.h"
+#include "server/store/place_record.h"
 #include "server/store/possession.h"
 #include "server/store/reserve.h"
 #include "server/store/run_writer.h"
@@ -102,29 +103,14 @@ class AllEntries {
   std::priority_queue<RunCursor*, std::vector<RunCursor*>, Later> queue_;
 };
 
-// A place as a record that sorts by pack.
-std::string place_record(const Location& where) {
-  std::string out(14, '\0');
-  for (std::size_t i = 0; i < 8; ++i) out[i] = static_cast<char>(where.pack >> (56 - 8 * i));
-  for (std::size_t i = 0; i < 4; ++i) out[8 + i] = static_cast<char>(where.offset >> (24 - 8 * i));
-  for (std::size_t i = 0; i < 2; ++i) out[12 + i] = static_cast<char>(where.position >> (8 - 8 * i));
-  return out;
-}
-std::uint64_t big_endian(std::string_view bytes) {
-  std::uint64_t out = 0;
-  for (const char c : bytes) out = out << 8U | static_cast<unsigned char>(c);
-  return out;
-}
-
 // The next pack of sorted places, with all of its chunks.
 std::optional<std::pair<std::uint64_t, Unneeded>> next_pack(SortedRecords& places) {
   std::optional<std::pair<std::uint64_t, Unneeded>> out;
   while (const std::optional<std::string_view> next = places.peek()) {
-    const std::uint64_t pack = big_endian(next->substr(0, 8));
-    if (!out) out.emplace(pack, Unneeded{});
-    if (out->first != pack) break;
-    out->second.emplace(static_cast<std::uint32_t>(big_endian(next->substr(8, 4))),
-                        static_cast<std::uint16_t>(big_endian(next->substr(12, 2))));
+    const Location where = place_of(*next);
+    if (!out) out.emplace(where.pack, Unneeded{});
+    if (out->first != where.pack) break;
+    out->second.emplace(where.offset, where.position);
     (void)places.next();
   }
   return out;

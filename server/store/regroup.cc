@@ -3,8 +3,8 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/spill/disk_map.h"
-#include "server/store/bytes.h"
 #include "server/store/node.h"
+#include "server/store/place_record.h"
 
 #include <algorithm>
 #include <sstream>
@@ -21,15 +21,6 @@ constexpr std::size_t kMostPacks = 4096;      // rewritten for one source in one
 constexpr std::uint64_t kLookAgainAfter = 8;  // snapshots
 constexpr std::string_view kFirstLine = "bk-looked-at 1\n";
 constexpr std::uint64_t kMaxBytes = 1U << 28U;
-
-void put_big(std::string& out, std::uint64_t value, unsigned bytes) {
-  while (bytes-- > 0) out += static_cast<char>(value >> (8 * bytes));
-}
-std::uint64_t big(std::string_view bytes) {
-  std::uint64_t out = 0;
-  for (const char c : bytes) out = out << 8U | static_cast<unsigned char>(c);
-  return out;
-}
 
 // Every chunk of data below an entry, in the order in which it is read.
 void for_each_chunk_in_order(Store& store, const Entry& root,
@@ -89,23 +80,18 @@ std::uint64_t ScatteredSource::used_of(const Group& group, const std::set<std::u
 void ScatteredSource::for_each_group(const std::function<void(const Group&, std::uint64_t)>& sink) {
   Sorter sorter(std::make_shared<SpillFile>(store_.scratch()), kSorterMemory);
   for_each_stretch([&](std::span<const ChunkId>, std::span<const Location> places) {
-    for (const Location& where : places) {
-      if (where.pack == 0) continue;
-      std::string record;
-      put_big(record, where.pack, 8);
-      put_big(record, where.offset, 4);
-      put_big(record, where.position, 2);
-      sorter.add(record);
-    }
+    for (const Location& where : places)
+      if (where.pack != 0) sorter.add(place_record(where));
   });
   SortedRecords places = sorter.finish();
   std::pair<std::uint64_t, bool> pack{0, false};  // whether it is a finished one
   while (const auto first = places.peek()) {
-    const std::string prefix(first->substr(0, 12));
-    const Group group{big(prefix.substr(0, 8)), static_cast<std::uint32_t>(big(prefix.substr(8)))};
+    const std::string prefix(first->substr(0, kGroupRecordBytes));
+    const Location at = place_of(*first);
+    const Group group{at.pack, at.offset};
     std::set<std::uint16_t> positions;
     for (auto next = places.peek(); next && next->starts_with(prefix); next = places.peek()) {
-      positions.insert(static_cast<std::uint16_t>(big(next->substr(12))));
+      positions.insert(place_of(*next).position);
       (void)places.next();
     }
     if (pack.first != group.first)

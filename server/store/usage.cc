@@ -4,6 +4,7 @@
 #include "common/io/file.h"
 #include "common/path/names.h"
 #include "common/spill/sorter.h"
+#include "server/store/place_record.h"
 #include "server/store/usage_ledger.h"
 #include "server/store/writer.h"
 
@@ -15,21 +16,6 @@ namespace {
 
 constexpr std::size_t kSorterMemory = 16U << 20U;
 constexpr std::size_t kLookedUpTogether = 4096;
-
-std::string number_bytes(std::uint64_t value, std::size_t bytes) {
-  std::string out(bytes, '\0');
-  for (std::size_t i = 0; i < bytes; ++i) out[i] = static_cast<char>(value >> (8 * (bytes - 1 - i)));
-  return out;
-}
-std::uint64_t number_at(std::string_view bytes) {
-  std::uint64_t out = 0;
-  for (const char c : bytes) out = out << 8U | static_cast<unsigned char>(c);
-  return out;
-}
-// A place as a record that sorts as it lies on the disk.
-std::string place_record(const Location& where) {
-  return number_bytes(where.pack, 8) + number_bytes(where.offset, 4) + number_bytes(where.position, 2);
-}
 
 // Where each of these chunks stands, at one place each.
 SortedRecords places_of(StoreImpl& store, SortedRecords ids) {
@@ -58,9 +44,9 @@ SortedRecords places_of(StoreImpl& store, SortedRecords ids) {
 class Lengths {
  public:
   explicit Lengths(StoreImpl& store) : reader_(store.layout(), store.id()) {}
-  [[nodiscard]] std::uint64_t of(std::uint64_t pack, std::uint32_t offset, std::uint16_t position) {
-    if (pack != pack_ || offset != offset_) load(pack, offset);
-    return position < lengths_.size() ? lengths_[position] : 0;
+  [[nodiscard]] std::uint64_t of(const Location& where) {
+    if (where.pack != pack_ || where.offset != offset_) load(where.pack, where.offset);
+    return where.position < lengths_.size() ? lengths_[where.position] : 0;
   }
 
  private:
@@ -88,10 +74,7 @@ std::uint64_t needed_bytes(StoreImpl& store, const std::string& client) {
   SortedRecords places = places_of(store, ids.finish());
   Lengths lengths(store);
   std::uint64_t sum = 0;
-  while (const std::optional<std::string_view> place = places.next())
-    sum +=
-        lengths.of(number_at(place->substr(0, 8)), static_cast<std::uint32_t>(number_at(place->substr(8, 4))),
-                   static_cast<std::uint16_t>(number_at(place->substr(12, 2))));
+  while (const std::optional<std::string_view> place = places.next()) sum += lengths.of(place_of(*place));
   return sum;
 }
 

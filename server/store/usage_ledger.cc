@@ -4,6 +4,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "server/store/layout.h"
+#include "server/store/place_record.h"
 #include "server/store/store.h"
 
 #include <fcntl.h>
@@ -18,16 +19,6 @@ constexpr std::string_view kMagic = "BKusage1";
 constexpr std::size_t kSumBytes = 8;
 constexpr std::size_t kFileBytes = 48;
 
-std::string number_bytes(std::uint64_t value) {
-  std::string out(8, '\0');
-  for (std::size_t i = 0; i < 8; ++i) out[i] = static_cast<char>(value >> (56 - 8 * i));
-  return out;
-}
-std::uint64_t number_at(std::string_view bytes) {
-  std::uint64_t out = 0;
-  for (const char c : bytes) out = out << 8U | static_cast<unsigned char>(c);
-  return out;
-}
 std::string sum_of(std::string_view bytes) {
   return std::string(Sha256::of(bytes).view().substr(0, kSumBytes));
 }
@@ -55,7 +46,7 @@ std::optional<UsageLedger::State> UsageLedger::parse(std::string_view bytes) {
   if (bytes.size() != kFileBytes || !bytes.starts_with(kMagic)) return std::nullopt;
   const std::size_t summed = kFileBytes - kSumBytes;
   if (bytes.substr(summed) != sum_of(bytes.substr(0, summed))) return std::nullopt;
-  return State{number_at(bytes.substr(summed - 16, 8)), number_at(bytes.substr(summed - 8, 8))};
+  return State{from_big_endian(bytes.substr(summed - 16, 8)), from_big_endian(bytes.substr(summed - 8, 8))};
 }
 
 std::optional<UsageLedger::State> UsageLedger::read(int fd) const {
@@ -65,7 +56,7 @@ std::optional<UsageLedger::State> UsageLedger::read(int fd) const {
 }
 
 void UsageLedger::write(int fd, const State& state) const {
-  std::string bytes = prefix_ + number_bytes(state.generation) + number_bytes(state.bytes);
+  std::string bytes = prefix_ + big_endian(state.generation) + big_endian(state.bytes);
   pwrite_all(fd, bytes + sum_of(bytes), 0);
 }
 
