@@ -159,6 +159,7 @@ CleanTotals Cleaner::run() {
       delete_condemned(*condemned, &again.keys);
     }
   }
+  remove_durably(given_up_file(store_.layout()));
   forget_removed();
   regroup();
   if (options_.compress_level > 0) compress_anew();
@@ -221,14 +222,14 @@ void Cleaner::check_amount(const Garbage& garbage) {
     throw Error(Kind::Refused, "--expect " + std::to_string(*options_.expect) + ", but " +
                                    std::to_string(garbage.chunks) + " chunks would go; nothing was cleaned");
   }
-  bool explained = garbage.chunks <= kUnexplainedChunks;
+  bool explained = garbage.chunks <= kUnexplainedChunks || path_exists(given_up_file(store_.layout()));
   for (const std::string& client : list_clients(store_.layout()))
     explained = explained || SnapshotLog(store_.layout(), store_.id(), client).has_removed_records();
   if (explained || garbage.chunks * 100 <= garbage.known * kUnexplainedPercent) return;
   throw Error(Kind::Refused,
               std::to_string(garbage.chunks) + " of " + std::to_string(garbage.known) +
-                  " chunks would go, although no snapshot was removed since the last clean; if that "
-                  "is right, say --expect " +
+                  " chunks would go, although no snapshot was removed and no backup refused since the last "
+                  "clean; if that is right, say --expect " +
                   std::to_string(garbage.chunks));
 }
 

@@ -17,4 +17,7 @@ void count_usage(StoreImpl& store, const std::string& client);
 // Counts anew for all clients of which it is kept.
 void count_usages(StoreImpl& store);
 
+// There when what a refused backup had stored was given up since the last clean.
+[[nodiscard]] inline std::string given_up_file(const Layout& layout) { return layout.index + "/given-up"; }
+
 }  // namespace bk::store

@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 #include "common/io/crash.h"
+#include "common/io/file.h"
 #include "common/text/amount.h"
 #include "common/text/escape.h"
 #include "server/store/checkpoint_folder.h"
@@ -285,6 +286,7 @@ void WriterImpl::settle() {
 }
 
 void WriterImpl::forget_checkpoint() {
+  replace_durably(given_up_file(store_.layout()), "");
   (void)CheckpointFolder(store_.layout(), client_).remove(module_, method_, name_);
 }
 

@@ -102,6 +102,26 @@ TEST_F(QuotaTest, WhatARefusedBackupStoredIsGivenBackByClean) {
   EXPECT_LT(used(), kMiB + 100000);
 }
 
+// However much it was: nobody removed anything, and yet nobody has to confirm it.
+TEST_F(QuotaTest, WhatARefusedBackupGaveUpNeedsNoWordFromAnAdministrator) {
+  const auto store = open();
+  backup(*store, 4 * kMiB, {{"a", noise(kMiB, 1)}});
+  const auto store_much = [&] {
+    auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+    writer->set_quota(4 * kMiB);
+    for (int i = 0; i < 12000; ++i) writer->put(ObjectKind::Data, "chunk " + std::to_string(i));
+    return writer;
+  };
+  (void)store_much();
+  EXPECT_NE(refusal([&] { store->clean({}); }).find("say --expect"), std::string::npos)
+      << "of an attempt that nobody gave up";
+  store_much()->forget_checkpoint();
+  EXPECT_EQ(refusal([&] { EXPECT_GE(store->clean({}).unneeded, 12000U); }), "");
+  (void)store_much();
+  EXPECT_NE(refusal([&] { store->clean({}); }), "") << "once for each";
+  EXPECT_TRUE(problems(*store).empty());
+}
+
 TEST_F(QuotaTest, WhatOthersStoreMakesNoDifference) {
   const auto store = open();
   const std::map<std::string, std::string> files{{"a", noise(2 * kMiB, 1)}};
