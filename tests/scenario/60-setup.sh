@@ -7,9 +7,7 @@ private_machine "$@"
 private_etc
 
 bin=$T/bin
-mkdir "$bin" "$bin/cmds"
-for program in "$BK_BIN"/*; do [[ ! -f $program ]] || strip -o "$bin/${program##*/}" "$program"; done
-for program in "$BK_BIN"/cmds/*; do strip -o "$bin/cmds/${program##*/}" "$program"; done
+stripped_programs "$bin"
 chmod 755 "$T"
 server() { "$BK_SOURCE/server/setup.sh" "$@" --bin "$bin" --schedule cron; }
 client() { "$BK_SOURCE/client/setup.sh" "$@" --bin "$bin" --schedule cron; }

@@ -6,9 +6,7 @@ private_network_machine "$@"
 . "$(dirname "$0")/lib.sh"
 
 bin=$T/bin
-mkdir "$bin" "$bin/cmds"
-for program in "$BK_BIN"/*; do [[ ! -f $program ]] || strip -o "$bin/${program##*/}" "$program"; done
-for program in "$BK_BIN"/cmds/*; do strip -o "$bin/cmds/${program##*/}" "$program"; done
+stripped_programs "$bin"
 for name in backup web1 web2 desk; do host_up "$name"; done
 S1=$T/backup/home
 answers() { printf '%s\n' "$@" >"$T/said"; }

@@ -9,9 +9,7 @@ ip link set lo up
 chmod 755 "$T"
 C1=/srv/bk/client S1=/srv/bk/server
 bin=$T/bin
-mkdir "$bin" "$bin/cmds"
-for program in "$BK_BIN"/*; do [[ ! -f $program ]] || strip -o "$bin/${program##*/}" "$program"; done
-for program in "$BK_BIN"/cmds/*; do strip -o "$bin/cmds/${program##*/}" "$program"; done
+stripped_programs "$bin"
 client() { runuser -u backupclient -- "$@"; }
 server() { runuser -u backupsrv -- "$@"; }
 set_up() { exits 0 "$BK_SOURCE/$1/setup.sh" localhost --yes --bin "$bin"; }

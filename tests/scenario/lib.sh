@@ -44,6 +44,17 @@ lab_up() {
   chmod +x "$T/bin/bkdb"
 }
 
+# stripped_programs FOLDER : copies of all programs without what debuggers want: homes get small ones, as from a package
+stripped_programs() {
+  local program copy
+  mkdir -p "$1/cmds"
+  for program in "$BK_BIN"/* "$BK_BIN"/cmds/*; do
+    [[ -f $program ]] || continue
+    copy=$1${program#"$BK_BIN"}
+    if [[ $(head -c 4 "$program") == $'\x7fELF' ]]; then strip -o "$copy" "$program"; else cp -a "$program" "$copy"; fi
+  done
+}
+
 # paths_of HOME MODULE PATH... : sets the paths of a module in that home's configuration
 paths_of() {
   local home=$1 module=$2; shift 2
