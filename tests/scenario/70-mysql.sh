@@ -122,8 +122,9 @@ kill "$writer"; wait "$writer" 2>/dev/null || true; writer=
 sed -i '/^lock_tables/d' "$C1/backupconfig.toml"
 
 say "no way to fail is a success"
+before=$(snapshots_of "$S1" /shop)
 fails() { # PATTERN
-  never_a_success "$C1" "$S1" mysql /shop "$1"
+  never_a_success "$C1" "$S1" mysql /shop "$1" "$before"
   grep -q . "$slot/2-account.sql" || die "the last dump was touched"
 }
 good=$(<"$C1/mysql.cnf")

@@ -105,8 +105,9 @@ sed -i '/^format/d' "$C1/backupconfig.toml"
 one_round "$C1" "$S1" postgres
 
 say "no way to fail is a success"
+before=$(snapshots_of "$S1" /shop)
 fails() { # PATTERN
-  never_a_success "$C1" "$S1" postgres /shop "$1"
+  never_a_success "$C1" "$S1" postgres /shop "$1" "$before"
   [[ -s $data/toc.dat ]] || die "the last dump was touched"
 }
 good=$(<"$C1/pgpass")

@@ -111,10 +111,11 @@ one_round() {
   [[ $got == "$want" ]] || { cat "$T/pull.out" "$T/out"; die "round of $module: exit $got instead of $want"; }
   checks=$((checks + 1))
 }
-# never_a_success HOME SERVERHOME MODULE PATH PATTERN : asked for once more it fails and says so, and the server has no snapshot more
+# never_a_success HOME SERVERHOME MODULE PATH PATTERN [SNAPSHOTS] : asked for once more it fails and says so, and the server has no snapshot
+# more; a caller that times what happens meanwhile says how many there are, then nothing comes before the request
 never_a_success() {
-  local c=$1 s=$2 module=$3 path=$4 before
-  before=$(snapshots_of "$s" "$path")
+  local c=$1 s=$2 module=$3 path=$4 before=${6:-}
+  [[ $before ]] || before=$(snapshots_of "$s" "$path")
   exits 0 "$c/scripts/commit_backup_request" "$module" "$path"
   "$c/scripts/send_request" --now >"$T/out" 2>&1 && true     # its status depends on what failed; the words decide, and the snapshots
   "$c/scripts/send_request" --status >>"$T/out" 2>&1 || true
