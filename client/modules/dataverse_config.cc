@@ -1,5 +1,6 @@
 #include "client/modules/dataverse_config.h"
 
+#include "client/modules/child_output.h"
 #include "common/config/config.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
@@ -50,6 +51,7 @@ DataverseStore store_of(const Config& config, const std::string& name, const std
     const s3::Profile profile = s3::load_profile(beside(home, config.text({"store", name, "credentials"})),
                                                  config.text({"store", name, "profile"}));
     out.settings.credentials = profile.credentials;
+    out.settings.credentials_file = beside(home, config.text({"store", name, "credentials"}));
     out.settings.endpoint = config.text({"store", name, "endpoint"});
     out.settings.region = config.has({"store", name, "region"}) || profile.region.empty()
                               ? config.text({"store", name, "region"})
@@ -154,7 +156,34 @@ DataverseSource parse_dataverse_source(std::string_view text, const std::string&
 }
 
 DataverseSource load_dataverse_source(const std::string& file, const std::string& home) {
-  return parse_dataverse_source(read_file(file, 1U << 20U), file, home);
+  DataverseSource out = parse_dataverse_source(read_file(file, 1U << 20U), file, home);
+  // libpq passes over one that others can read, and then asks for a password that it was given.
+  if (const std::string& passwords = out.database.password_file; path_exists(passwords))
+    require_secret_file(passwords, file + ": database.password_file");
+  return out;
+}
+
+std::optional<DataverseStore> find_store(const DataverseSource& source, const std::string& label,
+                                         const std::string& bucket) {
+  DataverseStore out;
+  if (const auto at = source.stores.find(label); at != source.stores.end()) {
+    out = at->second;
+  } else if (!bucket.empty() && !source.credentials_file.empty()) {
+    const s3::Profile profile = s3::load_profile(source.credentials_file, "default");
+    out.type = DataverseStore::Type::Bucket;
+    out.settings.credentials = profile.credentials;
+    out.settings.credentials_file = source.credentials_file;
+    if (!profile.region.empty()) out.settings.region = profile.region;
+  } else if (bucket.empty() && !source.folder.empty()) {
+    out.folder = source.folder;
+  } else {
+    return std::nullopt;
+  }
+  if (!bucket.empty()) out.settings.bucket = bucket;
+  if (out.type == DataverseStore::Type::Bucket && out.settings.bucket.empty())
+    throw Error(Kind::Config, "store " + bk::quoted(label) + " has no bucket, neither in " + source.file +
+                                  " nor in the storage identifier");
+  return out;
 }
 
 }  // namespace bk::client

@@ -5,6 +5,7 @@
 #include "common/s3/s3.h"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,12 @@ struct DataverseSource {
 // "[Database]") is read as config.ini.
 [[nodiscard]] DataverseSource parse_dataverse_source(std::string_view text, const std::string& file,
                                                      const std::string& home);
+// Throws also when its password file may be read by others.
 [[nodiscard]] DataverseSource load_dataverse_source(const std::string& file, const std::string& home);
+
+// Where the files of a label lie; `bucket`: the one that their storage identifiers name, or "".  Nothing when
+// the description does not say.  Throws Config: a store of buckets without a bucket, no credentials.
+[[nodiscard]] std::optional<DataverseStore> find_store(const DataverseSource& source,
+                                                       const std::string& label, const std::string& bucket);
 
 }  // namespace bk::client

@@ -19,6 +19,8 @@
 namespace bk::client {
 namespace {
 
+constexpr int kMostSilent = 3;  // a store that is down takes seconds for each file, and there may be many
+
 void fail(ReadOutcome& out, const char* status, const std::string& why) {
   out.status = status;
   out.why = why;
@@ -115,9 +117,12 @@ void DataverseReader::from_folder(const std::string& folder, const ListedFile& f
                      expected.digest));
 }
 
-void DataverseReader::from_bucket(s3::Bucket& bucket, const ListedFile& file, const Content& content,
+void DataverseReader::from_bucket(Remote& remote, const ListedFile& file, const Content& content,
                                   const std::string& staged, ReadOutcome& out) const {
   Wanted wanted{file.authority + "/" + file.identifier + "/" + content.name, "", std::nullopt, ""};
+  if (remote.silent >= kMostSilent)
+    return fail(out, "FAIL_READ", remote.why + "; not asked again in this run");
+  s3::Bucket& bucket = *remote.bucket;
   const Expected expected = expected_of(file);
   if (content.checked && expected.problem.empty()) {
     wanted.hash = expected.kind;
@@ -129,6 +134,7 @@ void DataverseReader::from_bucket(s3::Bucket& bucket, const ListedFile& file, co
       return fail(out, "FAIL_READ", "no object " + bk::quoted(wanted.key) + " in " + bucket.shown());
     wanted.etag = facts->etag;
     const Fetched fetched = fetch_object(bucket, wanted, staged);
+    remote.silent = 0;
     if (fetched.state == Fetched::State::Gone)
       return fail(out, "FAIL_READ", bk::quoted(wanted.key) + " changed while it was read");
     if (fetched.state == Fetched::State::Damaged)
@@ -142,41 +148,26 @@ void DataverseReader::from_bucket(s3::Bucket& bucket, const ListedFile& file, co
   } catch (const Error& error) {
     if (is_full(error)) throw;
     fail(out, error.kind() == Kind::Io ? "FAIL_WRITE" : "FAIL_READ", error.what());
+    remote.silent = error.kind() == Kind::Transient ? remote.silent + 1 : 0;
+    remote.why = out.why;
   }
-}
-
-s3::Bucket& DataverseReader::bucket_for(const DataverseStore& store, const StoragePlace& place) {
-  s3::Settings settings = store.settings;
-  if (!place.bucket.empty()) settings.bucket = place.bucket;
-  if (settings.bucket.empty())
-    throw Error(Kind::Config, "store " + bk::quoted(place.label) +
-                                  " has no bucket, neither here nor in the storage identifier");
-  std::unique_ptr<s3::Bucket>& bucket = buckets_[place.label + "\n" + settings.bucket];
-  if (!bucket) bucket = std::make_unique<s3::Bucket>(settings, clock_);
-  return *bucket;
 }
 
 void DataverseReader::read_content(const ListedFile& file, const StoragePlace& place, const Content& content,
                                    const std::string& staged, ReadOutcome& out) {
   if (out.status != "OK") return;
-  const auto at = source_.stores.find(place.label);
-  if (at != source_.stores.end()) {
-    if (at->second.type == DataverseStore::Type::Folder)
-      return from_folder(at->second.folder, file, content, staged, out);
-    return from_bucket(bucket_for(at->second, place), file, content, staged, out);
+  Remote& remote = buckets_[place.label + "\n" + place.bucket];
+  if (!remote.bucket) {
+    const std::optional<DataverseStore> store = find_store(source_, place.label, place.bucket);
+    if (!store)
+      return fail(out, "FAIL_READ",
+                  fmt::format("{} does not say where store {} is: add [store.{}]", source_.file,
+                              bk::quoted(place.label), place.label));
+    if (store->type == DataverseStore::Type::Folder)
+      return from_folder(store->folder, file, content, staged, out);
+    remote.bucket = std::make_unique<s3::Bucket>(store->settings, clock_);
   }
-  if (!place.bucket.empty() && !source_.credentials_file.empty()) {
-    DataverseStore store;
-    const s3::Profile profile = s3::load_profile(source_.credentials_file, "default");
-    store.settings.credentials = profile.credentials;
-    if (!profile.region.empty()) store.settings.region = profile.region;
-    return from_bucket(bucket_for(store, place), file, content, staged, out);
-  }
-  if (place.bucket.empty() && !source_.folder.empty())
-    return from_folder(source_.folder, file, content, staged, out);
-  fail(out, "FAIL_READ",
-       fmt::format("{} does not say where store {} is: add [store.{}]", source_.file, bk::quoted(place.label),
-                   place.label));
+  from_bucket(remote, file, content, staged, out);
 }
 
 ReadOutcome DataverseReader::read(const ListedFile& file, const StoragePlace& place) {

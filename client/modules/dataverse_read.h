@@ -39,14 +39,19 @@ class DataverseReader {
                     const std::string& staged, ReadOutcome& out);
   void from_folder(const std::string& folder, const ListedFile& file, const Content& content,
                    const std::string& staged, ReadOutcome& out) const;
-  void from_bucket(s3::Bucket& bucket, const ListedFile& file, const Content& content,
-                   const std::string& staged, ReadOutcome& out) const;
-  [[nodiscard]] s3::Bucket& bucket_for(const DataverseStore& store, const StoragePlace& place);
+  // A bucket, and how often in a row it did not answer.
+  struct Remote {
+    std::unique_ptr<s3::Bucket> bucket;
+    int silent = 0;
+    std::string why;
+  };
+  void from_bucket(Remote& remote, const ListedFile& file, const Content& content, const std::string& staged,
+                   ReadOutcome& out) const;
 
   const DataverseSource& source_;
   const Mirror& mirror_;
   const Clock& clock_;
-  std::map<std::string, std::unique_ptr<s3::Bucket>> buckets_;
+  std::map<std::string, Remote> buckets_;  // by label and bucket of what was read
 };
 
 }  // namespace bk::client

@@ -1,5 +1,6 @@
 #include "client/modules/dataverse_save.h"
 
+#include "client/modules/dataverse_old_status.h"
 #include "client/modules/dataverse_read.h"
 #include "client/modules/dataverse_state.h"
 #include "common/error/error.h"
@@ -42,43 +43,6 @@ std::string line_of(const FileStatus& file) {
   return line.dump();
 }
 
-// The old table, for those who look there.  A row of its own for each (dataset, storage identifier) where the
-// table allows it: the one of the old script has UNIQUE(storageidentifier).
-class OldStatus {
- public:
-  explicit OldStatus(const DataverseSource& source) {
-    if (source.status_database.empty()) return;
-    postgres::Parameters parameters = source.database;
-    parameters.database = source.status_database;
-    database_.emplace(parameters);
-  }
-  void save(const std::vector<FileStatus>& files) {
-    if (!database_) return;
-    database_->execute("BEGIN");
-    for (const FileStatus& one : files) {
-      const std::vector<postgres::Value> values{one.dataset, one.storage, one.status, one.created};
-      database_->execute(
-          "UPDATE datafilestatus SET status = $3, createdate = $4::timestamp, lastbackuptime = "
-          "localtimestamp(0), "
-          "lastbackupmethod = 'backline' WHERE datasetidentifier = $1 AND storageidentifier = $2",
-          values);
-      database_->execute(
-          "INSERT INTO datafilestatus (datasetidentifier, storageidentifier, status, createdate, "
-          "lastbackuptime, "
-          "lastbackupmethod) SELECT $1::varchar, $2::varchar, $3::varchar, $4::timestamp, localtimestamp(0), "
-          "'backline' WHERE NOT "
-          "EXISTS "
-          "(SELECT 1 FROM datafilestatus WHERE datasetidentifier = $1 AND storageidentifier = $2) ON "
-          "CONFLICT DO NOTHING",
-          values);
-    }
-    database_->execute("COMMIT");
-  }
-
- private:
-  std::optional<postgres::Connection> database_;
-};
-
 class Saving {
  public:
   Saving(const DataverseSource& source, const Mirror& mirror, const Clock& clock, bool look)
@@ -96,14 +60,20 @@ class Saving {
   }
 
   DataverseReport run() {
-    postgres::Connection database(source_.database);
-    list_dataverse(database, [&](const ListedFile& file) {
-      ++report_.listed;
-      drop_before(file.id);
-      take(file);
-    });
+    std::optional<postgres::Connection> database;
+    try {
+      database.emplace(source_.database);
+      list_dataverse(*database, [&](const ListedFile& file) {
+        ++report_.listed;
+        drop_before(file.id);
+        take(file);
+      });
+    } catch (const Error& error) {
+      throw with_advice(error, source_);
+    }
     drop_before(UINT64_MAX);
     flush();
+    tell();
     write_list();
     return report_;
   }
@@ -170,6 +140,9 @@ class Saving {
         before->checksum == job.row.checksum && before->original == file.tabular &&
         (!look_ || lies_there(*before))) {
       ++report_.already;
+      // Whoever says --rerun wants to see all of them there; after a cut some may not have come to it.
+      if (look_ && old_.wanted()) told_.push_back(*before);
+      if (told_.size() >= kBatchFiles) tell();
       return;
     }
     if (before && before->path != job.row.path) job.before = before->path;
@@ -193,12 +166,19 @@ class Saving {
     }
     mirror_.sync();
     crash_point("dataverse.placed");
+    // A row of ours that is OK is not looked at again, so the other table comes first.
+    old_.save(rows);
+    crash_point("dataverse.told");
     state_.save(rows, gone_);
     crash_point("dataverse.saved");
-    old_.save(rows);
     batch_.clear();
     gone_.clear();
     batch_bytes_ = 0;
+  }
+
+  void tell() {
+    old_.save(told_);
+    told_.clear();
   }
 
   void read_all() {
@@ -309,6 +289,7 @@ class Saving {
   DataverseReport report_;
   std::vector<Job> batch_;
   std::vector<std::uint64_t> gone_;
+  std::vector<FileStatus> told_;  // for the old table alone
   std::uint64_t batch_bytes_ = 0;
 };
 

@@ -21,6 +21,12 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& why) { throw Error(Kind::Usage, why); }
 
+// What a cmd said may be anything, of any length; what is wrong with it stands behind it.
+std::string shown(std::string_view text) {
+  constexpr std::size_t kMost = 100;
+  return quoted(text.substr(0, kMost)) + (text.size() > kMost ? " ..." : "");
+}
+
 std::string_view take_word(std::string_view& text) {
   const std::size_t begin = std::min(text.find_first_not_of(' '), text.size());
   const std::size_t end = std::min(text.find(' ', begin), text.size());
@@ -66,16 +72,16 @@ std::string path_of(std::string_view place, std::string_view host) {
     named = named.substr(0, named.rfind(':'));
   } else if (!place.starts_with('/')) {
     const std::size_t colon = place.find(':');
-    if (colon == std::string_view::npos) refuse(quoted(place) + " is not an absolute path");
+    if (colon == std::string_view::npos) refuse(shown(place) + " is not an absolute path");
     named = place.substr(0, colon);
     path = place.substr(colon + 1);
   }
   if (const std::size_t at = named.rfind('@'); at != std::string_view::npos) named.remove_prefix(at + 1);
   if (!named.empty() && named != host)
-    refuse("place " + quoted(place) + " is on host " + quoted(named) + "; this one is " + quoted(host) +
+    refuse("place " + shown(place) + " is on host " + quoted(named) + "; this one is " + quoted(host) +
            " (the server decides where it connects to)");
   if (!is_clean_absolute(path))
-    refuse("place " + quoted(path) + " is not an absolute path without \"..\", \".\" and empty parts");
+    refuse("place " + shown(path) + " is not an absolute path without \"..\", \".\" and empty parts");
   return std::string(path);
 }
 
@@ -128,7 +134,7 @@ ReadyText parse_ready_text(std::string_view text, std::string_view host) {
   std::string_view rest = text;
   out.method = take_word(rest);
   if (!is_safe_name(out.method))
-    refuse(quoted(text) +
+    refuse(shown(text) +
            ": expected \"<method> [<timestamp>] <place>\", the method a name such as git, sftp, rsync");
   std::string_view behind = rest;
   const std::string_view word = take_word(behind);

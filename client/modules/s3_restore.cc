@@ -39,15 +39,24 @@ s3::Bucket::Describe describe(const nlohmann::json& line) {
   return out;
 }
 
-std::string md5_of(int fd) {
+std::string md5_of(std::uint64_t bytes, const s3::Bucket::ReadAt& read) {
   Hasher hasher(HashKind::Md5);
   std::string buffer(256U << 10U, '\0');
-  for (std::uint64_t at = 0;;) {
-    const std::size_t got = pread_up_to(fd, buffer.data(), buffer.size(), at);
-    if (got == 0) return hex_encode(hasher.finish());
+  for (std::uint64_t at = 0; at < bytes;) {
+    const std::size_t got = read(at, buffer.data(), buffer.size());
+    if (got == 0) break;
     hasher.update(std::string_view(buffer).substr(0, got));
     at += got;
   }
+  return hex_encode(hasher.finish());
+}
+
+// The bucket has this very content: by its MD5, or by the ETag that an upload in parts of it has.
+bool has_content(const s3::Bucket& bucket, const s3::ObjectFacts& there, std::uint64_t bytes,
+                 const s3::Bucket::ReadAt& read) {
+  if (there.bytes != bytes) return false;
+  if (!there.md5().empty()) return there.md5() == md5_of(bytes, read);
+  return there.etag.find('-') != std::string::npos && there.etag == bucket.etag_of(bytes, read);
 }
 
 // True when it was put, false when that content is there.
@@ -63,15 +72,11 @@ bool restore_one(s3::Bucket& bucket, const std::string& objects, const nlohmann:
   const auto bytes = static_cast<std::uint64_t>(info.st_size);
   if (bytes != line.value("bytes", std::uint64_t{0}))
     throw Error(Kind::Corrupt, bk::quoted(join_path(objects, file)) + " is not as long as its line says");
-  if (const auto there = bucket.head(key); there && there->bytes == bytes && !there->md5().empty()) {
-    if (there->md5() == md5_of(fd.get())) return false;
-  }
-  (void)bucket.put(
-      key, bytes,
-      [&](std::uint64_t offset, char* into, std::size_t size) {
-        return pread_up_to(fd.get(), into, size, offset);
-      },
-      describe(line));
+  const s3::Bucket::ReadAt read = [&](std::uint64_t offset, char* into, std::size_t size) {
+    return pread_up_to(fd.get(), into, size, offset);
+  };
+  if (const auto there = bucket.head(key); there && has_content(bucket, *there, bytes, read)) return false;
+  (void)bucket.put(key, bytes, read, describe(line));
   return true;
 }
 

@@ -33,6 +33,7 @@ S3Source parse_s3_source(std::string_view text, const std::string& file, const s
   const s3::Profile profile =
       s3::load_profile(beside(home, config.text({"credentials"})), config.text({"profile"}));
   out.settings.credentials = profile.credentials;
+  out.settings.credentials_file = beside(home, config.text({"credentials"}));
   out.settings.endpoint = config.text({"endpoint"});
   out.settings.region =
       config.has({"region"}) || profile.region.empty() ? config.text({"region"}) : profile.region;

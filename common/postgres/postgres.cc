@@ -51,7 +51,9 @@ Connection::Connection(const Parameters& parameters) : impl_(std::make_unique<Im
   impl_->shown = "PostgreSQL database " + bk::quoted(parameters.database) + " at " +
                  bk::quoted(parameters.host.empty() ? "the local socket" : parameters.host);
   const std::string limit = std::to_string(parameters.statement_limit.count() * 1000);
-  const std::string options = "-c statement_timeout=" + limit + " -c lock_timeout=60000 -c DateStyle=ISO";
+  const std::string options = "-c statement_timeout=" + limit +
+                              " -c lock_timeout=" + std::to_string(parameters.lock_limit.count() * 1000) +
+                              " -c DateStyle=ISO";
   std::vector<const char*> keys, values;
   const auto set = [&](const char* key, const std::string& value) {
     if (value.empty()) return;

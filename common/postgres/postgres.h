@@ -5,10 +5,9 @@
 //   db.for_each("SELECT id, name FROM t ORDER BY id", {}, [&](const Row& row) { … });
 //
 // Values are text, as the server writes them; SQL NULL is nothing.  A Connection belongs to one thread. Every
-// wait ends: connecting after 30 seconds, a statement after `statement_limit`, a peer that is gone after a
-// minute.
-// Errors: Transient (cannot connect, cut, busy), Refused (password, rights), Config (no such database, table
-// or column), Io (anything else).  A password is in no message.
+// wait ends: connecting after 30 seconds, a statement after `statement_limit`, a lock after `lock_limit`, a
+// peer that is gone after a minute. Errors: Transient (cannot connect, cut, busy), Refused (password,
+// rights), Config (no such database, table or column), Io (anything else).  A password is in no message.
 #pragma once
 
 #include <chrono>
@@ -28,6 +27,7 @@ struct Parameters {
   std::string password_file;  // in the form of ~/.pgpass, mode 0600; "" for none
   std::string ssl_mode = "prefer";
   std::chrono::seconds statement_limit{3600};
+  std::chrono::seconds lock_limit{60};  // for one lock that somebody else holds
 };
 
 using Value = std::optional<std::string>;

@@ -34,19 +34,18 @@ std::uint64_t whole_bytes(const http::Response& response) {
 struct Advice {
   std::string_view code;
   Kind kind;
-  std::string_view words;  // {key} {region} {endpoint} {bucket} {time} {there}
+  std::string_view words;  // {key} {from} {region} {endpoint} {bucket} {time} {there} {needs}
 };
 constexpr Advice kAdvice[] = {
-    {"SignatureDoesNotMatch", Kind::Refused, "the secret key is not the one of access key {key}"},
-    {"InvalidAccessKeyId", Kind::Refused, "the store does not know access key {key}"},
-    {"ExpiredToken", Kind::Refused, "the session token of access key {key} has expired"},
-    {"InvalidToken", Kind::Refused, "the session token of access key {key} is not valid"},
+    {"SignatureDoesNotMatch", Kind::Refused, "the secret key is not the one of access key {key}{from}"},
+    {"InvalidAccessKeyId", Kind::Refused, "the store does not know access key {key}{from}"},
+    {"ExpiredToken", Kind::Refused, "the session token of access key {key}{from} has expired"},
+    {"InvalidToken", Kind::Refused, "the session token of access key {key}{from} is not valid"},
     {"RequestTimeTooSkewed", Kind::Config,
      "this machine's clock differs from the store's ({time}) by more than 15 minutes: set it"},
     {"NoSuchBucket", Kind::NotFound, "there is no bucket {bucket} at {endpoint}"},
     {"NoSuchKey", Kind::NotFound, "there is no such object"},
-    {"AccessDenied", Kind::Refused,
-     "denied: access key {key} needs s3:ListBucket on the bucket and s3:GetObject on its objects"},
+    {"AccessDenied", Kind::Refused, "denied: access key {key} needs {needs}"},
     {"AllAccessDisabled", Kind::Refused, "all access to bucket {bucket} is disabled"},
     {"PermanentRedirect", Kind::Config, "the bucket lies elsewhere{there}: correct region and endpoint"},
     {"TemporaryRedirect", Kind::Transient, "the bucket is being moved{there}"},
@@ -57,8 +56,16 @@ constexpr Advice kAdvice[] = {
     {"SlowDown", Kind::Transient, "the store asks to be slower"},
 };
 
+// What the call that failed needs; a put looks first whether the object is there.
+std::string_view rights_for(std::string_view doing) {
+  if (doing.starts_with("PUT ") || doing.starts_with("POST ")) return "s3:PutObject on the bucket's objects";
+  if (doing.starts_with("DELETE ")) return "s3:DeleteObject on the bucket's objects";
+  return "s3:ListBucket on the bucket and s3:GetObject on its objects";
+}
+
 std::string filled(std::string_view words, const Failed& failed) {
   std::string out;
+  const std::string from = failed.credentials_file.empty() ? "" : ", from " + quoted(failed.credentials_file);
   const std::string there = failed.fault.region.empty() ? "" : ", in region " + quoted(failed.fault.region);
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::size_t end = words[i] == '{' ? words.find('}', i) : std::string_view::npos;
@@ -68,6 +75,8 @@ std::string filled(std::string_view words, const Failed& failed) {
     }
     const std::string_view name = words.substr(i + 1, end - i - 1);
     out += name == "key"        ? quoted(failed.access_key)
+           : name == "from"     ? from
+           : name == "needs"    ? std::string(rights_for(failed.doing))
            : name == "region"   ? quoted(failed.region)
            : name == "endpoint" ? failed.endpoint
            : name == "bucket"   ? quoted(failed.bucket)

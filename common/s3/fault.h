@@ -19,7 +19,7 @@ struct Failed {
   std::string doing;  // "GET s3://bucket/…"
   int status = 0;
   Fault fault;
-  std::string access_key, region, endpoint, bucket, server_time;
+  std::string access_key, region, endpoint, bucket, server_time, credentials_file;
 };
 // The kind and one line that says what to do.
 [[nodiscard]] Error fault_error(const Failed& failed);

@@ -1,6 +1,7 @@
 #include "common/s3/s3.h"
 
 #include "common/error/error.h"
+#include "common/s3/call.h"
 #include "common/s3/fault.h"
 #include "common/text/escape.h"
 #include "common/text/number.h"
@@ -14,7 +15,6 @@ namespace bk::s3 {
 namespace {
 
 constexpr std::size_t kListingBytes = 16U << 20U;
-constexpr std::uint64_t kLargestPut = 5ULL << 30U;
 
 struct Endpoint {
   std::string scheme, host;  // host with its port, unless that is the scheme's own
@@ -49,19 +49,6 @@ bool is_worth_another_try(int status) {
 }
 
 }  // namespace
-
-struct Bucket::Call {
-  std::string method = "GET";
-  std::string key;  // "" is the bucket itself
-  Parameters parameters;
-  std::map<std::string, std::string> headers;
-  std::uint64_t body_bytes = 0;
-  ReadAt body;  // empty: none is sent
-  http::Router route;
-  std::size_t answer_bytes = 64U << 10U;
-  bool missing_is_fine = false;  // 404 and 412 are answers
-  bool once = false;             // whoever calls tries again by itself
-};
 
 Bucket::Bucket(Settings settings, const Clock& clock) : settings_(std::move(settings)), clock_(clock) {
   check_bucket(settings_.bucket);
@@ -132,6 +119,7 @@ void Bucket::refuse(const Call& call, const http::Response& response) const {
   failed.status = response.status;
   failed.fault = parse_fault(response.body);
   failed.access_key = settings_.credentials.access_key;
+  failed.credentials_file = settings_.credentials_file;
   failed.region = settings_.region;
   failed.endpoint = settings_.endpoint;
   failed.bucket = settings_.bucket;
@@ -215,32 +203,6 @@ std::optional<ObjectFacts> Bucket::get(const std::string& key, const Get& what, 
     }
     wait(tried);
   }
-}
-
-std::string Bucket::put(const std::string& key, std::uint64_t bytes, const ReadAt& read,
-                        const Describe& describe) {
-  if (bytes > kLargestPut)
-    throw Error(Kind::Usage, quoted(key) + " is larger than the 5 GiB that one request may put");
-  Call call;
-  call.method = "PUT";
-  call.key = key;
-  call.headers = describe.headers;
-  if (!describe.content_type.empty()) call.headers["content-type"] = describe.content_type;
-  call.body_bytes = bytes;
-  call.body = read;
-  http::Response response = exchange(call);
-  std::string etag = response.header("etag");
-  std::erase(etag, '"');
-  return etag;
-}
-
-std::string Bucket::put(const std::string& key, std::string_view bytes, const Describe& describe) {
-  return put(
-      key, bytes.size(),
-      [&](std::uint64_t offset, char* into, std::size_t size) {
-        return bytes.copy(into, size, static_cast<std::size_t>(offset));
-      },
-      describe);
 }
 
 void Bucket::remove(const std::string& key) {

@@ -33,11 +33,13 @@ struct Settings {
   std::string bucket;
   bool path_style = true;  // endpoint/bucket/key; else bucket.host/key
   Credentials credentials;
+  std::string credentials_file;               // where they stand: for messages; "" for nothing to say
   std::string ca_file;                        // "" for the system's authorities
   int attempts = 5;                           // of each exchange, 1 or more
   std::chrono::milliseconds first_wait{200};  // before the second attempt; doubled before each further one
   std::function<void(std::chrono::milliseconds)> sleep;  // "" for the thread's own
   http::Limits limits;
+  std::uint64_t part_bytes = 64U << 20U;  // what is longer goes up in parts; stores take 5 MiB to 5 GiB
 };
 
 // [profile] of a file as the AWS tools keep it: aws_access_key_id, aws_secret_access_key, aws_session_token,
@@ -94,10 +96,14 @@ class Bucket {
     std::string content_type;
     std::map<std::string, std::string> headers;  // content-encoding … and x-amz-meta-*, names in lower case
   };
-  // `read` gives bytes at an offset, so an attempt can be made again.  Up to 5 GiB.  Answers the ETag.
+  // `read` gives bytes at an offset, so an attempt can be made again.  What is longer than a part goes up in
+  // parts (each tried again by itself, at most 10,000) and is there whole or not at all; up to 5 TiB. Answers
+  // the ETag, which was compared with what was sent where the store makes it of that: else throws Corrupt.
   using ReadAt = std::function<std::size_t(std::uint64_t offset, char* into, std::size_t size)>;
   std::string put(const std::string& key, std::uint64_t bytes, const ReadAt& read, const Describe& describe);
   std::string put(const std::string& key, std::string_view bytes, const Describe& describe = {});
+  // The ETag that put() gets for this content where the store makes it of that.
+  [[nodiscard]] std::string etag_of(std::uint64_t bytes, const ReadAt& read) const;
   // A missing key is fine.
   void remove(const std::string& key);
   // True when it was made, false when it is there and ours.
@@ -112,6 +118,14 @@ class Bucket {
   [[nodiscard]] http::Response attempt(const Call& call);
   [[noreturn]] void refuse(const Call& call, const http::Response& response) const;
   void wait(int attempt) const;
+  std::string put_whole(const std::string& key, std::uint64_t bytes, const ReadAt& read,
+                        const Describe& describe);
+  std::string put_in_parts(const std::string& key, std::uint64_t bytes, const ReadAt& read,
+                           const Describe& describe);
+  std::string put_part(const std::string& key, const std::string& upload, std::uint64_t number,
+                       std::uint64_t bytes, const ReadAt& read, std::string& digests);
+  std::string complete(const std::string& key, const std::string& upload, const std::string& parts,
+                       const std::string& wanted);
 
   Settings settings_;
   const Clock& clock_;

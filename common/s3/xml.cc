@@ -187,4 +187,17 @@ std::string parse_upload_id(std::string_view xml) {
   return out;
 }
 
+std::string parse_completed(std::string_view xml) {
+  // Stores send blanks while they put the parts together.
+  xml.remove_prefix(std::min(xml.size(), xml.find_first_not_of(" \t\r\n")));
+  std::string out;
+  bool completed = false;
+  walk(xml, [&](std::string_view path, const std::string& text) {
+    if (path == "CompleteMultipartUploadResult/ETag") out = unquoted(text);
+    if (path == "CompleteMultipartUploadResult") completed = true;
+  });
+  if (!completed) refuse("it does not say that the upload is complete");
+  return out;
+}
+
 }  // namespace bk::s3

@@ -41,5 +41,7 @@ struct Fault {
 
 // The UploadId of CreateMultipartUpload's answer.  Throws Protocol.
 [[nodiscard]] std::string parse_upload_id(std::string_view xml);
+// The ETag in CompleteMultipartUpload's answer, without its quotes; "" when there is none.  Throws Protocol.
+[[nodiscard]] std::string parse_completed(std::string_view xml);
 
 }  // namespace bk::s3

@@ -88,6 +88,8 @@ void copy_database(const std::string& from, const std::string& to, std::chrono::
   if (code != SQLITE_DONE || end != SQLITE_OK) {
     // The target carries the words of either's failure.
     const int why = code == SQLITE_DONE || code == SQLITE_OK ? end : code;
+    if ((why & 0xff) == SQLITE_FULL)
+      throw sys_error(ENOSPC, "writing the copy of " + quoted(from) + " to " + quoted(to));
     fail(why, target.get(), from);
   }
 }

@@ -85,6 +85,14 @@ cp "$T/amy/delete.sqlite" "$T/good"
 python3 -c 'import sys; f = open(sys.argv[1], "r+b"); f.seek(8192); f.write(b"rubbish" * 2000)' "$T/amy/delete.sqlite"
 fails 'malformed|integrity_check|damaged'
 cp "$T/good" "$T/amy/delete.sqlite"
+sed -i 's/^\[module.sqlite\]/&\nlock_wait = "1s"/' "$C1/backupconfig.toml"
+mkfifo "$T/fifo"
+/usr/bin/python3 -c 'import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None); db.execute("BEGIN EXCLUSIVE"); print("held", flush=True); sys.stdin.read()' "$T/amy/delete.sqlite" <"$T/fifo" >"$T/held" &
+exec 7>"$T/fifo"
+until grep -q held "$T/held"; do sleep 0.05; done
+fails 'delete.sqlite.*locked: its writer gave no moment to read it'
+exec 7>&-; wait $!
 if small_disk 64k "$C1/spool"; then
   fails 'full|No space left'
   umount "$MOUNTED"; MOUNTED=

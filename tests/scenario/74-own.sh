@@ -77,6 +77,17 @@ one_round "$C1" "$S1" ledger
 nothing_pulled
 same "$(stored)" 3
 
+say "links that a program leaves are stored as links, and nothing is read through them"
+cat >"$S1/scripts/cmds/pull_copy" <<'CMD'
+#!/bin/sh
+echo x >"$2/file"; ln -s /etc/passwd "$2/passwd"; ln -s .. "$2/up"; mkfifo "$2/fifo" 2>/dev/null || true
+CMD
+one_round "$C1" "$S1" copies
+exits 0 "$S1/scripts/bkdb" export "$T/links" --module copies -C "$S1"
+got=$(dirname "$(find "$T/links" -name passwd)")
+same "$(readlink "$got/passwd") $(readlink "$got/up")" "/etc/passwd .."
+same "$(stored)" 4
+
 say "a method that nobody has"
 rm "$S1/scripts/cmds/pull_copy"
 exits 0 "$C1/scripts/backup_it" copies ""; exits 0 "$C1/scripts/send_request" --now
@@ -119,10 +130,48 @@ wrong_cmd 'add_queue' <<'CMD'
 #!/bin/sh
 add_queue "$(printf /etc | base64)" "rsync /etc"
 CMD
+wrong_cmd 'expected "<method> \[<timestamp>\] <place>"' <<'CMD'
+#!/bin/sh
+printf '#!/bin/sh\n' >"$BACKLINE_HOME/tmp/x"
+add_queue "$BACKLINE_NAME" "$(head -c 3000 /dev/urandom | tr -d '\0')"
+CMD
+wrong_cmd 'without "\.\."' <<'CMD'
+#!/bin/sh
+add_queue "$BACKLINE_NAME" "rsync /var/../etc"
+CMD
+wrong_cmd 'not one that send_request gave' <<'CMD'
+#!/bin/sh
+BACKLINE_TOKEN=../../../../tmp/x add_queue "$BACKLINE_NAME" "rsync /etc"
+CMD
+wrong_cmd 'ended with status 5' <<'CMD'
+#!/bin/sh
+add_queue "$BACKLINE_NAME" "rsync $BACKLINE_HOME/tmp"; exit 5
+CMD
+wrong_cmd 'ended with status 139|signal' <<'CMD'
+#!/bin/sh
+kill -SEGV $$
+CMD
 sed -i 's/time_limit = "30m"/time_limit = "1s"/' "$C1/backupconfig.toml"
 wrong_cmd 'did not end within 1 s' <<'CMD'
 #!/bin/sh
 sleep 600
 CMD
+wrong_cmd 'did not end within 1 s' <<'CMD'
+#!/bin/sh
+trap '' TERM HUP INT
+while :; do add_queue "$BACKLINE_NAME" "rsync $BACKLINE_HOME/tmp"; sleep 0.2; done
+CMD
+
+say "a cmd that is not there or cannot be run; and the others go on beside one that fails"
+chmod 644 "$C1/scripts/cmds/dump_ledger"
+mkdir "$T/plain"; echo here >"$T/plain/file"
+paths_of "$C1" directories "$T/plain"
+rm -f "$C1"/requests/*/[CP]*
+exits 0 "$C1/scripts/backup_it" ledger ""; exits 0 "$C1/scripts/backup_it" directories ""
+exits 75 "$C1/scripts/send_request" --now; says 'cmd "dump_ledger" is not there or cannot be run; looked for'
+exits 0 "$S1/scripts/do_backup"
+same "$(snapshots_of "$S1" "$T/plain")" 1 "the other module's backup"
+same "$(find "$C1/requests" -name '*ready*' -type f | wc -l)" 0 "what wrong cmds said is left over"
+chmod 755 "$C1/scripts/cmds/dump_ledger"
 [[ $(stat -c %s "$C1"/log/send_request-*.log | sort -n | tail -1) -lt 4000000 ]] || die "the log took all of it"
-same "$(stored)" 3
+same "$(stored)" 4

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Goal: a bucket of a real object store is backed up as a tree, changes follow, and the page's own command brings it back into another bucket.
+# Goal: a bucket of a real object store, with versions, is backed up as a tree in little memory, changes follow, no way to fail is a success, and the page's own command brings it back into another bucket.
 . "$(dirname "$0")/lib.sh"
 
 mkdir "$T/store"
-exec 8> >(exec "$BK_SOURCE/tests/support/services/swift_server.py" "$T/store" >"$T/store.out" 2>&1)
+exec 8> >(exec "$BK_SOURCE/tests/support/services/swift_server.py" "$T/store" >"$T/store.out" 2>&1); store=$!
 for _ in $(seq 300); do grep -qE 'ready|installed' "$T/store.out" 2>/dev/null && break; sleep 0.1; done
 grep -q installed "$T/store.out" && skip "$(cat "$T/store.out")"
 grep -q ready "$T/store.out" || { cat "$T/store.out"; die "the object store does not start"; }
@@ -18,14 +18,24 @@ end, user, key, method, path = sys.argv[1:6]
 login = urllib.request.Request(end + "/auth/v1.0", headers={"X-Auth-User": user, "X-Auth-Key": key})
 with urllib.request.urlopen(login) as answer:
     token, url = answer.headers["X-Auth-Token"], answer.headers["X-Storage-Url"]
-data = sys.argv[6].encode() if len(sys.argv) > 6 else None
-request = urllib.request.Request(url + "/" + urllib.parse.quote(path), method=method, data=data, headers={"X-Auth-Token": token})
+data = sys.argv[6].encode() if len(sys.argv) > 6 and sys.argv[6] else None
+if data == b"@large": data = b"x" * 3000000
+if data == b"@many":
+    import io, tarfile
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for i in range(2001):
+            one = tarfile.TarInfo("n%04d" % i if i < 2000 else "large")
+            one.size = 20 if i < 2000 else 96 << 20
+            tar.addfile(one, io.BytesIO(b"x" * one.size))
+    data = out.getvalue()
+request = urllib.request.Request(url + "/" + urllib.parse.quote(path, safe="/?="), method=method, data=data, headers={"X-Auth-Token": token})
 if len(sys.argv) > 7: request.add_header(*sys.argv[7].split(": ", 1))
 with urllib.request.urlopen(request) as answer:
     sys.stdout.write(answer.read().decode())
 PY
 }
-swift PUT photos; swift PUT again
+swift PUT photos "" "X-Versions-Enabled: true"; swift PUT again
 swift PUT "photos/2020/a b.txt" one "X-Object-Meta-Who: me"
 swift PUT "photos/../up" two
 swift PUT "photos/2020" "an object and a folder"
@@ -46,20 +56,38 @@ same "$(cat "$tree/objects/2020/a b.txt")" one
 same "$(cat "$tree/objects/%2E%2E/up")" two
 same "$(cat "$tree/objects/2020/%")" "an object and a folder"
 
-say "a second run takes what changed"
+grep -qE '^\{"file":"2020/a%20b.txt",.*"version":"[^"]+"' "$tree/objects.jsonl" || die "$(cat "$tree/objects.jsonl")"
+
+say "a second run takes what changed: the newest versions, without what was deleted"
 swift PUT "photos/2020/a b.txt" changed; swift DELETE "photos/../up"
 one_round "$C1" "$S1" s3
 exits 0 "$S1/scripts/bkdb" export "$T/second" -C "$S1"
 same "$(cat "$T"/second/0_*/objects/2020/a\ b.txt)" changed
 [[ ! -e $(echo "$T"/second/0_*)/objects/%2E%2E ]] || die "a deleted object is there"
 
-say "a wrong secret is refused in words, and is no success"
+say "no way to fail is a success: each says what to do, the next run goes on, earlier backups stay"
+fails() { never_a_success "$C1" "$S1" s3 "$C1/photos.toml" "$1"; } # PATTERN
+good=$(<"$C1/.aws/credentials") described=$(<"$C1/photos.toml")
 sed -i 's/^aws_secret_access_key.*/aws_secret_access_key = wrong/' "$C1/.aws/credentials"
-exits 0 "$C1/scripts/backup_it" s3 ""
-exits 75 "$C1/scripts/send_request" --now
-exits 0 grep -rhE 'secret key is not the one of access key' "$C1/log"
-grep -rq 'secret_access_key = ' "$C1/log" && die "a secret in the log"
-sed -i "s/^aws_secret_access_key.*/aws_secret_access_key = $AWS_SECRET_ACCESS_KEY/" "$C1/.aws/credentials"
+fails 'secret key is not the one of access key .*, from .*/.aws/credentials'
+sed -i 's/^aws_access_key_id.*/aws_access_key_id = nobody/' "$C1/.aws/credentials"
+fails 'access key "nobody", from .*/.aws/credentials'
+echo "$good" >"$C1/.aws/credentials"
+grep -rq "$AWS_SECRET_ACCESS_KEY" "$C1/log" "$C1/requests" "$S1/log" && die "a secret in the log"
+chmod 644 "$C1/.aws/credentials"; fails 'chmod'; chmod 600 "$C1/.aws/credentials"
+describe absent photos.toml; fails 'there is no bucket "absent" at http'
+echo "$described" | sed 's|^endpoint.*|endpoint = "http://127.0.0.1:1"|' >"$C1/photos.toml"; fails 'http://127.0.0.1:1: .*onnect'
+echo "$described" >"$C1/photos.toml"
+if small_disk 1m "$C1/spool"; then
+  swift PUT photos/large @large
+  fails 'No space left on device'
+  umount "$MOUNTED"; MOUNTED=
+  one_round "$C1" "$S1" s3
+  swift DELETE photos/large
+fi
+one_round "$C1" "$S1" s3
+exits 0 "$S1/scripts/bkdb" export "$T/third" -C "$S1"
+diff -r "$T"/second/0_* "$T"/third/0_* || die "what is stored now is not what is in the bucket"
 
 say "the page's restore, as it stands there, into another bucket"
 describe again photos.toml
@@ -69,4 +97,22 @@ says '3 objects put'
 same "$(swift GET "again/2020/a b.txt")" one
 same "$(swift GET "again/../up")" two
 same "$(swift GET "again/2020")" "an object and a folder"
-exec 8>&-
+
+say "96 MB and 2,000 keys cost little memory"
+swift PUT plenty
+swift PUT 'plenty?extract-archive=tar' @many
+peak() { python3 -c 'import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)' "$@"; }
+describe plenty plenty.toml
+export BACKLINE_HOME=$C1 BACKLINE_SERVER=server1 BACKLINE_MODULE=s3 BACKLINE_NAME BACKLINE_TOKEN
+BACKLINE_NAME=$(printf %s "$C1/plenty.toml" | base64 -w0 | tr '+/' '-_') BACKLINE_TOKEN=$(printf 'a%.0s' {1..32})
+mib=$(peak "$BK_BIN/cmds/backup_s3" "$C1/plenty.toml")
+same "$(find "$C1/spool/server1/s3" -path '*/data/objects/*' -name 'n*' | wc -l)" 2000
+[[ $mib -lt 64 || ${BK_SANITIZE:-} ]] || die "backup_s3 took $mib MiB"
+
+say "a store that is gone"
+kill "$store"
+while kill -0 "$store" 2>/dev/null; do sleep 0.1; done
+describe photos photos.toml
+fails 'onnect'
+exits 0 "$S1/scripts/bkdb" verify -C "$S1"

@@ -95,9 +95,9 @@ apps = {}
 for name in ("account", "container", "object"):
     conf = write("etc/%s.conf" % name, common + "[pipeline:main]\npipeline = %s\n[app:%s]\nuse = egg:swift#%s\n" % ((name,) * 3))
     apps[name] = wsgi.loadapp(conf, global_conf={"log_requests": "false"})
-filters = "".join("[filter:%s]\nuse = egg:swift#%s\n" % (f, f) for f in ("bulk", "slo", "copy", "versioned_writes"))
+filters = "".join("[filter:%s]\nuse = egg:swift#%s\n" % (f, f) for f in ("bulk", "slo", "copy", "symlink", "versioned_writes")) + "allow_object_versioning = true\n"
 conf = write("etc/proxy.conf", common + """[pipeline:main]
-pipeline = catch_errors gatekeeper cache listing_formats bulk s3api tempauth copy slo versioned_writes proxy-server
+pipeline = catch_errors gatekeeper cache listing_formats bulk s3api tempauth copy slo versioned_writes symlink proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true

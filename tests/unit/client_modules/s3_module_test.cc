@@ -2,12 +2,18 @@
 #include "client/modules/key_path.h"
 #include "client/modules/mirror.h"
 #include "client/modules/s3_source.h"
+#include "client/request/spool_place.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "common/process/process.h"
+#include "common/text/escape.h"
 #include "tests/support/services/swift.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+
+#include <csignal>
 
 namespace bk::client {
 namespace {
@@ -181,6 +187,72 @@ void check_restore(const test::Swift& swift) {
   EXPECT_EQ(restore_bucket(copy.source, home.data, kClock).there, 3U);
 }
 
+// The cmd, killed at each of its steps after a change; what the next run leaves is the bucket.
+void check_kills(const test::Swift& swift) {
+  Home home(swift, "kills");
+  const test::TempDir dir{test::TempDir::fast()};
+  replace_durably(dir.file("bucket.toml"),
+                  fmt::format("endpoint = \"{}\"\nbucket = \"kills\"\ncredentials = \"{}\"\n",
+                              swift.value("S3_ENDPOINT"), swift.credentials_file()));
+  ensure_directory(dir.file("requests/main"));
+  const auto cmd = [&](const std::string& step) {
+    Command out;
+    out.argv = {BK_BIN_DIR "/cmds/backup_s3", dir.file("bucket.toml")};
+    out.environment = base_environment(dir.path());
+    for (const std::string& one :
+         {"BACKLINE_HOME=" + dir.path(), std::string("BACKLINE_SERVER=main"),
+          "BACKLINE_TOKEN=" + std::string(32, 'a'), std::string("BACKLINE_MODULE=s3"),
+          "BACKLINE_NAME=" + base64url_encode(dir.file("bucket.toml"))})
+      out.environment.push_back(one);
+    if (!step.empty()) out.environment.push_back("BACKLINE_CRASH_AT=" + step);
+    return run_captured(out, std::chrono::minutes(1));
+  };
+  const std::string objects = spool_slot(dir.path(), "main", "s3", dir.file("bucket.toml")) + "/data/objects";
+  for (int i = 0; i < 5; ++i) (void)home.bucket.put("stays" + std::to_string(i), "as it is");
+  int round = 0;
+  for (const char* step :
+       {"mirror.merging", "bucket.placed", "bucket.saved", "mirror.synced", "mirror.data"}) {
+    const std::string text = "round " + std::to_string(++round);
+    (void)home.bucket.put("changes", text);
+    (void)home.bucket.put("only" + std::to_string(round), text);
+    home.bucket.remove("only" + std::to_string(round - 1));
+    EXPECT_EQ(cmd(step).status, 128 + SIGKILL) << step;
+    const Captured next = cmd("");
+    EXPECT_EQ(next.status, kExitDone) << step << ": " << next.err;
+    EXPECT_EQ(read_file(objects + "/changes"), text) << step;
+    EXPECT_EQ(list_directory(objects).size(), 7U) << step;
+    EXPECT_EQ(cmd("").out, "7 objects: 0 fetched (0 bytes), 7 unchanged, 0 skipped; 0 removed\n") << step;
+  }
+}
+
+// What is longer than a part goes up in parts, and is known when it is there.
+void check_large_restore(const test::Swift& swift) {
+  Home home(swift, "large");
+  std::string large;
+  while (large.size() < 3'000'000) large += "0123456789abcdef" + std::to_string(large.size());
+  (void)home.bucket.put("large", large);
+  (void)home.save();
+  Home copy(swift, "large-again");
+  copy.source.settings.part_bytes = 1U << 20U;
+  EXPECT_EQ(restore_bucket(copy.source, home.data, kClock).put, 1U);
+  EXPECT_TRUE(copy.bucket.head("large")->etag.ends_with("-3")) << copy.bucket.head("large")->etag;
+  EXPECT_EQ(restore_bucket(copy.source, home.data, kClock).there, 1U);
+  // Saved again: its ETag is no MD5 now, its length is.
+  EXPECT_EQ(copy.save().fetched, 1U);
+  EXPECT_TRUE(copy.read("large") == large);
+  EXPECT_EQ(copy.save().unchanged, 1U);
+}
+
+// More keys than a page of the listing holds.
+void check_pages(const test::Swift& swift) {
+  Home home(swift, "pages");
+  constexpr int kKeys = 1005;
+  for (int i = 0; i < kKeys; ++i) (void)home.bucket.put("k" + std::to_string(i), "");
+  EXPECT_EQ(home.save().fetched, std::uint64_t{kKeys});
+  EXPECT_EQ(list_directory(home.data + "/objects").size(), std::size_t{kKeys});
+  EXPECT_EQ(home.save().unchanged, std::uint64_t{kKeys});
+}
+
 TEST(S3Module, SavesABucketAndBringsItBack) {
   const test::Swift swift;
   if (!swift.why_not().empty()) GTEST_SKIP() << swift.why_not();
@@ -189,6 +261,9 @@ TEST(S3Module, SavesABucketAndBringsItBack) {
   check_cuts(swift);
   check_failures(swift);
   check_restore(swift);
+  check_large_restore(swift);
+  check_kills(swift);
+  check_pages(swift);
 }
 
 TEST(S3Module, ReadsItsDescriptionStrictly) {

@@ -15,7 +15,7 @@ namespace {
 class Many : public Dataverse {
  protected:
   void fill(int count) {
-    bucket_.emplace(servers->swift.settings("many-" + name), kClock);
+    bucket_.emplace(servers().swift.settings("many-" + name), kClock);
     ASSERT_TRUE(bucket_->make());
     odd_ = dir.file("odd");
     const int owner = dataset("10.1", "M");
@@ -47,8 +47,8 @@ class Many : public Dataverse {
     write_all(fd.get(), content);
   }
   // The description that the cmd reads.
-  void describe() {
-    const test::Swift& swift = servers->swift;
+  void describe_all() {
+    const test::Swift& swift = servers().swift;
     replace_durably(dir.file("dataverse.toml"),
                     fmt::format("files = \"{}\"\n[database]\nhost = \"{}\"\nname = \"{}\"\nuser = "
                                 "\"admin\"\n[store.s3]\ntype = \"s3\"\nendpoint = "
@@ -97,9 +97,9 @@ TEST_F(Many, FilesInThreeStoresAreRightWhereverRunsWereKilled) {
   const char* wanted = std::getenv("BK_DATAVERSE_FILES");
   const int count = wanted == nullptr ? 300 : std::stoi(wanted);
   fill(count);
-  describe();
-  for (const char* step :
-       {"mirror.merging", "dataverse.placed", "dataverse.saved", "mirror.synced", "mirror.data"}) {
+  describe_all();
+  for (const char* step : {"mirror.merging", "dataverse.placed", "dataverse.told", "dataverse.saved",
+                           "mirror.synced", "mirror.data"}) {
     const Captured ran = run_captured(cmd(step), std::chrono::minutes(5));
     EXPECT_EQ(ran.status, 128 + SIGKILL) << step << ": " << ran.err;
   }

@@ -10,10 +10,6 @@ namespace {
 
 using test::refused;
 
-constexpr const char* kOldStatus =
-    R"(CREATE TABLE datafilestatus (id serial PRIMARY KEY, datasetidentifier varchar(255), storageidentifier varchar(255),
-  status varchar(255), createdate timestamp, lastbackuptime timestamp, lastbackupmethod varchar(16), UNIQUE (storageidentifier)))";
-
 TEST_F(Dataverse, B001_1_SchemasBeforeAndSince49AreRead) {
   put("10.5072/FK2/A/f1", "one");
   (void)row(dataset("10.5072", "FK2/A"), "file://f1", "one");
@@ -55,8 +51,8 @@ TEST_F(Dataverse, B001_3_FilesWithEarlierOrEqualTimesAreNeverLost) {
 }
 
 TEST_F(Dataverse, B001_4_TheSameStorageIdentifierInTwoDatasetsIsTwoFiles) {
-  servers->postgres.execute("postgres", "CREATE DATABASE status" + name);
-  servers->postgres.execute("status" + name, kOldStatus);
+  servers().postgres.execute("postgres", "CREATE DATABASE status" + name);
+  servers().postgres.execute("status" + name, kOldStatus);
   source.status_database = "status" + name;
   put("10.1/A/same", "one");
   put("10.1/B/same", "two");
@@ -65,7 +61,7 @@ TEST_F(Dataverse, B001_4_TheSameStorageIdentifierInTwoDatasetsIsTwoFiles) {
   EXPECT_EQ(save().succeeded, 2U);
   EXPECT_EQ(read("file/10.1/A/same"), "one");
   EXPECT_EQ(read("file/10.1/B/same"), "two");
-  EXPECT_EQ(servers->postgres.value("status" + name, "SELECT string_agg(status, ',') FROM datafilestatus"),
+  EXPECT_EQ(servers().postgres.value("status" + name, "SELECT string_agg(status, ',') FROM datafilestatus"),
             "OK");
 }
 
@@ -87,7 +83,7 @@ TEST_F(Dataverse, B001_6_PortAndPasswordFileAreUsedAndTheServerIsSaidWhenItRefus
   DataverseSource wrong = source;
   wrong.database.port = "1";
   EXPECT_THROW(postgres::Connection{wrong.database}, Error);
-  servers->postgres.execute("postgres", "CREATE ROLE r" + name + " LOGIN PASSWORD 'secret'");
+  servers().postgres.execute("postgres", "CREATE ROLE r" + name + " LOGIN PASSWORD 'secret'");
   wrong = source;
   wrong.database.user = "r" + name;
   (void)refused(Kind::Refused, [&] { const postgres::Connection connection(wrong.database); });
@@ -179,39 +175,53 @@ TEST_F(Dataverse, B001_11_EveryFailureSaysWhy) {
   EXPECT_NE(list.find("\"status\":\"FAIL_VERIFY\",\"why\":"), std::string::npos) << list;
 }
 
-TEST_F(Dataverse, B001_12_TheTreeIsTheStoreAsItWas) {
+TEST_F(Dataverse, B001_12_TheTreeIsTheStoreAsItWasAndIsGivenBackByThePagesCommand) {
+  s3::Bucket bucket(servers().swift.settings("back-" + name), kClock);
+  ASSERT_TRUE(bucket.make());
+  DataverseStore store;
+  store.type = DataverseStore::Type::Bucket;
+  store.settings = servers().swift.settings("");
+  source.stores["s3"] = store;
+  (void)bucket.put("10.1/A/b", "bucket");
   put("10.1/A/f", "f");
   put("10.1/A/t", "derived");
   put("10.1/A/t.orig", "upload");
   const int owner = dataset("10.1", "A");
   (void)row(owner, "file://f", "f");
+  (void)row(owner, "s3://back-" + name + ":b", "bucket");
   const int table = row(owner, "file://t", "upload");
   run_sql(fmt::format("UPDATE datafile SET filesize = 7 WHERE id = {}", table));
   run_sql(fmt::format("INSERT INTO datatable (datafile_id, originalfilesize) VALUES ({}, 6)", table));
-  EXPECT_EQ(save().succeeded, 2U);
+  EXPECT_EQ(save().succeeded, 3U);
+  bucket.remove("10.1/A/b");
   for (const char* file : {"10.1/A/f", "10.1/A/t", "10.1/A/t.orig"})
     EXPECT_EQ(read(std::string("file/") + file), read_file(join_path(source.folder, file)));
 
   // The page's restore, as it stands there.
-  const std::string page = read_file(BK_SOURCE "/docs/modules/dataverse.md");
-  const std::size_t begin = page.find("```sh\n") + 6;
-  Command restore;
-  restore.argv = {"bash", "-euc", page.substr(begin, page.find("```", begin) - begin)};
-  restore.environment = base_environment(dir.path());
-  restore.environment.push_back("TREE=" + data);
-  restore.environment.push_back("FILES=" + dir.file("restored"));
-  const Captured ran = run_captured(restore, std::chrono::seconds(30));
-  EXPECT_EQ(ran.status, 0) << ran.err;
+  describe(dir.file("restored"));
+  EXPECT_EQ(restore_as_the_page_says(), "4 files put, 0 were there, 0 failed\n");
   for (const char* file : {"10.1/A/f", "10.1/A/t", "10.1/A/t.orig"})
     EXPECT_EQ(read_file(dir.file("restored/") + file), read_file(join_path(source.folder, file)));
+  EXPECT_EQ(bucket.get("10.1/A/b", {}, [](std::string_view bytes) { EXPECT_EQ(bytes, "bucket"); })->bytes,
+            6U);
+  EXPECT_EQ(restore_as_the_page_says(), "0 files put, 4 were there, 0 failed\n");
+
+  // What is there and differs is left alone; what does not fit its checksum is never put.
+  replace_durably(dir.file("restored/10.1/A/f"), "newer");
+  remove_durably(dir.file("restored/10.1/A/t"));
+  remove_durably(dir.file("restored/10.1/A/t.orig"));
+  replace_durably(data + "/files/file/10.1/A/t.orig", "rotten");
+  EXPECT_EQ(restore_as_the_page_says(kExitPartial), "1 files put, 1 were there, 2 failed\n");
+  EXPECT_EQ(read_file(dir.file("restored/10.1/A/f")), "newer");
+  EXPECT_FALSE(path_exists(dir.file("restored/10.1/A/t.orig")));
 }
 
 TEST_F(Dataverse, B001_13_LabelsOfAnyNameAndAlternativePidsAreRead) {
-  s3::Bucket bucket(servers->swift.settings("bucket-" + name), kClock);
+  s3::Bucket bucket(servers().swift.settings("bucket-" + name), kClock);
   ASSERT_TRUE(bucket.make());
   DataverseStore store;
   store.type = DataverseStore::Type::Bucket;
-  store.settings = servers->swift.settings("");
+  store.settings = servers().swift.settings("");
   source.stores["S3_archive-2"] = store;
   DataverseStore folder;
   folder.folder = source.folder;

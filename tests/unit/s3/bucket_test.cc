@@ -86,6 +86,43 @@ void check_keys(Bucket& bucket) {
   EXPECT_EQ(keys_of(bucket, "odd/").size(), keys.size() - 1);
 }
 
+std::string numbered(std::size_t bytes) {
+  std::string out;
+  while (out.size() < bytes) out += "0123456789abcdef" + std::to_string(out.size());
+  out.resize(bytes);
+  return out;
+}
+
+Bucket::ReadAt reader(const std::string& text) {
+  return [&text](std::uint64_t offset, char* into, std::size_t size) {
+    return text.copy(into, size, static_cast<std::size_t>(offset));
+  };
+}
+
+void check_parts(const test::Swift& swift) {
+  Settings settings = swift.settings("bucket-1");
+  settings.part_bytes = 1U << 20U;
+  Bucket bucket(settings, kClock);
+  for (const std::size_t bytes : {std::size_t{2'500'000}, std::size_t{2U << 20U}, std::size_t{1U << 20U}}) {
+    const std::string content = numbered(bytes);
+    const std::string key = "parts/ü " + std::to_string(bytes);
+    const std::string etag =
+        bucket.put(key, bytes, reader(content),
+                   {"text/x-test", {{"x-amz-meta-who", "me"}, {"cache-control", "no-store"}}});
+    EXPECT_EQ(etag, bucket.etag_of(bytes, reader(content)));
+    EXPECT_EQ(etag.ends_with(bytes == 2'500'000 ? "-3" : "-2"), bytes > settings.part_bytes) << etag;
+    const std::optional<ObjectFacts> facts = bucket.head(key);
+    ASSERT_TRUE(facts);
+    EXPECT_EQ(facts->bytes, bytes);
+    EXPECT_EQ(facts->etag, etag);
+    EXPECT_EQ(facts->content_type, "text/x-test");
+    EXPECT_EQ(facts->cache_control, "no-store");
+    EXPECT_EQ(facts->metadata.at("who"), "me");
+    EXPECT_EQ(content_of(bucket, key), content);
+  }
+  EXPECT_EQ(bucket.etag_of(0, reader("")), hex_encode(Hasher::of(HashKind::Md5, "")));
+}
+
 void check_refusals(const test::Swift& swift) {
   Settings wrong = swift.settings("bucket-1");
   wrong.credentials.secret_key = "wrong";
@@ -113,6 +150,7 @@ TEST(Bucket, OfARealStoreListsServesAndRefuses) {
   EXPECT_TRUE(bucket.make());
   check_content(bucket);
   check_keys(bucket);
+  check_parts(swift);
   check_refusals(swift);
   Settings unknown = swift.settings("bucket-1");
   unknown.ca_file.clear();
@@ -135,6 +173,7 @@ class Answers {
     settings.endpoint = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
     settings.bucket = "bucket";
     settings.credentials = {"A", "B", ""};
+    settings.credentials_file = "/home/b/keys";
     settings.attempts = 3;
     settings.first_wait = std::chrono::milliseconds(1);
     settings.sleep = [this](std::chrono::milliseconds span) { waits.push_back(span.count()); };
@@ -149,11 +188,18 @@ class Answers {
           if (got <= 0) break;
           request.append(buffer, static_cast<std::size_t>(got));
         }
+        while (request.size() < request.find("\r\n\r\n") + 4 + length_of(request)) {
+          const ssize_t got = ::read(line.get(), buffer, sizeof buffer);
+          if (got <= 0) break;
+          request.append(buffer, static_cast<std::size_t>(got));
+        }
         requests.push_back(request);
         (void)::send(line.get(), text.data(), text.size(), MSG_NOSIGNAL);
+        if (text.ends_with(kThenSilence)) (void)::read(line.get(), buffer, sizeof buffer);
       }
     });
   }
+  static constexpr std::string_view kThenSilence = "...";
   ~Answers() { (void)::shutdown(listener_.get(), SHUT_RDWR); }
   void join() { thread_.join(); }
   Settings settings;
@@ -161,6 +207,10 @@ class Answers {
   std::vector<std::int64_t> waits;
 
  private:
+  static std::size_t length_of(const std::string& request) {
+    const std::size_t at = request.find("Content-Length: ");
+    return at == std::string::npos ? 0 : std::stoul(request.substr(at + 16));
+  }
   Fd listener_;
   std::jthread thread_;
 };
@@ -203,6 +253,82 @@ TEST(Bucket, TakesNoAnswerBeyondItsLimits) {
                  answer("200 OK", "X-Long: " + std::string(400'000, 'x') + "\r\nContent-Length: 0\r\n", "")});
   Bucket bucket(store.settings, kClock);
   (void)refused(Kind::Protocol, [&] { (void)bucket.get("k", {}, [](std::string_view) {}); });
+}
+
+TEST(Bucket, LeavesAStoreThatIsSilentInMidAnswer) {
+  Answers store({answer("200 OK", "ETag: \"e\"\r\nContent-Length: 10\r\n", "01...")});
+  store.settings.limits.stall = std::chrono::seconds(1);
+  store.settings.attempts = 1;
+  Bucket bucket(store.settings, kClock);
+  (void)refused(Kind::Transient, [&] { (void)content_of(bucket, "k"); });
+}
+
+TEST(Bucket, FollowsNoRedirectAndSaysWhereTheBucketIs) {
+  Answers store({answer("301 Moved", "Location: http://127.0.0.1:1/\r\nx-amz-bucket-region: eu-2\r\n",
+                        "<Error><Code>PermanentRedirect</Code></Error>")});
+  Bucket bucket(store.settings, kClock);
+  const std::string said = refused(Kind::Config, [&] { (void)bucket.list_page("", ""); });
+  EXPECT_NE(said.find("lies elsewhere, in region \"eu-2\": correct region and endpoint"), std::string::npos)
+      << said;
+  EXPECT_EQ(store.requests.size(), 1U);
+}
+
+TEST(Bucket, SaysWhereAWrongKeyStands) {
+  Answers store({answer("403 No", "", "<Error><Code>InvalidAccessKeyId</Code></Error>"),
+                 answer("403 No", "", "<Error><Code>AccessDenied</Code></Error>")});
+  Bucket bucket(store.settings, kClock);
+  const std::string said = refused(Kind::Refused, [&] { (void)bucket.list_page("", ""); });
+  EXPECT_NE(said.find("does not know access key \"A\", from \"/home/b/keys\""), std::string::npos) << said;
+  EXPECT_NE(refused(Kind::Refused, [&] { (void)bucket.put("k", "x"); }).find("needs s3:PutObject"),
+            std::string::npos);
+}
+
+TEST(Bucket, NoticesThatSomethingElseArrivedThanWasSent) {
+  Answers store({answer("200 OK", "ETag: \"900150983cd24fb0d6963f7d28e17f72\"\r\nContent-Length: 0\r\n", ""),
+                 answer("200 OK",
+                        "ETag: \"900150983cd24fb0d6963f7d28e17f72\"\r\nx-amz-server-side-encryption: "
+                        "aws:kms\r\nContent-Length: 0\r\n",
+                        "")});
+  Bucket bucket(store.settings, kClock);
+  EXPECT_NE(refused(Kind::Corrupt, [&] { (void)bucket.put("k", "abd"); }).find("did not arrive as it is"),
+            std::string::npos);
+  (void)bucket.put("k", "abd");
+}
+
+constexpr const char* kUploadId =
+    "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>";
+
+std::string part_answer(std::string_view bytes) {
+  return answer("200 OK",
+                "Content-Length: 0\r\nETag: \"" + hex_encode(Hasher::of(HashKind::Md5, bytes)) + "\"\r\n",
+                "");
+}
+
+TEST(Bucket, GivesUpAnUploadWhosePartCannotBePut) {
+  const std::string busy = answer("503 Slow", "Content-Length: 0\r\n", "");
+  Answers store(
+      {answer("200 OK", "", kUploadId), part_answer("abcd"), busy, busy, busy, answer("204 Gone", "", "")});
+  store.settings.part_bytes = 4;
+  Bucket bucket(store.settings, kClock);
+  (void)refused(Kind::Transient, [&] { (void)bucket.put("k", "abcdefgh"); });
+  store.join();
+  EXPECT_TRUE(store.requests.at(2).starts_with("PUT /bucket/k?partNumber=2&uploadId=u1 "));
+  EXPECT_TRUE(store.requests.at(5).starts_with("DELETE /bucket/k?uploadId=u1 "));
+}
+
+TEST(Bucket, KnowsAnUploadWhoseLastAnswerWasLostAndOneThatFailedAsASuccess) {
+  const std::string gone = answer("404 None", "", "<Error><Code>NoSuchUpload</Code></Error>");
+  const std::string digests = Hasher::of(HashKind::Md5, "abcd") + Hasher::of(HashKind::Md5, "ef");
+  const std::string etag = hex_encode(Hasher::of(HashKind::Md5, digests)) + "-2";
+  Answers store({answer("200 OK", "", kUploadId), part_answer("abcd"), part_answer("ef"), "", gone,
+                 answer("200 OK", "Content-Length: 6\r\nETag: \"" + etag + "\"\r\n", ""),
+                 answer("200 OK", "", kUploadId), part_answer("abcd"), part_answer("ef"),
+                 answer("200 OK", "", "<Error><Code>InternalError</Code><Message>m</Message></Error>"),
+                 answer("204 Gone", "", "")});
+  store.settings.part_bytes = 4;
+  Bucket bucket(store.settings, kClock);
+  EXPECT_EQ(bucket.put("k", "abcdef"), etag);
+  (void)refused(Kind::Transient, [&] { (void)bucket.put("k", "abcdef"); });
 }
 
 TEST(Bucket, SaysWhatIsWrongWithItsSettings) {
