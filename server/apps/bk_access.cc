@@ -148,8 +148,10 @@ ClientFacts client_facts(const Options& options) {
 void end_requests(const std::string& home, const std::string& name, const std::string& to) {
   const std::string why = to.empty() ? "client " + name + " was retired"
                                      : "client " + name + " is called " + to + " now: ask again as " + to;
-  if (const std::size_t ended = end_waiting(home, name, why, SystemClock()); ended > 0)
-    std::fputs(fmt::format("{} waiting requests of {} ended as refused\n", ended, name).c_str(), stdout);
+  std::vector<std::string> told;
+  if (const std::size_t ended = end_waiting(home, name, why, SystemClock(), told); ended > 0)
+    told.push_back(fmt::format("{} waiting requests of {} ended as refused", ended, name));
+  for (const std::string& line : told) std::fputs((line + "\n").c_str(), stdout);
 }
 
 int client(const Options& options, const std::string& home) {

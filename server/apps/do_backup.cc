@@ -8,9 +8,11 @@
 #include "server/access/client_rules.h"
 #include "server/backup/status.h"
 #include "server/backup/supervisor.h"
+#include "server/store/known_clients.h"
 #include "server/store/store.h"
 #include "server/todo/pause.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 
@@ -28,12 +30,11 @@ std::optional<server::Expected> expected(const server::BacklineConf& rules, cons
   return std::nullopt;
 }
 
-int show(const Options& options, const server::ServerConfig& config) {
-  const Timestamp now = SystemClock().now();
+std::vector<server::SourceStatus> status_of_all(const server::ServerConfig& config, Timestamp now,
+                                                std::vector<std::string>& problems) {
   server::TodoList todo(config.home + "/TODO");
   const server::Pauses pauses(config.home + "/TODO");
   const server::BacklineConf rules = server::load_backline_conf(config.home);
-  std::vector<std::string> problems;
   server::StatusFacts facts;
   facts.snapshots = server::Catalog(config.home + "/catalog.db").list();
   facts.pending = todo.pending(problems);
@@ -48,21 +49,27 @@ int show(const Options& options, const server::ServerConfig& config) {
   };
   facts.overdue_after = config.limits.overdue;
   auto sources = server::collect_status(facts, now);
-  bool overdue = false;
-  for (server::SourceStatus& source : sources) {
-    overdue = overdue || source.overdue;
+  for (server::SourceStatus& source : sources)
     if (!source.stem.empty())
       source.progress = server::read_progress(server::progress_file(config.home, source.client, source.stem));
-  }
-  const auto marks = ssh::list_host_key_marks(config.home);
-  std::cout << (options.has("json") ? server::show_status_json(sources, pauses.since(), now, marks)
-                                    : server::show_status(sources, pauses.since(), now));
-  for (const ssh::HostKeyMark& mark : marks)
-    if (!options.has("json")) std::cout << "HOST KEY CHANGED: " << ssh::describe_mark(mark) << "\n";
+  return sources;
+}
+
+int show(const Options& options, const server::ServerConfig& config) {
+  const Timestamp now = SystemClock().now();
+  std::vector<std::string> problems;
+  const std::vector<server::SourceStatus> sources = status_of_all(config, now, problems);
+  const auto all_paused = server::Pauses(config.home + "/TODO").since();
+  const server::ClientStates states{ssh::list_host_key_marks(config.home),
+                                    server::list_not_taken(config.home)};
+  std::cout << (options.has("json") ? server::show_status_json(sources, all_paused, now, states)
+                                    : server::show_status(sources, all_paused, now, states));
   for (const std::string& problem : problems) std::cerr << "do_backup: " << problem << "\n";
   if (!problems.empty()) return kExitCorrupt;
-  if (!marks.empty()) return kExitRefused;
-  return overdue ? kExitOverdue : kExitDone;
+  if (!states.host_keys.empty()) return kExitRefused;
+  const bool overdue =
+      std::any_of(sources.begin(), sources.end(), [](const auto& source) { return source.overdue; });
+  return overdue ? kExitOverdue : states.not_taken.empty() ? kExitDone : kExitTryLater;
 }
 
 void require_known(const server::ServerConfig& config, const std::string& client) {
@@ -97,6 +104,7 @@ int pull(const Options& options, const server::ServerConfig& config) {
   if (const auto once = options.get("once")) run.selection = server::parse_selection(*once);
   run.watch = options.has("watch");
   run.programs = program_directory();
+  run.is_new = [&](const std::string& client) { return !store::has_snapshots(config.store, client); };
   run.say = [](const std::string& line) { std::cerr << "do_backup: " << line << std::endl; };
   const SystemClock clock;
   const Log log(config.home, "do_backup", clock);
@@ -128,7 +136,9 @@ int main(int argc, char** argv) {
       .usage("do_backup --pause|--resume [CLIENT]")
       .flag("watch", "stay, and react to new requests and due retries")
       .value("once", "CLIENT[:MODULE]", "only this client (and module), at once, whatever its waiting time")
-      .flag("status", "show every source: last success, age, next, queue, last error; 4: one is overdue")
+      .flag("status",
+            "show every source: last success, age, next, queue, last error; 4: one is overdue, 75: requests "
+            "are not taken")
       .flag("json", "with --status: as JSON")
       .flag("pause", "begin no more pulls, of this client or at all; requests are still taken")
       .flag("resume", "go on");

@@ -22,6 +22,53 @@ bool is_suspect(const TodoList::Named& item) {
   return !item.item.last_error.empty() && !item.item.last_error.ends_with(kKept);
 }
 
+// Who has how many slots, and may have one more.
+class FairShare {
+ public:
+  FairShare(const std::vector<TodoList::Named>& items, const std::set<Busy>& running, const Slots& slots)
+      : slots_(slots) {
+    for (const Busy& busy : running) ++at_work_[busy.client];
+    std::set<Busy> doubtful;
+    for (const TodoList::Named& item : items) {
+      const Busy busy{item.client, item.stem};
+      if (item.state == 'P' && is_suspect(item) && running.contains(busy)) doubtful.insert(busy);
+    }
+    suspects_ = doubtful.size();
+    for (const Busy& busy : running)
+      if (is_new(busy.client)) doubtful.insert(busy);
+    doubtful_ = doubtful.size();
+  }
+  [[nodiscard]] std::size_t at_work(const std::string& client) const {
+    const auto found = at_work_.find(client);
+    return found == at_work_.end() ? 0 : found->second;
+  }
+  [[nodiscard]] bool comes_later(const TodoList::Named& item) const {
+    return suspects_ > 0 && is_suspect(item);
+  }
+  [[nodiscard]] bool allows(const TodoList::Named& item) {
+    const std::size_t has = at_work(item.client);
+    if (has >= slots_.of_client(item.client)) return false;
+    const bool suspect = is_suspect(item);
+    const bool unknown = is_new(item.client);
+    if (suspect && suspects_ >= std::max<std::size_t>(1, slots_.all / 2)) return false;
+    if (unknown && has > 0) return false;
+    return !(suspect || unknown) || doubtful_ < std::max<std::size_t>(1, slots_.all - 1);
+  }
+
+ private:
+  bool is_new(const std::string& client) {
+    if (!slots_.is_new) return false;
+    const auto [known, fresh] = new_.try_emplace(client, false);
+    if (fresh) known->second = slots_.is_new(client);
+    return known->second;
+  }
+
+  const Slots& slots_;
+  std::map<std::string, std::size_t> at_work_;
+  std::map<std::string, bool> new_;
+  std::size_t suspects_ = 0, doubtful_ = 0;  // at work; those include these
+};
+
 }  // namespace
 
 bool Selection::covers(const TodoList::Named& item) const {
@@ -47,29 +94,21 @@ std::optional<std::size_t> choose_next(const std::vector<TodoList::Named>& items
                                        const std::set<Busy>& running, const std::set<std::string>& tried,
                                        const Slots& slots, const Selection& selection, Timestamp now) {
   if (running.size() >= slots.all) return std::nullopt;
-  std::map<std::string, std::size_t> at_work;
-  for (const Busy& busy : running) ++at_work[busy.client];
+  FairShare fair(items, running, slots);
   std::set<Busy> working;  // stems in state P: their C waits
-  std::size_t suspects = 0;
-  for (const TodoList::Named& item : items) {
-    if (item.state != 'P') continue;
-    working.insert({item.client, item.stem});
-    if (is_suspect(item) && running.contains({item.client, item.stem})) ++suspects;
-  }
-  const std::size_t most_suspects = std::max<std::size_t>(1, slots.all / 2);
+  for (const TodoList::Named& item : items)
+    if (item.state == 'P') working.insert({item.client, item.stem});
   std::optional<std::size_t> best;
   const auto rank = [&](std::size_t i) {
-    const bool later = suspects > 0 && is_suspect(items[i]);
-    return std::tuple(later, items[i].state == 'P' ? 0 : 1, at_work[items[i].client], items[i].item.taken);
+    return std::tuple(fair.comes_later(items[i]), items[i].state == 'P' ? 0 : 1,
+                      fair.at_work(items[i].client), items[i].item.taken);
   };
   for (std::size_t i = 0; i < items.size(); ++i) {
     const TodoList::Named& item = items[i];
     const Busy busy{item.client, item.stem};
     if (running.contains(busy) || tried.contains(try_key(item)) || !selection.covers(item)) continue;
     if (item.state == 'C' && working.contains(busy)) continue;
-    if (!is_due(item, selection.at_once, now) || at_work[item.client] >= slots.of_client(item.client))
-      continue;
-    if (suspects >= most_suspects && is_suspect(item)) continue;
+    if (!is_due(item, selection.at_once, now) || !fair.allows(item)) continue;
     if (!best || rank(i) < rank(*best)) best = i;
   }
   return best;

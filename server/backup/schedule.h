@@ -16,6 +16,7 @@ namespace bk::server {
 struct Slots {
   std::size_t all = 4;
   std::function<std::size_t(const std::string& client)> of_client;  // at once from this client
+  std::function<bool(const std::string& client)> is_new = {};  // it never had a success; empty: nobody is
 };
 
 // What this run wants: everything, or only one client (and module).  `at_once` ignores not-before times.
@@ -36,7 +37,8 @@ struct Busy {
 // the client with the fewest running pulls is served first, and of that client the oldest request.  What went
 // wrong when it was last tried has at most half of the slots, and beyond the first one what did not goes
 // before: clients that hang take no more than that from the others, and are themselves never left out.
-// `tried` holds what this run shall not start again.
+// Clients that never had a success may be of that kind, and have one slot each.  Both kinds together leave
+// one slot to the others when there are two or more. `tried` holds what this run shall not start again.
 [[nodiscard]] std::optional<std::size_t> choose_next(const std::vector<TodoList::Named>& items,
                                                      const std::set<Busy>& running,
                                                      const std::set<std::string>& tried, const Slots& slots,

@@ -2,6 +2,7 @@
 
 #include "common/text/amount.h"
 #include "common/text/escape.h"
+#include "common/text/json_path.h"
 
 #include <fmt/format.h>
 
@@ -45,8 +46,7 @@ nlohmann::json json_of(const SourceStatus& s, Timestamp now) {
   out["client"] = s.client;
   out["module"] = s.module;
   out["method"] = s.method;
-  out["path"] = percent_encode(s.name);
-  out["path_b64"] = base64url_encode(s.name);
+  add_path(out, s.name);
   out["snapshots"] = s.snapshots;
   out["state"] = s.state;
   out["attempts"] = s.attempts;
@@ -213,7 +213,7 @@ std::string show_age(Timestamp then, Timestamp now) {
 }
 
 std::string show_status(const std::vector<SourceStatus>& sources, std::optional<Timestamp> all_paused,
-                        Timestamp now) {
+                        Timestamp now, const ClientStates& states) {
   std::string out;
   std::size_t open = 0, overdue = 0;
   for (const SourceStatus& s : sources) {
@@ -242,18 +242,27 @@ std::string show_status(const std::vector<SourceStatus>& sources, std::optional<
   if (all_paused)
     out +=
         fmt::format("everything is paused since {}; do_backup --resume ends it\n", second_text(*all_paused));
-  return out + fmt::format("{} sources, {} with open requests, {} overdue\n", sources.size(), open, overdue);
+  out += fmt::format("{} sources, {} with open requests, {} overdue\n", sources.size(), open, overdue);
+  for (const ssh::HostKeyMark& mark : states.host_keys)
+    out += "HOST KEY CHANGED: " + ssh::describe_mark(mark) + "\n";
+  for (const NotTaken& mark : states.not_taken)
+    out += "REQUESTS NOT TAKEN: " + describe_not_taken(mark) + "\n";
+  return out;
 }
 
 std::string show_status_json(const std::vector<SourceStatus>& sources, std::optional<Timestamp> all_paused,
-                             Timestamp now, const std::vector<ssh::HostKeyMark>& marks) {
+                             Timestamp now, const ClientStates& states) {
   nlohmann::json out;
   out["time"] = to_text(now);
   out["paused"] = json_of(all_paused);
   out["host_keys"] = nlohmann::json::array();
-  for (const ssh::HostKeyMark& mark : marks)
+  for (const ssh::HostKeyMark& mark : states.host_keys)
     out["host_keys"].push_back(
         {{"client", mark.peer}, {"pinned", mark.pinned}, {"shown", mark.shown}, {"since", mark.since}});
+  out["not_taken"] = nlohmann::json::array();
+  for (const NotTaken& mark : states.not_taken)
+    out["not_taken"].push_back(
+        {{"client", mark.client}, {"since", to_text(mark.since)}, {"reason", percent_encode(mark.reason)}});
   out["sources"] = nlohmann::json::array();
   for (const SourceStatus& s : sources) out["sources"].push_back(json_of(s, now));
   return out.dump(2) + "\n";

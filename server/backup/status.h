@@ -3,6 +3,7 @@
 
 #include "common/ssh/host_key_mark.h"
 #include "common/time/time.h"
+#include "server/backup/not_taken.h"
 #include "server/backup/progress.h"
 #include "server/catalog/catalog.h"
 #include "server/todo/todo.h"
@@ -54,16 +55,23 @@ struct SourceStatus {
   std::optional<Progress> progress;  // of the pull at work, when it says how far it is; the caller's to set
 };
 
+// Of clients as a whole: whose host key changed, whose requests cannot be taken.
+struct ClientStates {
+  std::vector<ssh::HostKeyMark> host_keys;
+  std::vector<NotTaken> not_taken;
+};
+
 // Sorted by client, name, module, method.  Pure.  A period is learned when four snapshots or more are there:
 // the median of the newest eight intervals.  Nothing is overdue of which every snapshot was removed and
 // nobody asks.
 [[nodiscard]] std::vector<SourceStatus> collect_status(const StatusFacts& facts, Timestamp now);
-// `marks`: clients whose host key changed.  `all_paused`: since when do_backup begins nothing at all.
+// `all_paused`: since when do_backup begins nothing at all.
 [[nodiscard]] std::string show_status(const std::vector<SourceStatus>& sources,
-                                      std::optional<Timestamp> all_paused, Timestamp now);
+                                      std::optional<Timestamp> all_paused, Timestamp now,
+                                      const ClientStates& states = {});
 [[nodiscard]] std::string show_status_json(const std::vector<SourceStatus>& sources,
                                            std::optional<Timestamp> all_paused, Timestamp now,
-                                           const std::vector<ssh::HostKeyMark>& marks = {});
+                                           const ClientStates& states = {});
 
 // "5 s", "3 min", "7 h", "12 d".
 [[nodiscard]] std::string show_age(Timestamp then, Timestamp now);

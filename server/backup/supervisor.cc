@@ -10,6 +10,8 @@
 #include "server/access/client_rules.h"
 #include "server/backup/agentless.h"
 #include "server/backup/events.h"
+#include "server/backup/ingest_pool.h"
+#include "server/backup/not_taken.h"
 #include "server/backup/progress.h"
 #include "server/backup/verdict.h"
 #include "server/todo/pause.h"
@@ -32,8 +34,9 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t kDefaultOfClient = 2;  // [client NAME] concurrency says otherwise
 constexpr seconds kSettleLimit{120};         // writing down a failure: local work only
-constexpr seconds kIngestLimit{1800};
-constexpr seconds kIngestEvery{300};        // with --watch; hooks ingest at once, when they run
+constexpr seconds kSweepLimit{1800};
+constexpr seconds kIngestPatience{5};       // of pulls
+constexpr seconds kIngestEvery{300};        // hooks ingest at once, when they run
 constexpr seconds kGrace{10};               // a worker knows its limits itself; then it is asked to end
 constexpr seconds kSettle{20};              // for a worker to note what it has, once asked
 constexpr std::size_t kLongestLine = 4096;  // of what a worker says
@@ -51,10 +54,27 @@ struct Running {
   steady_clock::time_point asked{};
 };
 
+// What works only on our own disk, and may hang there.
+struct Helper {
+  std::string what;
+  Busy of;  // the pull that it ends, if any
+  Child child;
+  steady_clock::time_point until;
+};
+
 class Supervisor {
  public:
   Supervisor(const ServerConfig& config, const RunOptions& options, const Clock& clock, const Log& log)
-      : config_(config), options_(options), clock_(clock), log_(log), todo_(config.home + "/TODO") {}
+      : config_(config),
+        options_(options),
+        clock_(clock),
+        log_(log),
+        todo_(config.home + "/TODO"),
+        ingests_(
+            [this](const std::string& client) {
+              return start(worker_command({"--ingest", client}));
+            },
+            {.longest = config.limits.ingest_timeout}) {}
 
   int run() {
     sweep();
@@ -67,7 +87,7 @@ class Supervisor {
     ask();
     while (!stopping_) {
       start_what_is_due();
-      if (running_.empty() && !options_.watch) break;
+      if (is_idle() && !options_.watch) break;
       sleep_and_look();
     }
     stop_workers();
@@ -75,6 +95,7 @@ class Supervisor {
   }
 
  private:
+  [[nodiscard]] bool is_idle() const { return running_.empty() && helpers_.empty() && ingests_.idle(); }
   void note(int status) { worst_ = worse_status(worst_, status); }
 
   // What a worker said: signs of life, and how far it is.
@@ -119,14 +140,22 @@ class Supervisor {
     return command;
   }
 
-  // A helper that only works on our own disk; its status counts.
-  void run_helper(std::vector<std::string> words, seconds limit, const std::string& what) {
-    Child child = start(worker_command(std::move(words)));
-    const std::optional<int> status = child.wait_for(limit);
-    if (!status) child.stop(milliseconds(0));
-    crash_with_child(status.value_or(0));
-    note(status.value_or(kExitTryLater));
-    if (!status || *status > 128) complain(what + (status ? " was killed" : " did not end in time"));
+  // Its status counts.
+  void begin_helper(std::vector<std::string> words, seconds limit, const std::string& what, Busy of = {}) {
+    helpers_.push_back(
+        {what, std::move(of), start(worker_command(std::move(words))), steady_clock::now() + limit});
+  }
+  void look_after_helpers(steady_clock::time_point now) {
+    std::erase_if(helpers_, [&](Helper& helper) {
+      const std::optional<int> status = helper.child.wait_for(milliseconds(0));
+      if (!status && now < helper.until) return false;
+      if (!status) helper.child.stop(milliseconds(0));
+      crash_with_child(status.value_or(0));
+      note(status.value_or(kExitTryLater));
+      if (!status || *status > 128) complain(helper.what + (status ? " was killed" : " did not end in time"));
+      stale_ = true;
+      return true;
+    });
   }
 
   void complain(const std::string& text) {
@@ -142,6 +171,8 @@ class Supervisor {
     std::vector<std::string> folders{config_.home + "/TODO", config_.home + "/tmp/archives"};
     for (const std::string& client : todo_.clients()) folders.push_back(config_.home + "/TODO/" + client);
     for (const std::string& folder : folders) (void)remove_abandoned_in(folder);
+    if (path_exists(config_.home + "/tmp/pulled"))
+      begin_helper({"--sweep"}, kSweepLimit, "removing what killed pulls left");
   }
 
   // What cannot be put right for one client must not hold up the others.
@@ -156,7 +187,36 @@ class Supervisor {
 
   void ingest() {
     last_ingest_ = steady_clock::now();
-    run_helper({"--ingest"}, kIngestLimit, "ingesting the control repositories");
+    or_complain("repositories", [&] {
+      ingests_.add(clients_with_news(config_.home, todo_.with_set_aside(), options_.selection.client));
+    });
+    while (!stopping_) {
+      look_after_ingests();
+      const auto left =
+          std::chrono::duration_cast<milliseconds>(last_ingest_ + kIngestPatience - steady_clock::now());
+      if (ingests_.idle() || left.count() <= 0) return;
+      const Events::Woken woken = events_.wait({}, std::min(left, milliseconds(200)));
+      stopping_ = woken.stop;
+      stale_ = stale_ || woken.requests;
+    }
+  }
+
+  void look_after_ingests() {
+    or_complain("repositories", [&] {
+      for (const IngestPool::Ended& end : ingests_.look()) {
+        stale_ = true;
+        crash_with_child(end.status);
+        if (!end.late && end.status <= 128) {
+          note(end.status);
+          continue;
+        }
+        const std::string why =
+            end.late ? "taking them took longer than limits.ingest_timeout and was stopped"
+                     : "the process that takes them was killed by signal " + std::to_string(end.status - 128);
+        say(note_not_taken(config_.home, end.client, why, clock_.now(), log_));
+        note(kExitTryLater);
+      }
+    });
   }
 
   // On behalf of clients that ask for nothing.
@@ -176,10 +236,10 @@ class Supervisor {
     }
     read_rules();
     read_pauses();
-    if (options_.watch) events_.watch_folders(config_.home + "/TODO");
+    or_complain("TODO", [&] { events_.watch_folders(config_.home + "/TODO"); });
     stale_ = false;
     scanned_ = steady_clock::now();
-    if (todo_.take_note_of_set_aside()) ingest();  // whoever asked is told
+    if (todo_.take_note_of_set_aside()) ingests_.add(todo_.with_set_aside());  // whoever asked is told
   }
 
   void read_rules() {
@@ -216,16 +276,20 @@ class Supervisor {
   }
 
   [[nodiscard]] Slots slots() const {
-    return {config_.limits.concurrency, [this](const std::string& client) -> std::size_t {
+    return {config_.limits.concurrency,
+            [this](const std::string& client) -> std::size_t {
               if (is_paused(client)) return 0;
               const ClientRules* rules = rules_.find(client);
               return rules != nullptr && rules->concurrency ? static_cast<std::size_t>(*rules->concurrency)
                                                             : kDefaultOfClient;
-            }};
+            },
+            options_.is_new};
   }
   [[nodiscard]] std::set<Busy> busy() const {
     std::set<Busy> out;
     for (const Running& r : running_) out.insert({r.item.client, r.item.stem});
+    for (const Helper& helper : helpers_)
+      if (!helper.of.client.empty()) out.insert(helper.of);
     return out;
   }
 
@@ -234,7 +298,7 @@ class Supervisor {
       while (const auto next = choose_next(items_, busy(), tried_, slots(), options_.selection, clock_.now()))
         begin(items_[*next]);
       // What was put back, or came, since the last look.  Looking costs a walk over the list: not too often.
-      const bool idle = running_.empty();
+      const bool idle = is_idle();
       const auto now = steady_clock::now();
       if (!stale_ || (!idle && now - scanned_ < seconds(1)) || running_.size() >= config_.limits.concurrency)
         return;
@@ -263,8 +327,8 @@ class Supervisor {
   }
 
   [[nodiscard]] milliseconds how_long() const {
-    milliseconds limit = running_.empty() ? milliseconds(60000) : milliseconds(1000);
-    if (options_.watch && running_.empty() && !all_paused_) {
+    milliseconds limit = is_idle() ? milliseconds(60000) : milliseconds(1000);
+    if (options_.watch && is_idle() && !all_paused_) {
       const Timestamp now = clock_.now();
       if (const std::optional<Timestamp> due = next_due(items_, options_.selection, now, paused_))
         limit = std::clamp(milliseconds((due->seconds - now.seconds) * 1000), milliseconds(500), limit);
@@ -287,10 +351,13 @@ class Supervisor {
       }
       it = look_after(*it, now) ? running_.erase(it) : std::next(it);
     }
+    look_after_ingests();
+    look_after_helpers(now);
     draw(now);
     if (!running_.empty() && now - pauses_read_ >= seconds(1)) read_pauses();
     if (woken.requests) stale_ = true;
-    if (options_.watch) keep_watching(now);
+    const bool lasts = options_.selection.client.empty() && now - last_ingest_ >= kIngestEvery;
+    if (options_.watch || lasts) keep_watching(now);
   }
 
   void keep_watching(steady_clock::time_point now) {
@@ -330,7 +397,8 @@ class Supervisor {
     } else if (todo_.working(r.item.client, r.item.stem)) {
       std::vector<std::string> words{"--failed", why, "--", r.item.client, r.item.stem};
       if (r.time_up && why == r.asked_why) words.insert(words.begin(), "--time-up");
-      run_helper(std::move(words), kSettleLimit, "ending a pull of " + r.item.client);
+      begin_helper(std::move(words), kSettleLimit, "ending a pull of " + r.item.client,
+                   {r.item.client, r.item.stem});
     }
     stale_ = true;
     return true;
@@ -354,14 +422,19 @@ class Supervisor {
   }
 
   void stop_workers() {
-    if (running_.empty()) return;
+    ingests_.stop();
+    if (running_.empty() && helpers_.empty()) return;
     for (Running& r : running_) (void)::kill(r.child.pid(), SIGTERM);
     const auto end = steady_clock::now() + kSettle;
+    const auto left = [end] {
+      return std::max(std::chrono::duration_cast<milliseconds>(end - steady_clock::now()), milliseconds(0));
+    };
     for (Running& r : running_) {
-      const auto left = std::chrono::duration_cast<milliseconds>(end - steady_clock::now());
-      if (const std::optional<int> status = r.child.wait_for(std::max(left, milliseconds(0)))) note(*status);
+      if (const std::optional<int> status = r.child.wait_for(left())) note(*status);
       r.child.stop(milliseconds(0));  // its P file is resumed by the next run
     }
+    for (Helper& helper : helpers_) (void)helper.child.wait_for(left());
+    look_after_helpers(end);
     note(kExitTryLater);
   }
 
@@ -377,6 +450,8 @@ class Supervisor {
   std::set<std::string> paused_;
   std::vector<TodoList::Named> items_;
   std::list<Running> running_;
+  std::list<Helper> helpers_;
+  IngestPool ingests_;
   Screen screen_{STDERR_FILENO};
   steady_clock::time_point drawn_{};
   std::set<std::string> tried_;

@@ -4,7 +4,8 @@
 // store: whatever a pull leaks, breaks or hangs in goes with its own process.  A worker that lasts longer
 // than limits.pull_timeout, or shows no sign of life for limits.idle_timeout, is asked to end, notes what it
 // has and puts its request back (suspended); one that does not is killed and its attempt counted.  Nobody
-// else waits for it.
+// else waits for it.  Requests are taken by a process for each control repository (ingest_pool.h): pulls wait
+// a few seconds for what they bring.
 #pragma once
 
 #include "common/io/lock.h"
@@ -27,11 +28,14 @@ struct RunOptions {
   bool watch = false;    // stay, and react to new requests and due retries
   std::string programs;  // folder of bk_pull
   std::function<void(const std::string&)> say = [](const std::string&) {};  // one line for people
+  std::function<bool(const std::string& client)> is_new;  // it never had a success; empty: nobody is
 };
 
 // Ingests, resumes what a crash interrupted, then works until nothing due is left; with `watch` until SIGTERM
-// or SIGINT.  Returns the worst status of the run.  The caller holds the run lock.  After SIGTERM workers are
-// asked to end and get twenty seconds; what they leave is resumed by the next run.
+// or SIGINT.  What comes while it is at work is taken, too; and as long as something lasts it does every five
+// minutes what the next run would, because that one finds it at work.  Returns the worst status of the run.
+// The caller holds the run lock.  After SIGTERM workers are asked to end and get twenty seconds; what they
+// leave is resumed by the next run.
 int run_backups(const ServerConfig& config, const RunOptions& options, const Clock& clock, const Log& log);
 
 }  // namespace bk::server

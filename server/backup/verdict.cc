@@ -10,14 +10,14 @@ namespace {
 constexpr std::chrono::minutes kSpaceWait{5};
 constexpr std::size_t kMaxReason = 2000;
 
+}  // namespace
+
 std::string one_line(std::string_view text) {
   std::string out(text.substr(0, kMaxReason));
   std::replace_if(
       out.begin(), out.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
   return out;
 }
-
-}  // namespace
 
 Verdict judge_failure(const TodoItem& item, const Error& error, const Limits& limits, Timestamp now,
                       Attempt attempt) {

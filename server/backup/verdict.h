@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace bk::server {
 
@@ -35,6 +36,9 @@ enum class Attempt {
 
 inline constexpr const char* kWaitingForSpace = "waiting: space: ";
 inline constexpr const char* kSuspended = "suspended: ";
+
+// For a message: at most 2,000 bytes, control bytes as blanks.
+[[nodiscard]] std::string one_line(std::string_view text);
 
 // The worse of two exit statuses (DESIGN 2): done, partial, try later, refused, the peer, our own disk,
 // configuration, damaged data.

@@ -34,6 +34,10 @@ constexpr ConfigKey kSchema[] = {
      "on"},
     {"limits.idle_timeout", ConfigType::Duration, "5m",
      "a pull without any progress for this long is suspended, or has failed when nothing came"},
+    {"limits.ingest_timeout", ConfigType::Duration, "10m",
+     "taking requests out of one client's control repository is ended after this long, and tried again by "
+     "the "
+     "next run; nobody else waits for it"},
     {"limits.checkpoint", ConfigType::Duration, "3m",
      "how often the pull of a tree notes what it has, for the case that it is cut; 1s to 1h"},
     {"limits.stripes", ConfigType::Number, "3",
@@ -103,6 +107,7 @@ ServerConfig parse_config(std::string_view text, const std::string& file, const 
   out.limits.backoff = backoff_of(values);
   out.limits.pull_timeout = positive(values, {"limits", "pull_timeout"});
   out.limits.idle_timeout = positive(values, {"limits", "idle_timeout"});
+  out.limits.ingest_timeout = positive(values, {"limits", "ingest_timeout"});
   out.limits.checkpoint = positive(values, {"limits", "checkpoint"});
   if (out.limits.checkpoint > std::chrono::hours(1))
     values.refuse({"limits", "checkpoint"},

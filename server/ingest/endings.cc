@@ -28,29 +28,29 @@ void put_receipts(const std::string& home, const std::string& client, const std:
 
 }  // namespace
 
-void answer_set_aside(const std::string& home, const Clock& clock, std::vector<std::string>& told) {
+std::vector<std::string> answer_set_aside(const std::string& home, const std::string& client,
+                                          const Clock& clock) {
   TodoList todo(home + "/TODO");
-  for (const std::string& client : todo.clients()) {
-    for (const TodoList::SetAside& entry : todo.set_aside(client)) {
-      const Finished end{proto::Outcome::Failed, kExitCorrupt, "",
-                         "the server's entry of this request was damaged and set aside: ask for it again",
-                         clock.now()};
-      put_receipts(home, client, entry.ids, end);
-      todo.close_set_aside(client, entry, end);
-      told.push_back("TODO/" + client + "/" + quoted(entry.file) + ": " +
-                     (entry.ids.empty() ? "no request that waits can be read in it, so nobody was told"
-                                        : std::to_string(entry.ids.size()) + " requests were answered"));
-    }
+  std::vector<std::string> told;
+  for (const TodoList::SetAside& entry : todo.set_aside(client)) {
+    const Finished end{proto::Outcome::Failed, kExitCorrupt, "",
+                       "the server's entry of this request was damaged and set aside: ask for it again",
+                       clock.now()};
+    put_receipts(home, client, entry.ids, end);
+    if (!todo.close_set_aside(client, entry, end)) continue;
+    told.push_back("TODO/" + client + "/" + quoted(entry.file) + ": " +
+                   (entry.ids.empty() ? "no request that waits can be read in it, so nobody was told"
+                                      : std::to_string(entry.ids.size()) + " requests were answered"));
   }
+  return told;
 }
 
 std::size_t end_waiting(const std::string& home, const std::string& client, const std::string& reason,
-                        const Clock& clock) {
+                        const Clock& clock, std::vector<std::string>& told) {
   TodoList todo(home + "/TODO");
   if (!is_directory(home + "/TODO/" + client)) return 0;
-  std::vector<std::string> problems;
   std::size_t ended = 0;
-  for (const TodoList::Named& item : todo.pending(problems, client)) {
+  for (const TodoList::Named& item : todo.pending(told, client)) {
     if (item.state != 'C' || !todo.claim(client, item.stem)) continue;
     const std::optional<TodoItem> claimed = todo.working(client, item.stem);
     if (!claimed) continue;
@@ -59,8 +59,7 @@ std::size_t end_waiting(const std::string& home, const std::string& client, cons
     todo.finish(client, item.stem, *claimed, end);
     ++ended;
   }
-  std::vector<std::string> told;
-  answer_set_aside(home, clock, told);  // those that could not be read
+  for (const std::string& line : answer_set_aside(home, client, clock)) told.push_back(line);
   return ended;
 }
 

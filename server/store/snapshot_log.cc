@@ -4,9 +4,11 @@
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "common/path/names.h"
+#include "common/storage/folder_storage.h"
 #include "common/text/escape.h"
 #include "server/store/checkpoint_folder.h"
 #include "server/store/covered_storage.h"
+#include "server/store/known_clients.h"
 
 #include <algorithm>
 #include <array>
@@ -49,6 +51,11 @@ Adopted read_object(const Domain* domain, const std::string& kind, const std::st
 std::string shown_previous(const SnapshotJournal::End& end) { return end.count == 0 ? "none" : end.hash; }
 
 }  // namespace
+
+bool has_snapshots(const std::string& directory, const std::string& client) {
+  const auto journal = open_reader(clean_absolute(directory) + "/snapshots/" + client + "/journal");
+  return journal && journal->size() > 0;
+}
 
 std::vector<std::string> list_clients(const Layout& layout) {
   std::vector<std::string> out;

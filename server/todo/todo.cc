@@ -48,6 +48,9 @@ std::string move_aside(const std::string& folder, const std::string& file) {
   }
 }
 
+// Set aside, and whoever asked was not told.
+bool is_unanswered(const std::string& file) { return file.starts_with('X') && !file.ends_with(kAnswered); }
+
 // Every id that a damaged entry still tells.
 std::vector<std::string> readable_ids(std::string_view text) {
   std::vector<std::string> out;
@@ -380,12 +383,26 @@ void TodoList::recover(const std::string& client) {
   }
 }
 
+std::vector<std::string> TodoList::with_set_aside() const {
+  std::vector<std::string> out;
+  for (const std::string& client : clients()) {
+    try {
+      const std::vector<std::string> files = list_directory(folder(client));
+      if (std::any_of(files.begin(), files.end(), is_unanswered)) out.push_back(client);
+    } catch (const Error&) {
+      continue;  // pending() tells it
+    }
+  }
+  return out;
+}
+
 std::vector<TodoList::SetAside> TodoList::set_aside(const std::string& client) {
+  if (!is_directory(folder(client))) return {};
   const FileLock lock = FileLock::exclusive(path(client, ".lock"));
   std::vector<SetAside> out;
   std::unordered_set<std::string> known;
   for (const std::string& file : list_directory(folder(client))) {
-    if (!file.starts_with('X') || file.ends_with(kAnswered)) continue;
+    if (!is_unanswered(file)) continue;
     const std::optional<struct stat> info = look_at(path(client, file));
     if (!info || !S_ISREG(info->st_mode)) continue;
     if (out.empty()) {
@@ -405,8 +422,9 @@ std::vector<TodoList::SetAside> TodoList::set_aside(const std::string& client) {
   return out;
 }
 
-void TodoList::close_set_aside(const std::string& client, const SetAside& entry, const Finished& end) {
+bool TodoList::close_set_aside(const std::string& client, const SetAside& entry, const Finished& end) {
   const FileLock lock = FileLock::exclusive(path(client, ".lock"));
+  if (!path_exists(path(client, entry.file))) return false;
   DoneLog log(folder(client));
   log.append(records_of(entry.ids, end));
   for (int i = 0;; ++i) {
@@ -414,6 +432,7 @@ void TodoList::close_set_aside(const std::string& client, const SetAside& entry,
     if (rename_noreplace_durably(path(client, entry.file), path(client, name))) break;
   }
   log.merge_if_long();
+  return true;
 }
 
 void TodoList::expire(Timestamp keep_before) {

@@ -91,10 +91,13 @@ class TodoList {
     std::string file;
     std::vector<std::string> ids;  // that can still be read in it, and that nothing else here answers
   };
-  // What pending() set aside and nobody answered yet.
+  // What pending() set aside and nobody answered yet; nothing of a client without a folder.
   [[nodiscard]] std::vector<SetAside> set_aside(const std::string& client);
+  // Clients that have such, of those whose folder can be read.
+  [[nodiscard]] std::vector<std::string> with_set_aside() const;
   // Keeps this outcome of its ids for ever, and renames the file; only after the receipts are durable (I2).
-  void close_set_aside(const std::string& client, const SetAside& entry, const Finished& end);
+  // False when somebody else did it meanwhile.
+  bool close_set_aside(const std::string& client, const SetAside& entry, const Finished& end);
   // Removes F files finished before `keep_before`.
   void expire(Timestamp keep_before);
 

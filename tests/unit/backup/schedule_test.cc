@@ -56,6 +56,30 @@ TEST(Schedule, WhatWentWrongBeforeHasHalfOfTheSlotsAndOneForCertain) {
   EXPECT_EQ(choose_next({items[1]}, {}, {}, slots(1, 2), {}, kNow), 0U);
 }
 
+TEST(Schedule, ClientsThatNeverSucceededHaveASlotEachAndLeaveOne) {
+  std::vector items{named("new1", "m:1", 1), named("new1", "m:2", 2), named("new2", "m:1", 3),
+                    named("new3", "m:1", 4), named("new4", "m:1", 5), named("old", "m:1", 9)};
+  Slots four = slots(4, 2);
+  four.is_new = [](const std::string& client) { return client.starts_with("new"); };
+  std::set<Busy> running;
+  for (const std::size_t wanted : {0U, 2U, 3U}) {
+    if (wanted == 0) {
+      EXPECT_EQ(choose_next(items, running, {}, four, {}, kNow), wanted);
+    }
+    running.insert({items[wanted].client, items[wanted].stem});
+    items[wanted].state = 'P';
+  }
+  EXPECT_EQ(choose_next(items, running, {}, four, {}, kNow), 5U) << "the fourth slot";
+  items.pop_back();
+  EXPECT_EQ(choose_next(items, running, {}, four, {}, kNow), std::nullopt) << "stays for whoever comes";
+  running.erase({"new2", "m:1"});
+  items.erase(items.begin() + 2);
+  EXPECT_EQ(choose_next(items, running, {}, four, {}, kNow), 3U) << "new4, and no second one of new1";
+  Slots one = slots(1, 2);
+  one.is_new = four.is_new;
+  EXPECT_EQ(choose_next({named("new1", "m:1", 1)}, {}, {}, one, {}, kNow), 0U);
+}
+
 TEST(Schedule, WhatACrashLeftInWorkComesFirst) {
   const std::vector items{named("a", "m:1", 1), named("b", "m:1", 9, 'P')};
   EXPECT_EQ(choose_next(items, {}, {}, slots(4, 2), {}, kNow), 1U);
