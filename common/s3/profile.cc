@@ -63,8 +63,8 @@ Profile load_profile(const std::string& file, const std::string& profile) {
     const Fd fd = open_file(file, O_RDONLY | O_NOCTTY | O_NONBLOCK);
     struct stat info {};
     check_sys(::fstat(fd.get(), &info), [&] { return "looking at " + quoted(file); });
-    if ((info.st_mode & 07U) != 0)
-      throw Error(Kind::Config, "credentials in " + quoted(file) + " may be read by everybody: chmod o= it");
+    if ((info.st_mode & 077U) != 0)
+      throw Error(Kind::Config, "credentials in " + quoted(file) + " may be read by others: chmod 600 it");
     return parse_profile(read_rest(fd.get(), 1U << 20U), file, profile);
   } catch (const Error& error) {
     if (error.kind() == Kind::Config) throw;

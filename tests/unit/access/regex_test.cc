@@ -64,5 +64,14 @@ TEST(Regex, AnEndlessMatchIsGivenUp) {
   EXPECT_EQ(Regex::compile("(a+)+\\d", problem)->match(std::string(1024, 'a')), Regex::Answer::Spent);
 }
 
+// 2^19 ways, each of them shallow and small: neither PCRE2's own limits nor those of depth and memory end it.
+TEST(Regex, OurOwnLimitOfStepsEndsAMatch) {
+  std::string problem;
+  const std::optional<Regex> regex = Regex::compile("(a+)+\\d", problem);
+  ASSERT_TRUE(regex);
+  EXPECT_EQ(regex->match(std::string(18, 'a')), Regex::Answer::Spent);
+  EXPECT_EQ(regex->match(std::string(8, 'a')), Regex::Answer::No);
+}
+
 }  // namespace
 }  // namespace bk

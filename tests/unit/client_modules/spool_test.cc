@@ -196,8 +196,14 @@ TEST_F(ChildOutputTest, AProgramThatHangsIsStopped) {
 TEST_F(ChildOutputTest, APasswordFileThatOthersCanReadIsRefused) {
   replace_durably(dir.file("my.cnf"), "[client]", 0600);
   require_secret_file(dir.file("my.cnf"), "credentials");
-  ASSERT_EQ(::chmod(dir.file("my.cnf").c_str(), 0640), 0);
-  EXPECT_THROW(require_secret_file(dir.file("my.cnf"), "credentials"), Error);
+  for (const mode_t mode : {0640, 0604}) {
+    ASSERT_EQ(::chmod(dir.file("my.cnf").c_str(), mode), 0);
+    EXPECT_THROW(require_secret_file(dir.file("my.cnf"), "credentials"), Error);
+  }
+  ASSERT_EQ(::chmod(dir.file("my.cnf").c_str(), 0600), 0);
+  if (::chown(dir.file("my.cnf").c_str(), 12345, -1) == 0) {
+    EXPECT_THROW(require_secret_file(dir.file("my.cnf"), "credentials"), Error) << "somebody else's";
+  }
   EXPECT_THROW(require_secret_file(dir.file("absent"), "credentials"), Error);
 }
 

@@ -116,6 +116,8 @@ TEST_F(Beneath, NeverFollowsASymlinkNorLeavesTheRoot) {
   EXPECT_FALSE(open_beneath(root_.get(), "a/in", kDirectory));  // not even to the inside
   EXPECT_FALSE(open_beneath(root_.get(), "../outside", kDirectory));
   EXPECT_FALSE(open_beneath(root_.get(), "/etc", kDirectory));
+  EXPECT_FALSE(open_beneath(root_.get(), "a/in/file", O_RDONLY | O_CLOEXEC)) << "nor in the middle";
+  EXPECT_FALSE(open_beneath(root_.get(), "a/b/../../../outside", kDirectory));
   EXPECT_FALSE(open_root(dir_.file("root/a/in")));
 }
 
@@ -125,6 +127,16 @@ TEST_F(Beneath, OnlyRegularFilesAreOpenedForReadingAndAFifoDoesNotBlock) {
   EXPECT_EQ(errno, ENOTSUP);
   const Fd b = open_beneath(root_.get(), "a/b", kDirectory);
   EXPECT_TRUE(open_regular(b.get(), "file", facts));
+}
+
+// A name that was looked at is not followed when it became a link since.
+TEST_F(Beneath, ALinkInPlaceOfTheLastNameIsNotFollowed) {
+  ASSERT_EQ(::symlink("b/file", dir_.file("root/a/file").c_str()), 0);
+  const Fd a = open_beneath(root_.get(), "a", kDirectory);
+  struct stat facts {};
+  EXPECT_FALSE(open_regular(a.get(), "file", facts));
+  EXPECT_EQ(errno, ELOOP);
+  EXPECT_FALSE(open_subdirectory(a.get(), "in"));
 }
 
 std::vector<std::string> all_names(NameList& names) {

@@ -144,14 +144,16 @@ TEST(Profile, ThatLacksSomethingIsRefusedWithoutShowingTheRest) {
   (void)refused(Kind::Config, [] { (void)parse_profile("[default]\n", "f", "backup"); });
 }
 
-TEST(Profile, ThatEverybodyMayReadIsRefused) {
+TEST(Profile, ThatOthersMayReadIsRefused) {
   const test::TempDir dir;
   replace_durably(dir.file("credentials"), "[default]\naws_access_key_id=A\naws_secret_access_key=B\n", 0600);
   EXPECT_EQ(load_profile(dir.file("credentials"), "default").credentials.access_key, "A");
-  ASSERT_EQ(::chmod(dir.file("credentials").c_str(), 0644), 0);
-  EXPECT_NE(
-      refused(Kind::Config, [&] { (void)load_profile(dir.file("credentials"), "default"); }).find("chmod"),
-      std::string::npos);
+  for (const mode_t mode : {0644, 0640, 0604}) {
+    ASSERT_EQ(::chmod(dir.file("credentials").c_str(), mode), 0);
+    EXPECT_NE(
+        refused(Kind::Config, [&] { (void)load_profile(dir.file("credentials"), "default"); }).find("chmod"),
+        std::string::npos);
+  }
 }
 
 }  // namespace

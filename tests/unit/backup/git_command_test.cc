@@ -1,0 +1,58 @@
+#include "server/pull/git_command.h"
+
+#include "common/error/error.h"
+#include "common/io/file.h"
+#include "tests/support/temp_dir.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+namespace bk::pull {
+namespace {
+
+using std::chrono::steady_clock;
+
+GitCommand command_in(const test::TempDir& dir, std::chrono::milliseconds deadline) {
+  return GitCommand(dir.file("mirror.git"), deadline, [] {});
+}
+// What a shell says that git starts: it inherits what holds git.
+Captured say(const GitCommand& git, const std::string& words) {
+  return git.run({"-c", "alias.say=!" + words, "say"});
+}
+
+TEST(GitCommand, ItsMemoryIsLimited) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers reserve terabytes of addresses";
+#endif
+  const test::TempDir dir;
+  const GitCommand git = command_in(dir, std::chrono::seconds(30));
+  git.init();
+  const Captured limits = say(git, "cat /proc/self/limits");
+  EXPECT_EQ(limits.status, 0) << limits.err;
+  EXPECT_NE(limits.out.find("Max address space         8589934592           8589934592"), std::string::npos)
+      << limits.out;
+}
+
+TEST(GitCommand, ItsTimeIsLimitedAndWhatItStartedEndsWithIt) {
+  const test::TempDir dir;
+  command_in(dir, std::chrono::seconds(30)).init();
+  const auto begin = steady_clock::now();
+  try {
+    (void)say(command_in(dir, std::chrono::milliseconds(300)), "sleep 1000");
+    FAIL() << "it ended by itself";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::Cancelled);
+  }
+  EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(100));
+}
+
+TEST(GitCommand, ItsAnswerIsLimited) {
+  const test::TempDir dir;
+  const GitCommand git = command_in(dir, std::chrono::seconds(60));
+  git.init();
+  EXPECT_THROW((void)say(git, "head -c 140000000 /dev/zero"), Error);
+}
+
+}  // namespace
+}  // namespace bk::pull
