@@ -66,8 +66,16 @@ TEST(Listing, CannotMakeUsUseMemoryWithoutEnd) {
 }
 
 Failed failed(int status, const std::string& code) {
-  return {
-      "GET s3://b", status, {code, "", ""}, "KEY", "eu-1", "http://h", "b", "Sat, 01 Jan 2000 00:00:00 GMT"};
+  Failed out;
+  out.doing = "GET s3://b";
+  out.status = status;
+  out.fault = {code, "", ""};
+  out.access_key = "KEY";
+  out.region = "eu-1";
+  out.endpoint = "http://h";
+  out.bucket = "b";
+  out.server_time = "Sat, 01 Jan 2000 00:00:00 GMT";
+  return out;
 }
 
 TEST(Fault, SaysWhatToDo) {

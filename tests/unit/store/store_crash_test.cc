@@ -158,7 +158,8 @@ TEST_F(StoreTest, AnInterruptedCommitIsTakenUpByTheNextOpening) {
   EXPECT_EQ(snapshots[1].sequence, 2U);
 }
 
-// Two workers begin after a kill: one of them takes the commit up, and the other must not overlook it meanwhile.
+// Two workers begin after a kill: one of them takes the commit up, and the other must not overlook it
+// meanwhile.
 TEST_F(StoreTest, WhoOpensWhileAnotherTakesUpAnInterruptedCommitWaitsForIt) {
   (void)commit(*open(), "web1", files_of(0));
   ASSERT_TRUE(WIFSIGNALED(in_child([&] {
@@ -166,7 +167,8 @@ TEST_F(StoreTest, WhoOpensWhileAnotherTakesUpAnInterruptedCommitWaitsForIt) {
     (void)commit(*open(), "web1", files_of(1));
   })));
   std::optional<FileLock> other = FileLock::exclusive(home() + "/store/snapshots/web1/lock");
-  auto found = std::async(std::launch::async, [&] { return open()->newest("web1", "wiki", "rsync", "/srv"); });
+  auto found =
+      std::async(std::launch::async, [&] { return open()->newest("web1", "wiki", "rsync", "/srv"); });
   EXPECT_EQ(found.wait_for(std::chrono::milliseconds(200)), std::future_status::timeout);
   other.reset();
   const std::optional<SnapshotRecord> newest = found.get();
