@@ -1,6 +1,7 @@
 #include "common/s3/sigv4.h"
 
 #include "common/digest/hasher.h"
+#include "common/text/ascii.h"
 #include "common/text/escape.h"
 
 #include <fmt/format.h>
@@ -28,11 +29,20 @@ std::string basic_time(Timestamp now) {
   return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}Z", t.year, t.month, t.day, t.hour, t.minute, t.second);
 }
 
+// Signed with one blank where there are several, and none at the ends; sent as it is.
+std::string canonical_value(std::string_view value) {
+  std::string out;
+  for (const char c : trimmed(value)) {
+    if (c != ' ' || out.back() != ' ') out += c;
+  }
+  return out;
+}
+
 std::string canonical_request(const ToSign& request, const std::map<std::string, std::string>& headers,
                               std::string& signed_names) {
   std::string lines;
   for (const auto& [name, value] : headers) {
-    lines += name + ":" + value + "\n";
+    lines += name + ":" + canonical_value(value) + "\n";
     signed_names += (signed_names.empty() ? "" : ";") + name;
   }
   return request.method + "\n" + request.path + "\n" + query_string(request.parameters) + "\n" + lines +

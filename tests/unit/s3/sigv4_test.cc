@@ -48,6 +48,15 @@ TEST(SigV4, SignsParametersInOrderWhateverTheirOrderWas) {
   EXPECT_EQ(signature(request), "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
 }
 
+TEST(SigV4, SignsAHeaderWithOneBlankWhereThereAreSeveral) {
+  const auto with = [](const char* title) {
+    return ToSign{"PUT", kHost, "/a", {}, {{"x-amz-meta-title", title}}, std::string(kEmptyPayload)};
+  };
+  EXPECT_EQ(signature(with("  two   blanks ")), signature(with("two blanks")));
+  EXPECT_NE(signature(with("twoblanks")), signature(with("two blanks")));
+  EXPECT_EQ(sign(with("a  b"), kExample, "us-east-1", kDay).at("x-amz-meta-title"), "a  b");
+}
+
 TEST(SigV4, SendsTheSessionTokenSigned) {
   Credentials temporary = kExample;
   temporary.session_token = "token";
