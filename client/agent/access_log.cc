@@ -1,5 +1,6 @@
 #include "client/agent/access_log.h"
 
+#include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
 #include "common/text/number.h"
@@ -7,6 +8,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cerrno>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -106,7 +109,9 @@ void show_access_log(const std::string& home, std::string_view server) {
   const std::string wanted = server.empty() ? "" : fmt::format("server={} ", server);
   for (const std::string& name : names) {
     if (!name.starts_with("access-") || !name.ends_with(".log")) continue;
-    std::ifstream lines(join_path(folder, name));
+    const std::string path = join_path(folder, name);
+    std::ifstream lines(path);
+    if (!lines) throw sys_error(errno, "reading " + quoted(path));
     for (std::string line; std::getline(lines, line);) {
       if (is_of(line, wanted)) std::fputs((line + "\n").c_str(), stdout);
     }

@@ -52,7 +52,7 @@ struct SftpEvent {
 // True for every line of that log, so that what is none of it (a library that is missing) can be told.
 [[nodiscard]] bool is_sftp_log(std::string_view line);
 
-// Prints the lines of all months, oldest first, of one server or ("") of all.
+// Prints the lines of all months, oldest first, of one server or ("") of all.  Throws Io.
 void show_access_log(const std::string& home, std::string_view server);
 
 }  // namespace bk::agent

@@ -7,6 +7,7 @@ int main(int argc, char** argv) {
   bk::Options options("backup_postgres", "cmd of module postgres: dump one database of PostgreSQL");
   options.usage("backup_postgres SOURCE").usage("backup_postgres --list");
   options.flag("list", "print the sources of $BACKLINE_MODULE").positionals(0, 1);
-  return bk::run_program(options, argc, argv,
-                         [&] { return bk::client::run_database_cmd(options, bk::client::connect_postgres); });
+  return bk::run_program(options, argc, argv, [&] {
+    return bk::client::run_database_cmd(options, "postgres", bk::client::connect_postgres);
+  });
 }

@@ -1,24 +1,16 @@
 // backup_sqlite [--list | PATH]: the cmd of module sqlite: a consistent copy of a live database.
+#include "client/modules/database.h"
 #include "client/modules/spool.h"
 #include "client/modules/sqlite.h"
 #include "common/error/error.h"
 #include "common/options/options.h"
 
 #include <cstdio>
-#include <cstdlib>
 
 namespace {
 
 using namespace bk;
 using namespace bk::client;
-
-std::string needed(const char* variable) {
-  const char* value = std::getenv(variable);
-  if (value == nullptr || *value == '\0')
-    throw Error(Kind::Usage,
-                std::string("$") + variable + " is not set: this is a cmd that other programs start");
-  return value;
-}
 
 int list(const ModuleConfig& module) {
   const FoundDatabases found = find_sqlite(module);
@@ -29,8 +21,8 @@ int list(const ModuleConfig& module) {
 }
 
 int run(const Options& options) {
-  const ClientConfig config = load_config(needed("BACKLINE_HOME"));
-  const ModuleConfig& module = find_module(config, needed("BACKLINE_MODULE"));
+  const ClientConfig config = load_config(run_variable("BACKLINE_HOME"));
+  const ModuleConfig& module = module_of_run(config, "sqlite");
   if (options.has("list")) return list(module);
   if (options.words().empty()) throw Error(Kind::Usage, "which database? one argument: its path");
   const Run run = current_run();

@@ -23,6 +23,7 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t kComplaintBytes = 2048;  // the last ones are kept
 constexpr int kComplaintLines = 3;
+constexpr std::uint64_t kTail = 512;  // no end mark is longer
 
 struct Pipe {
   Fd read, write;
@@ -169,6 +170,40 @@ std::string run_to_text(const ChildOutput& child, std::size_t limit_bytes) {
     out += bytes;
   });
   return out;
+}
+
+std::string installed_program(std::initializer_list<std::string_view> names, std::string_view package) {
+  std::string tried;
+  for (const std::string_view name : names) {
+    for (const std::string_view folder : {"/usr/local/bin/", "/usr/bin/", "/usr/local/mysql/bin/"}) {
+      std::string path = std::string(folder) + std::string(name);
+      if (::access(path.c_str(), X_OK) == 0) return path;
+    }
+    tried += (tried.empty() ? "" : " or ") + std::string(name);
+  }
+  throw Error(Kind::Config, fmt::format("{} is not installed (Debian: {})", tried, package));
+}
+
+std::string tail_of(const std::string& path, std::uint64_t size) {
+  const Fd file = open_file(path, O_RDONLY | O_NOFOLLOW);
+  struct stat info {};
+  check_sys(::fstat(file.get(), &info), [&] { return "looking at " + quoted(path); });
+  const auto bytes = static_cast<std::uint64_t>(info.st_size);
+  std::string out(static_cast<std::size_t>(std::min(size, bytes)), '\0');
+  out.resize(pread_up_to(file.get(), out.data(), out.size(), bytes - out.size()));
+  return out;
+}
+
+void require_end(const std::string& path, std::string_view mark, int behind) {
+  const std::string tail = tail_of(path, kTail);
+  std::string_view rest = tail;
+  for (int line = 0; line <= behind; ++line) {
+    rest = rest.substr(0, rest.find_last_not_of("\n ") + 1);
+    const std::size_t before = rest.rfind('\n');
+    if (rest.substr(before == std::string_view::npos ? 0 : before + 1).starts_with(mark)) return;
+    rest = rest.substr(0, before == std::string_view::npos ? 0 : before);
+  }
+  throw Error(Kind::Io, fmt::format("the dump does not end with \"{}\": it was cut", mark));
 }
 
 void require_secret_file(const std::string& path, std::string_view key) {

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,17 @@ std::uint64_t run_to_file(const ChildOutput& child, const std::string& path);
 void run_to_sink(const ChildOutput& child, const std::function<void(std::string_view)>& sink);
 // Runs it; what it prints, at most `limit_bytes`, above that: throws Io.
 [[nodiscard]] std::string run_to_text(const ChildOutput& child, std::size_t limit_bytes = 16U << 20U);
+
+// The first of these programs that is installed, in the system's folders.  Throws Config, which names them
+// and the Debian package that they are in.
+[[nodiscard]] std::string installed_program(std::initializer_list<std::string_view> names,
+                                            std::string_view package);
+
+// Up to `size` bytes from a file's end.
+[[nodiscard]] std::string tail_of(const std::string& path, std::uint64_t size);
+// The file's last line that is not empty begins with `mark`; up to `behind` lines may follow it.  Else throws
+// Io: it was cut.
+void require_end(const std::string& path, std::string_view mark, int behind = 0);
 
 // Checks a file that holds a secret: a regular file that belongs to this user or root, readable by nobody
 // else.  Throws Config, which says what to do.

@@ -1,26 +1,21 @@
 #include "client/modules/database.h"
 
+#include "client/modules/ready.h"
 #include "client/modules/spool.h"
 #include "common/error/error.h"
 #include "common/options/options.h"
 #include "common/path/names.h"
 #include "common/path/pattern.h"
+#include "common/text/ascii.h"
 #include "common/text/escape.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 
 namespace bk::client {
 namespace {
-
-std::string needed(const char* variable) {
-  const char* value = std::getenv(variable);
-  if (value == nullptr || *value == '\0')
-    throw Error(Kind::Usage,
-                std::string("$") + variable + " is not set: this is a cmd that other programs start");
-  return value;
-}
 
 int list(const ModuleConfig& module, DatabaseServer& server) {
   std::string text;
@@ -62,6 +57,30 @@ std::string database_of_source(std::string_view source) {
   return out;
 }
 
+std::vector<std::string> answer_lines(const std::string& text) {
+  std::vector<std::string> out;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    if (end > begin) out.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
+}
+
+std::string answer_unhex(const std::string& text) {
+  const std::optional<std::string> out = hex_decode(lower_ascii(text));
+  if (!out) throw Error(Kind::Protocol, "the server's answer is not what was asked for: " + quoted(text));
+  return *out;
+}
+
+const ModuleConfig& module_of_run(const ClientConfig& config, std::string_view kind) {
+  const ModuleConfig& module = find_module(config, run_variable("BACKLINE_MODULE"));
+  if (module.kind != kind)
+    throw Error(Kind::Config, fmt::format("{}: [module.{}] is not of this kind; add kind = \"{}\"",
+                                          config.file, module.name, kind));
+  return module;
+}
+
 bool is_excluded(const ModuleConfig& module, const std::string& key, std::string_view text) {
   const std::vector<std::string>& patterns = module.list(key);
   return std::any_of(patterns.begin(), patterns.end(),
@@ -69,10 +88,10 @@ bool is_excluded(const ModuleConfig& module, const std::string& key, std::string
 }
 
 int run_database_cmd(
-    const Options& options,
+    const Options& options, std::string_view kind,
     const std::function<std::unique_ptr<DatabaseServer>(const ClientConfig&, const ModuleConfig&)>& connect) {
-  const ClientConfig config = load_config(needed("BACKLINE_HOME"));
-  const ModuleConfig& module = find_module(config, needed("BACKLINE_MODULE"));
+  const ClientConfig config = load_config(run_variable("BACKLINE_HOME"));
+  const ModuleConfig& module = module_of_run(config, kind);
   const std::unique_ptr<DatabaseServer> server = connect(config, module);
   if (options.has("list")) return list(module, *server);
   if (options.words().empty()) throw Error(Kind::Usage, "which database? one argument: the source's name");

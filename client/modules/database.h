@@ -22,6 +22,10 @@ namespace bk::client {
 // Users, roles and their rights: the server's, not a database's.
 inline constexpr std::string_view kAccountsSource = "/@accounts";
 
+// What a server's own client printed: its lines without the empty ones; text that it was asked for as hex.
+[[nodiscard]] std::vector<std::string> answer_lines(const std::string& text);
+[[nodiscard]] std::string answer_unhex(const std::string& text);  // throws Protocol
+
 class DatabaseServer {
  public:
   virtual ~DatabaseServer() = default;
@@ -36,10 +40,14 @@ class DatabaseServer {
 // One of the module's patterns (`key`) matches.
 [[nodiscard]] bool is_excluded(const ModuleConfig& module, const std::string& key, std::string_view text);
 
+// The module that $BACKLINE_MODULE names.  Throws Usage outside of a run; Config when it is not of this kind,
+// whose settings it would lack.
+[[nodiscard]] const ModuleConfig& module_of_run(const ClientConfig& config, std::string_view kind);
+
 // The whole cmd: "--list" prints the sources of $BACKLINE_MODULE, one a line; else the path's database is
 // dumped into the spool and reported ready.  Returns the exit status.
 int run_database_cmd(
-    const Options& options,
+    const Options& options, std::string_view kind,
     const std::function<std::unique_ptr<DatabaseServer>(const ClientConfig&, const ModuleConfig&)>& connect);
 
 }  // namespace bk::client

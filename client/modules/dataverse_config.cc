@@ -1,9 +1,11 @@
 #include "client/modules/dataverse_config.h"
 
 #include "client/modules/child_output.h"
+#include "client/modules/s3_source.h"
 #include "common/config/config.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "common/text/ascii.h"
 #include "common/text/escape.h"
 
 #include <algorithm>
@@ -33,32 +35,18 @@ constexpr ConfigKey kSchema[] = {
     {"store.NAME.ca_file", ConfigType::Text, "", "s3: PEM file of authorities"},
 };
 
-std::string beside(const std::string& home, const std::string& path) {
-  return path.empty() || path.starts_with('/') ? path : join_path(home, path);
-}
-
 DataverseStore store_of(const Config& config, const std::string& name, const std::string& home) {
   DataverseStore out;
   const std::string type = config.text({"store", name, "type"});
   if (type == "remote") {
     out.type = DataverseStore::Type::Elsewhere;
   } else if (type == "file") {
-    out.folder = beside(home, config.text({"store", name, "directory"}));
+    out.folder = beside_home(home, config.text({"store", name, "directory"}));
     if (out.folder.empty())
       config.refuse({"store", name, "directory"}, "a store of type file needs its folder");
   } else if (type == "s3") {
     out.type = DataverseStore::Type::Bucket;
-    const s3::Profile profile = s3::load_profile(beside(home, config.text({"store", name, "credentials"})),
-                                                 config.text({"store", name, "profile"}));
-    out.settings.credentials = profile.credentials;
-    out.settings.credentials_file = beside(home, config.text({"store", name, "credentials"}));
-    out.settings.endpoint = config.text({"store", name, "endpoint"});
-    out.settings.region = config.has({"store", name, "region"}) || profile.region.empty()
-                              ? config.text({"store", name, "region"})
-                              : profile.region;
-    out.settings.bucket = config.text({"store", name, "bucket"});
-    out.settings.path_style = config.flag({"store", name, "path_style"});
-    out.settings.ca_file = beside(home, config.text({"store", name, "ca_file"}));
+    out.settings = s3_settings_of(config, {"store", name}, home);
   } else {
     config.refuse({"store", name, "type"}, bk::quoted(type) + " is not file, s3 or remote");
   }
@@ -75,28 +63,15 @@ DataverseSource from_toml(std::string_view text, const std::string& file, const 
   out.database.port = std::to_string(config.number({"database", "port"}));
   out.database.database = config.text({"database", "name"});
   out.database.user = config.text({"database", "user"});
-  out.database.password_file = beside(home, config.text({"database", "password_file"}));
+  out.database.password_file = beside_home(home, config.text({"database", "password_file"}));
   out.database.ssl_mode = config.text({"database", "sslmode"});
   out.status_database = config.text({"database", "status"});
-  out.folder = beside(home, config.text({"files"}));
+  out.folder = beside_home(home, config.text({"files"}));
   out.links = config.flag({"links"});
   out.parallel = config.number({"parallel"});
   if (out.parallel < 1 || out.parallel > 64) config.refuse({"parallel"}, "must be 1 to 64");
   for (const std::string& name : config.tables({"store"}))
     out.stores.emplace(name, store_of(config, name, home));
-  return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\r");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return out;
 }
 
@@ -110,12 +85,12 @@ std::map<std::string, std::string> ini_values(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.empty() || line.front() == '#' || line.front() == ';') continue;
     if (line.front() == '[') {
-      section = lower(line.substr(1, line.find(']') - 1));
+      section = lower_ascii(line.substr(1, line.find(']') - 1));
       continue;
     }
     const std::size_t mark = line.find_first_of(":=");
     if (mark == std::string_view::npos) continue;
-    out[section + "." + lower(trimmed(line.substr(0, mark)))] = trimmed(line.substr(mark + 1));
+    out[section + "." + lower_ascii(trimmed(line.substr(0, mark)))] = trimmed(line.substr(mark + 1));
   }
   return out;
 }

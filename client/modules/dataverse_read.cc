@@ -5,6 +5,7 @@
 #include "common/io/bulk.h"
 #include "common/io/file.h"
 #include "common/path/names.h"
+#include "common/text/ascii.h"
 #include "common/text/escape.h"
 
 #include <fcntl.h>
@@ -13,8 +14,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <algorithm>
 
 namespace bk::client {
 namespace {
@@ -26,12 +25,6 @@ void fail(ReadOutcome& out, const char* status, const std::string& why) {
   out.why = why;
 }
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return text;
-}
-
 // What a content must hash to; nothing, and why, when Dataverse has no such thing.
 struct Expected {
   std::optional<HashKind> kind;
@@ -40,7 +33,7 @@ struct Expected {
 Expected expected_of(const ListedFile& file) {
   Expected out;
   out.kind = parse_hash_kind(file.checksum_kind);
-  out.digest = lower(file.checksum);
+  out.digest = lower_ascii(file.checksum);
   if (!out.kind) {
     out.problem = "the database has no checksum of a known kind but " + bk::quoted(file.checksum_kind);
   } else if (out.digest.size() != hash_hex_digits(*out.kind) || !hex_decode(out.digest)) {
@@ -85,7 +78,10 @@ void DataverseReader::from_folder(const std::string& folder, const ListedFile& f
   try {
     (void)::unlink(staged.c_str());
     // A link costs nothing and needs the right to (owner, or fs.protected_hardlinks=0) and one file system.
-    const bool linked = source_.links && ::linkat(AT_FDCWD, path.c_str(), AT_FDCWD, staged.c_str(), 0) == 0;
+    // By the descriptor: what is linked is what is hashed.
+    const std::string opened = fmt::format("/proc/self/fd/{}", from.get());
+    const bool linked =
+        source_.links && ::linkat(AT_FDCWD, opened.c_str(), AT_FDCWD, staged.c_str(), AT_SYMLINK_FOLLOW) == 0;
     if (!linked) {
       to = open_file(staged, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
       if (::ioctl(to.get(), FICLONE, from.get()) == 0) to.reset();

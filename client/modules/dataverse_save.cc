@@ -1,5 +1,6 @@
 #include "client/modules/dataverse_save.h"
 
+#include "client/modules/at_once.h"
 #include "client/modules/dataverse_old_status.h"
 #include "client/modules/dataverse_read.h"
 #include "client/modules/dataverse_state.h"
@@ -13,13 +14,9 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <atomic>
-#include <exception>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <thread>
 
 namespace bk::client {
 namespace {
@@ -158,7 +155,8 @@ class Saving {
 
   void flush() {
     if (batch_.empty() && gone_.empty()) return;
-    read_all();
+    at_once(readers_.size(), batch_.size(),
+            [this](std::size_t worker, std::size_t i) { read_one(*readers_[worker], batch_[i]); });
     std::vector<FileStatus> rows;
     for (Job& job : batch_) {
       place(job);
@@ -179,30 +177,6 @@ class Saving {
   void tell() {
     old_.save(told_);
     told_.clear();
-  }
-
-  void read_all() {
-    std::atomic<std::size_t> next{0};
-    std::mutex mutex;
-    std::exception_ptr failure;
-    const auto work = [&](DataverseReader& reader) {
-      for (std::size_t i = next++; i < batch_.size(); i = next++) {
-        try {
-          read_one(reader, batch_[i]);
-        } catch (...) {
-          const std::lock_guard<std::mutex> guard(mutex);
-          if (!failure) failure = std::current_exception();
-          next = batch_.size();
-        }
-      }
-    };
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t i = 1; i < std::min(readers_.size(), batch_.size()); ++i)
-        threads.emplace_back([&, i] { work(*readers_[i]); });
-      work(*readers_.front());
-    }
-    if (failure) std::rethrow_exception(failure);
   }
 
   static void read_one(DataverseReader& reader, Job& job) {

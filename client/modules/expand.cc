@@ -8,6 +8,8 @@
 #include "common/process/process.h"
 #include "common/text/escape.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace bk::client {
@@ -58,10 +60,14 @@ void add_listed(const ClientConfig& config, const ModuleConfig& module, Expanded
   const Captured ran = run_captured(command, kListLimit, kListBytes);
   if (ran.timed_out || ran.out.size() == kListBytes)
     return problem(out, module.cmd.front() + " --list: it takes too long, or prints too much", kExitTryLater);
-  if (ran.status == kExitPartial)
-    problem(out, ran.err.substr(0, ran.err.find_last_not_of('\n') + 1), kExitPartial);
-  else if (ran.status != kExitDone)
-    return problem(out, ran.err.substr(0, ran.err.find('\n')), std::min(ran.status, kExitConfig));
+  const std::string said = ran.err.substr(0, ran.err.find_last_not_of('\n') + 1);
+  if (ran.status == kExitPartial) {
+    problem(out, said, kExitPartial);
+  } else if (ran.status != kExitDone) {
+    const std::string why = fmt::format("{} --list ended with status {}", module.cmd.front(), ran.status);
+    return problem(out, said.empty() ? why : said.substr(0, said.find('\n')),
+                   std::min(ran.status, kExitConfig));
+  }
   const std::string& text = ran.out;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());

@@ -15,39 +15,18 @@
 namespace bk::client {
 namespace {
 
-constexpr std::string_view kTrailer = "-- Dump completed";
-
-// Both names that the programs go by; the first one that is installed.
-std::string program(std::string_view mariadb, std::string_view mysql) {
-  for (const std::string_view name : {mariadb, mysql}) {
-    for (const std::string_view folder : {"/usr/local/bin/", "/usr/bin/", "/usr/local/mysql/bin/"}) {
-      std::string path = std::string(folder) + std::string(name);
-      if (::access(path.c_str(), X_OK) == 0) return path;
-    }
-  }
-  throw Error(Kind::Config,
-              fmt::format("neither {} nor {} is installed (Debian: mariadb-client)", mariadb, mysql));
-}
+constexpr std::string_view kPackage = "mariadb-client";
 
 // A value in SQL whatever it holds.
 std::string literal(std::string_view text) { return "CONVERT(X'" + hex_encode(text) + "' USING utf8mb4)"; }
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> out;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    out.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
+// The program, then the options that must be its first: nothing but `access` is read then.
+std::vector<std::string> begin_words(std::initializer_list<std::string_view> names,
+                                     const std::string& access) {
+  std::vector<std::string> out{installed_program(names, kPackage)};
+  if (!access.empty()) out.push_back("--defaults-file=" + access);
+  out.emplace_back("--default-character-set=utf8mb4");
   return out;
-}
-
-std::string unhex(const std::string& text) {
-  std::string lower = text;
-  for (char& c : lower) c = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
-  const std::optional<std::string> out = hex_decode(lower);
-  if (!out) throw Error(Kind::Protocol, "the server's answer is not what was asked for: " + quoted(text));
-  return *out;
 }
 
 class Mysql : public DatabaseServer {
@@ -63,8 +42,8 @@ class Mysql : public DatabaseServer {
     if (out.empty()) {
       check_sees_all();
       for (const std::string& line :
-           lines_of(ask("SELECT HEX(SCHEMA_NAME) FROM information_schema.SCHEMATA")))
-        out.push_back(unhex(line));
+           answer_lines(ask("SELECT HEX(SCHEMA_NAME) FROM information_schema.SCHEMATA")))
+        out.push_back(answer_unhex(line));
       std::erase_if(out, [](const std::string& name) {
         return name == "information_schema" || name == "performance_schema" || name == "mysql" ||
                name == "sys" || name.starts_with("#mysql50#");
@@ -81,17 +60,11 @@ class Mysql : public DatabaseServer {
     check_rights(database);
     const std::string began = quiet_moment(database);
     write_database(database, folder);
-    ChildOutput child = command("mariadb-dump", "mysqldump");
-    for (const char* word : {"--quick", "--routines", "--events", "--triggers", "--hex-blob",
-                             "--skip-dump-date", "--order-by-primary", "--skip-extended-insert",
-                             "--no-tablespaces", "--skip-add-locks", "--no-autocommit"})
-      child.argv.emplace_back(word);
-    child.argv.emplace_back(module_.flag("lock_tables") ? "--lock-tables" : "--single-transaction");
-    if (!module_.flag("lock_tables")) child.argv.emplace_back("--skip-lock-tables");
+    std::vector<std::string> more;
+    if (module_.flag("lock_tables")) more = {"--skip-single-transaction", "--lock-tables"};
     for (const std::string& table : excluded_tables(database))
-      child.argv.push_back("--ignore-table-data=" + database + "." + table);
-    child.argv.emplace_back("--");
-    child.argv.push_back(database);
+      more.push_back("--ignore-table-data=" + database + "." + table);
+    ChildOutput child = command(mysql_dump_words(credentials_, database, more));
     child.quiet = std::chrono::seconds(std::stoll(module_.text("lock_wait")));
     SqlSplit split(folder);
     run_to_sink(child, [&](std::string_view bytes) { split.add(bytes); });
@@ -103,25 +76,17 @@ class Mysql : public DatabaseServer {
     if (ask("SELECT VERSION()").find("MariaDB") == std::string::npos)
       throw Error(Kind::Config,
                   "users and rights are saved of MariaDB only; set accounts = false for this server");
-    ChildOutput child = command("mariadb-dump", "mariadb-dump");
+    ChildOutput child = command(begin_words({"mariadb-dump"}, credentials_));
     child.argv.insert(child.argv.end(), {"--system=users", "--insert-ignore", "--skip-dump-date"});
     const std::string path = join_path(folder, "accounts.sql");
     (void)run_to_file(child, path);
-    const std::string text = read_file(path, 256U << 20U);
-    const std::size_t last = text.find_last_not_of("\n ");
-    const std::size_t begin = text.find_last_of('\n', last);
-    if (last == std::string::npos ||
-        text.compare(begin == std::string::npos ? 0 : begin + 1, kTrailer.size(), kTrailer) != 0)
-      throw Error(Kind::Io, "the dump of users does not end with \"-- Dump completed\": it was cut");
+    require_end(path, kMysqlDumpEnd);
   }
 
  private:
-  ChildOutput command(std::string_view mariadb, std::string_view mysql) const {
+  ChildOutput command(std::vector<std::string> argv) const {
     ChildOutput out;
-    out.argv = {program(mariadb, mysql)};
-    // It must be the first word.  Nothing but this file is read then.
-    if (!credentials_.empty()) out.argv.push_back("--defaults-file=" + credentials_);
-    out.argv.emplace_back("--default-character-set=utf8mb4");
+    out.argv = std::move(argv);
     out.home = home_;
     out.limit = module_.time_limit;
     out.advice = [this](std::string_view said) { return mysql_advice(said, credentials_); };
@@ -129,7 +94,7 @@ class Mysql : public DatabaseServer {
   }
 
   std::string ask(const std::string& sql) const {
-    ChildOutput child = command("mariadb", "mysql");
+    ChildOutput child = command(begin_words({"mariadb", "mysql"}, credentials_));
     child.argv.insert(child.argv.end(), {"--batch", "--skip-column-names", "--execute=" + sql});
     child.limit = std::chrono::seconds(300);
     return run_to_text(child);
@@ -146,7 +111,7 @@ class Mysql : public DatabaseServer {
     if (!database.empty())
       sql += " UNION SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES" + mine + role +
              ") AND " + literal(database) + " LIKE TABLE_SCHEMA";
-    return lines_of(ask(sql));
+    return answer_lines(ask(sql));
   }
   bool has_roles() const { return ask("SELECT VERSION()").find("MariaDB") != std::string::npos; }
 
@@ -198,11 +163,11 @@ class Mysql : public DatabaseServer {
 
   std::vector<std::string> tables_where(const std::string& database, const std::string& condition) const {
     std::vector<std::string> out;
-    for (const std::string& line : lines_of(
+    for (const std::string& line : answer_lines(
              ask("SELECT HEX(TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE LIKE '%BASE TABLE%' "
                  "AND TABLE_SCHEMA = " +
                  literal(database) + condition)))
-      out.push_back(unhex(line));
+      out.push_back(answer_unhex(line));
     return out;
   }
 
@@ -223,10 +188,10 @@ class Mysql : public DatabaseServer {
   }
   // The server's time, in whole seconds; a write from now on is seen to be later than those before.
   std::string quiet_moment(const std::string& database) const {
-    const std::string now = lines_of(ask("SELECT NOW()")).at(0);
+    const std::string now = answer_lines(ask("SELECT NOW()")).at(0);
     if (written(database, now).empty()) return now;
     (void)ask("SELECT SLEEP(1.1)");
-    return lines_of(ask("SELECT NOW()")).at(0);
+    return answer_lines(ask("SELECT NOW()")).at(0);
   }
 
   // A transaction does not hold still what MyISAM and Aria keep.
@@ -247,6 +212,18 @@ class Mysql : public DatabaseServer {
 
 std::unique_ptr<DatabaseServer> connect_mysql(const ClientConfig& config, const ModuleConfig& module) {
   return std::make_unique<Mysql>(config, module);
+}
+
+std::vector<std::string> mysql_dump_words(const std::string& access, const std::string& database,
+                                          const std::vector<std::string>& more) {
+  std::vector<std::string> out = begin_words({"mariadb-dump", "mysqldump"}, access);
+  out.insert(out.end(),
+             {"--single-transaction", "--skip-lock-tables", "--quick", "--routines", "--events", "--triggers",
+              "--hex-blob", "--skip-dump-date", "--order-by-primary", "--skip-extended-insert",
+              "--no-tablespaces", "--skip-add-locks", "--no-autocommit"});
+  out.insert(out.end(), more.begin(), more.end());
+  out.insert(out.end(), {"--", database});
+  return out;
 }
 
 std::string mysql_advice(std::string_view complaint, const std::string& credentials) {

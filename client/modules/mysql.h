@@ -8,11 +8,23 @@
 #include "client/modules/database.h"
 
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace bk::client {
 
 [[nodiscard]] std::unique_ptr<DatabaseServer> connect_mysql(const ClientConfig& config,
                                                             const ModuleConfig& module);
+
+// How a whole dump's last line begins.
+inline constexpr std::string_view kMysqlDumpEnd = "-- Dump completed";
+
+// mariadb-dump (or mysqldump) with all that a dump of ours says to it, ending with "--" and the database.
+// `access`: a file of options with the account; "" for the user's own.  `more`: further words.
+[[nodiscard]] std::vector<std::string> mysql_dump_words(const std::string& access,
+                                                        const std::string& database,
+                                                        const std::vector<std::string>& more);
 
 // What to do about what such a program complains of; "" when nothing is known.  Pure.
 [[nodiscard]] std::string mysql_advice(std::string_view complaint, const std::string& credentials);

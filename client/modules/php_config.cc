@@ -1,6 +1,7 @@
 #include "client/modules/php_config.h"
 
 #include "common/error/error.h"
+#include "common/text/ascii.h"
 #include "common/text/escape.h"
 
 #include <algorithm>
@@ -11,17 +12,11 @@ namespace {
 
 constexpr std::size_t kMaxValue = 64U << 10U;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool is_word(char c) {
-  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+  return (lower_ascii(c) >= 'a' && lower_ascii(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
          static_cast<unsigned char>(c) >= 0x80;
 }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), lower);
-  return out;
-}
 
 enum class TokenKind { Word, Variable, Text, Other };
 struct Token {
@@ -55,7 +50,7 @@ class Scanner {
     const std::size_t open = text_.find("<?", at_);
     if (open == std::string_view::npos) return false;
     at_ = open + 2;
-    if (lowered(text_.substr(at_, 3)) == "php") at_ += 3;
+    if (lower_ascii(text_.substr(at_, 3)) == "php") at_ += 3;
     if (text_.substr(at_, 1) == "=") ++at_;
     return inside_ = true;
   }
@@ -209,17 +204,17 @@ class PhpReader {
       if (token.kind == TokenKind::Variable && starts_statement(before)) {
         advance();
         assign(token.text);
-      } else if (token.kind == TokenKind::Word && lowered(token.text) == "define" && before.text != ">" &&
+      } else if (token.kind == TokenKind::Word && lower_ascii(token.text) == "define" && before.text != ">" &&
                  before.text != ":") {
         advance();
         define();
-      } else if (token.kind == TokenKind::Word && lowered(token.text) == "const" && depth_ == 0) {
+      } else if (token.kind == TokenKind::Word && lower_ascii(token.text) == "const" && depth_ == 0) {
         advance();
         constant();
       } else {
         if (token.kind == TokenKind::Other && token.text == "{") ++depth_;
         if (token.kind == TokenKind::Other && token.text == "}" && depth_ > 0) --depth_;
-        if (token.kind == TokenKind::Word) branch(lowered(token.text));
+        if (token.kind == TokenKind::Word) branch(lower_ascii(token.text));
         if (token.kind == TokenKind::Other && token.text == ";") branched_ = false;
         advance();
       }
@@ -279,7 +274,7 @@ class PhpReader {
     if (token.kind == TokenKind::Text) return token.known ? std::optional(token.text) : std::nullopt;
     if (token.kind == TokenKind::Variable) return lookup(out_.variables_, token.text);
     if (token.kind != TokenKind::Word) return std::nullopt;
-    const std::string word = lowered(token.text);
+    const std::string word = lower_ascii(token.text);
     if (word == "__dir__") return directory_;
     if (word == "true") return "1";
     if (word == "false" || word == "null") return "";
@@ -295,7 +290,7 @@ class PhpReader {
   std::optional<std::string> directory_of_file() {
     if (!is("(")) return std::nullopt;
     advance();
-    const bool file = now_ && now_->kind == TokenKind::Word && lowered(now_->text) == "__file__";
+    const bool file = now_ && now_->kind == TokenKind::Word && lower_ascii(now_->text) == "__file__";
     if (file) advance();
     if (!file || !is(")")) return std::nullopt;
     advance();

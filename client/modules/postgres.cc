@@ -5,9 +5,7 @@
 #include "common/text/escape.h"
 #include "common/text/number.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,33 +14,6 @@ namespace bk::client {
 namespace {
 
 constexpr const char* kInstalled = "/usr/lib/postgresql";  // Debian: each version in a folder of its own
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> out;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    if (end > begin) out.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return out;
-}
-
-std::string unhex(const std::string& text) {
-  const std::optional<std::string> out = hex_decode(text);
-  if (!out) throw Error(Kind::Protocol, "the server's answer is not what was asked for: " + quoted(text));
-  return *out;
-}
-
-// Up to `size` bytes from a file's end.
-std::string tail_of(const std::string& path, std::uint64_t size) {
-  const Fd file = open_file(path, O_RDONLY | O_NOFOLLOW);
-  struct stat info {};
-  check_sys(::fstat(file.get(), &info), [&] { return "looking at " + quoted(path); });
-  const auto bytes = static_cast<std::uint64_t>(info.st_size);
-  std::string out(static_cast<std::size_t>(std::min(size, bytes)), '\0');
-  out.resize(pread_up_to(file.get(), out.data(), out.size(), bytes - out.size()));
-  return out;
-}
 
 class Postgres : public DatabaseServer {
  public:
@@ -59,10 +30,10 @@ class Postgres : public DatabaseServer {
     std::vector<std::string> out = module_.list("databases");
     if (out.empty()) {
       for (const std::string& line :
-           lines_of(ask("postgres",
-                        "SELECT encode(datname::text::bytea, 'hex') FROM pg_database "
-                        "WHERE datallowconn AND NOT datistemplate")))
-        out.push_back(unhex(line));
+           answer_lines(ask("postgres",
+                            "SELECT encode(datname::text::bytea, 'hex') FROM pg_database "
+                            "WHERE datallowconn AND NOT datistemplate")))
+        out.push_back(answer_unhex(line));
     }
     std::erase_if(out,
                   [&](const std::string& name) { return is_excluded(module_, "exclude_databases", name); });
@@ -87,7 +58,7 @@ class Postgres : public DatabaseServer {
     child.argv.push_back("--file=" + path);
     (void)run_to_text(child);
     if (format == "plain") {
-      check_plain(path, "-- PostgreSQL database dump complete");
+      require_end(path, kPostgresDumpEnd, kBehindPostgresDumpEnd);
     } else {
       check_archive(path, format == "directory");
     }
@@ -103,7 +74,7 @@ class Postgres : public DatabaseServer {
     child.argv.insert(child.argv.end(), {"--globals-only", "--no-sync"});
     const std::string path = join_path(folder, "accounts.sql");
     (void)run_to_file(child, path);
-    check_plain(path, "-- PostgreSQL database cluster dump complete");
+    require_end(path, "-- PostgreSQL database cluster dump complete", kBehindPostgresDumpEnd);
   }
 
  private:
@@ -156,14 +127,14 @@ class Postgres : public DatabaseServer {
   std::vector<std::string> excluded_tables(const std::string& database) {
     if (module_.list("exclude_tables").empty()) return {};
     std::vector<std::string> out;
-    for (const std::string& line : lines_of(ask(
+    for (const std::string& line : answer_lines(ask(
              database,
              "SELECT encode(n.nspname::text::bytea, 'hex') || ' ' || encode(c.relname::text::bytea, 'hex') "
              "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN "
              "('r', 'p', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')"))) {
       const std::size_t space = std::min(line.find(' '), line.size() - 1);
-      const std::string schema = unhex(line.substr(0, space));
-      const std::string table = unhex(line.substr(space + 1));
+      const std::string schema = answer_unhex(line.substr(0, space));
+      const std::string table = answer_unhex(line.substr(space + 1));
       if (is_excluded(module_, "exclude_tables", database + "." + schema + "." + table))
         out.push_back(identifier(schema) + "." + identifier(table));
     }
@@ -173,11 +144,6 @@ class Postgres : public DatabaseServer {
     std::string out = "\"";
     for (const char c : name) out += c == '"' ? "\"\"" : std::string(1, c);
     return out + "\"";
-  }
-
-  static void check_plain(const std::string& path, std::string_view trailer) {
-    if (tail_of(path, 512).find("\n" + std::string(trailer)) == std::string::npos)
-      throw Error(Kind::Io, fmt::format("the dump does not end with \"{}\": it was cut", trailer));
   }
 
   // The table of contents can be read, and all that it names is there to its end.
@@ -192,7 +158,7 @@ class Postgres : public DatabaseServer {
       child.argv[1] = "--file=/dev/null";
       return (void)run_to_text(child);
     }
-    for (const std::string& line : lines_of(list)) {
+    for (const std::string& line : answer_lines(list)) {
       const std::size_t number = line.find(';');
       if (line.starts_with(';') || number == std::string::npos ||
           line.find(" TABLE DATA ") == std::string::npos)

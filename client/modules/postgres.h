@@ -10,6 +10,8 @@
 #include "client/modules/database.h"
 
 #include <memory>
+#include <string>
+#include <string_view>
 
 namespace bk::client {
 
@@ -19,6 +21,11 @@ namespace bk::client {
 
 // What to do about what such a program complains of; "" when nothing is known.  Pure.
 [[nodiscard]] std::string postgres_advice(std::string_view complaint, const std::string& credentials);
+
+// How the end of a whole dump in plain text begins, and how many lines may follow it: "--", and since the
+// releases of August 2025 "\unrestrict".
+inline constexpr std::string_view kPostgresDumpEnd = "-- PostgreSQL database dump complete";
+inline constexpr int kBehindPostgresDumpEnd = 2;
 
 // What libpq takes as the name of a database and of nothing else.  Pure.
 [[nodiscard]] std::string connection_string(std::string_view database);

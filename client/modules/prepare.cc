@@ -1,5 +1,6 @@
 #include "client/modules/prepare.h"
 
+#include "client/modules/at_once.h"
 #include "client/modules/steps.h"
 #include "common/error/error.h"
 #include "common/io/crash.h"
@@ -13,11 +14,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-
-#include <atomic>
-#include <exception>
-#include <mutex>
-#include <thread>
 
 namespace bk::client {
 namespace {
@@ -143,27 +139,8 @@ std::string find_cmd(const ClientConfig& config, const ModuleConfig& module) {
 std::vector<Queued> prepare_all(const Workshop& workshop, std::vector<Queued> items) {
   if (items.empty()) return items;
   const FileLock archives = hold_archives(workshop.config.home);
-  std::atomic<std::size_t> next{0};
-  std::mutex mutex;
-  std::exception_ptr failure;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < items.size(); i = next++) {
-      try {
-        items[i] = prepare_one(workshop, std::move(items[i]));
-      } catch (...) {
-        const std::lock_guard<std::mutex> guard(mutex);
-        if (!failure) failure = std::current_exception();
-        next = items.size();
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < std::min<std::size_t>(workshop.config.parallel, items.size()); ++i)
-      threads.emplace_back(work);
-    work();
-  }
-  if (failure) std::rethrow_exception(failure);
+  at_once(workshop.config.parallel, items.size(),
+          [&](std::size_t, std::size_t i) { items[i] = prepare_one(workshop, std::move(items[i])); });
   return items;
 }
 

@@ -85,15 +85,6 @@ std::string path_of(std::string_view place, std::string_view host) {
   return std::string(path);
 }
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  if (value == nullptr || *value == '\0')
-    refuse(std::string("$") + name +
-           " is not set: add_queue is for a cmd that send_request started; to ask for a backup use "
-           "commit_backup_request");
-  return value;
-}
-
 void fill_archive(Ready& ready, const std::string& known_sha256) {
   const Fd file = open_file(ready.place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   struct stat info {};
@@ -129,6 +120,15 @@ void fill_skipped(Ready& ready, const std::vector<std::string>& skipped) {
 
 }  // namespace
 
+std::string run_variable(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr || *value == '\0')
+    refuse(std::string("$") + name +
+           " is not set: cmds, and add_queue in them, are started by send_request; to ask for a backup use "
+           "commit_backup_request");
+  return value;
+}
+
 ReadyText parse_ready_text(std::string_view text, std::string_view host) {
   ReadyText out;
   std::string_view rest = text;
@@ -148,14 +148,14 @@ ReadyText parse_ready_text(std::string_view text, std::string_view host) {
 
 Run current_run() {
   Run run;
-  run.home = clean_absolute(environment("BACKLINE_HOME"));
-  run.server = environment("BACKLINE_SERVER");
-  run.token = environment("BACKLINE_TOKEN");
-  run.module = environment("BACKLINE_MODULE");
+  run.home = clean_absolute(run_variable("BACKLINE_HOME"));
+  run.server = run_variable("BACKLINE_SERVER");
+  run.token = run_variable("BACKLINE_TOKEN");
+  run.module = run_variable("BACKLINE_MODULE");
   require_safe_name("server", run.server);
   require_safe_name("module", run.module);
   if (!proto::is_request_id(run.token)) refuse("$BACKLINE_TOKEN is not one that send_request gave");
-  const std::optional<std::string> name = base64url_decode(environment("BACKLINE_NAME"));
+  const std::optional<std::string> name = base64url_decode(run_variable("BACKLINE_NAME"));
   if (!name || !is_clean_absolute(*name)) refuse("$BACKLINE_NAME is not base64url of an absolute path");
   run.name = *name;
   return run;

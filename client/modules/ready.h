@@ -39,6 +39,9 @@ struct Run {
 };
 [[nodiscard]] Run current_run();
 
+// One of its variables.  Throws Usage, which names it, when it is not set.
+[[nodiscard]] std::string run_variable(const char* name);
+
 struct ReadyOptions {
   std::string sha256;                // of an archive, when the cmd knows it; else the file is read
   std::vector<std::string> skipped;  // "<reason> <percent path>" of what the cmd could not read

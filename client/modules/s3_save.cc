@@ -1,3 +1,4 @@
+#include "client/modules/at_once.h"
 #include "client/modules/fetch_object.h"
 #include "client/modules/key_path.h"
 #include "client/modules/s3_source.h"
@@ -11,12 +12,8 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-#include <atomic>
-#include <exception>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 namespace bk::client {
 namespace {
@@ -148,7 +145,8 @@ class Saving {
       gone_.clear();
     }
     if (batch_.empty()) return;
-    fetch_all();
+    at_once(buckets_.size(), batch_.size(),
+            [this](std::size_t worker, std::size_t i) { fetch(*buckets_[worker], batch_[i]); });
     std::vector<SavedObject> saved;
     for (Job& job : batch_) place(job, saved);
     mirror_.sync();
@@ -157,30 +155,6 @@ class Saving {
     crash_point("bucket.saved");
     batch_.clear();
     batch_bytes_ = 0;
-  }
-
-  void fetch_all() {
-    std::atomic<std::size_t> next{0};
-    std::mutex mutex;
-    std::exception_ptr failure;
-    const auto work = [&](s3::Bucket& bucket) {
-      for (std::size_t i = next++; i < batch_.size(); i = next++) {
-        try {
-          fetch(bucket, batch_[i]);
-        } catch (...) {
-          const std::lock_guard<std::mutex> guard(mutex);
-          if (!failure) failure = std::current_exception();
-          next = batch_.size();
-        }
-      }
-    };
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t i = 1; i < std::min(buckets_.size(), batch_.size()); ++i)
-        threads.emplace_back([&, i] { work(*buckets_[i]); });
-      work(*buckets_.front());
-    }
-    if (failure) std::rethrow_exception(failure);
   }
 
   [[nodiscard]] std::string partial_of(const Job& job) const {

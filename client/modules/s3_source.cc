@@ -1,6 +1,5 @@
 #include "client/modules/s3_source.h"
 
-#include "common/config/config.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
@@ -21,25 +20,37 @@ constexpr ConfigKey kSchema[] = {
     {"parallel", ConfigType::Number, "8", "objects fetched at once, 1 to 64"},
 };
 
-std::string beside(const std::string& home, const std::string& path) {
+}  // namespace
+
+std::string beside_home(const std::string& home, const std::string& path) {
   return path.empty() || path.starts_with('/') ? path : join_path(home, path);
 }
 
-}  // namespace
+s3::Settings s3_settings_of(const Config& config, std::vector<std::string_view> above,
+                            const std::string& home) {
+  above.emplace_back();
+  const auto key = [&](std::string_view word) -> const std::vector<std::string_view>& {
+    above.back() = word;
+    return above;
+  };
+  const std::string credentials = beside_home(home, config.text(key("credentials")));
+  const s3::Profile profile = s3::load_profile(credentials, config.text(key("profile")));
+  s3::Settings out;
+  out.credentials = profile.credentials;
+  out.credentials_file = credentials;
+  out.endpoint = config.text(key("endpoint"));
+  out.region =
+      config.has(key("region")) || profile.region.empty() ? config.text(key("region")) : profile.region;
+  out.bucket = config.text(key("bucket"));
+  out.path_style = config.flag(key("path_style"));
+  out.ca_file = beside_home(home, config.text(key("ca_file")));
+  return out;
+}
 
 S3Source parse_s3_source(std::string_view text, const std::string& file, const std::string& home) {
   const Config config = Config::parse(text, file, kSchema);
   S3Source out;
-  const s3::Profile profile =
-      s3::load_profile(beside(home, config.text({"credentials"})), config.text({"profile"}));
-  out.settings.credentials = profile.credentials;
-  out.settings.credentials_file = beside(home, config.text({"credentials"}));
-  out.settings.endpoint = config.text({"endpoint"});
-  out.settings.region =
-      config.has({"region"}) || profile.region.empty() ? config.text({"region"}) : profile.region;
-  out.settings.bucket = config.text({"bucket"});
-  out.settings.path_style = config.flag({"path_style"});
-  out.settings.ca_file = beside(home, config.text({"ca_file"}));
+  out.settings = s3_settings_of(config, {}, home);
   out.prefix = config.text({"prefix"});
   out.parallel = config.number({"parallel"});
   if (out.parallel < 1 || out.parallel > 64) config.refuse({"parallel"}, "must be 1 to 64");

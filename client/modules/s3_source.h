@@ -9,6 +9,7 @@
 #pragma once
 
 #include "client/modules/mirror.h"
+#include "common/config/config.h"
 #include "common/s3/s3.h"
 #include "common/time/time.h"
 
@@ -30,6 +31,12 @@ struct S3Source {
 [[nodiscard]] S3Source parse_s3_source(std::string_view text, const std::string& file,
                                        const std::string& home);
 [[nodiscard]] S3Source load_s3_source(const std::string& file, const std::string& home);
+
+// The keys of one bucket (endpoint, region, bucket, path_style, ca_file, credentials, profile) below `above`.
+[[nodiscard]] s3::Settings s3_settings_of(const Config& config, std::vector<std::string_view> above,
+                                          const std::string& home);
+// A path that a configuration names, from `home` when it is relative; "" stays.
+[[nodiscard]] std::string beside_home(const std::string& home, const std::string& path);
 
 struct S3Report {
   std::uint64_t listed = 0, fetched = 0, fetched_bytes = 0, removed = 0, unchanged = 0;

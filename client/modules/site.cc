@@ -4,6 +4,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/path/names.h"
+#include "common/text/ascii.h"
 #include "common/text/escape.h"
 #include "common/text/number.h"
 
@@ -14,12 +15,6 @@ namespace {
 
 using Engine = SiteDatabase::Engine;
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\r");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
-}
-
 std::string whole_path(const std::string& folder, const std::string& path) {
   return clean_absolute(path.starts_with('/') ? path : join_path(folder, path));
 }
@@ -28,9 +23,7 @@ std::string whole_path(const std::string& folder, const std::string& path) {
 std::string url_decode(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    std::string hex(text[i] == '%' ? text.substr(i + 1, 2) : std::string_view());
-    std::transform(hex.begin(), hex.end(), hex.begin(),
-                   [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c; });
+    const std::string hex = lower_ascii(text[i] == '%' ? text.substr(i + 1, 2) : std::string_view());
     const std::optional<std::string> byte = hex.size() == 2 ? hex_decode(hex) : std::nullopt;
     if (byte) {
       out += *byte;
@@ -88,6 +81,7 @@ Site read_trac(const std::string& folder) {
   if (database.empty()) database = inherited(folder, conf);
   if (database.empty()) database = "sqlite:db/trac.db";  // Trac's own default
   Site out;
+  out.config = file;
   out.folder = folder;
   out.database = parse_trac_database(database, folder);
   return out;
@@ -111,6 +105,7 @@ void add_part(Site& site, const std::string& name, const std::string& folder) {
 Site read_wordpress_config(const std::string& folder, const std::string& file) {
   const PhpConfig php(text_of(file), parent_of(file), {});
   Site out;
+  out.config = file;
   out.folder = folder;
   out.database.engine = Engine::Mysql;
   out.database.name = needed(php.constant("DB_NAME"), "DB_NAME");
@@ -154,6 +149,7 @@ std::vector<std::string> sqlite_files(const std::string& folder, const std::stri
 Site read_wiki_config(const std::string& folder, const std::string& file) {
   const PhpConfig php(text_of(file), folder, {{"IP", folder}});
   Site out;
+  out.config = file;
   out.folder = folder;
   if (php.variable("wgDBservers"))
     throw Error(Kind::Config, "$wgDBservers names several servers, which this version does not read");

@@ -20,6 +20,7 @@ struct SiteDatabase {
 };
 
 struct Site {
+  std::string config;  // the file that says all this
   std::string folder;  // copied as site/
   SiteDatabase database;
   std::string prefix;  // of the tables

@@ -2,6 +2,8 @@
 
 #include "client/modules/child_output.h"
 #include "client/modules/copy_folder.h"
+#include "client/modules/mysql.h"
+#include "client/modules/postgres.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/sqlite/online_copy.h"
@@ -21,20 +23,7 @@ namespace {
 using Engine = SiteDatabase::Engine;
 
 constexpr std::chrono::minutes kPatience{5};  // with a writer that holds a SQLite database
-constexpr std::size_t kTail = 4096;
-// Not dotted: a folder of a site may hold such a name, this one is beside it.
-constexpr const char* kAccess = "access";
-
-std::string installed(std::initializer_list<const char*> names, const std::string& package) {
-  std::string tried;
-  for (const char* name : names) {
-    for (const char* folder : {"/usr/local/bin/", "/usr/bin/"}) {
-      if (::access((std::string(folder) + name).c_str(), X_OK) == 0) return std::string(folder) + name;
-    }
-    tried += (tried.empty() ? "" : " nor ") + std::string(name);
-  }
-  throw Error(Kind::Config, tried + " is not installed (Debian: " + package + ")");
-}
+constexpr const char* kAccess = "access";     // gone before the dump is one
 
 // In double quotes, as both programs' files want it.
 std::string escaped(const std::string& text, std::string_view special) {
@@ -46,21 +35,6 @@ std::string escaped(const std::string& text, std::string_view special) {
     out += c;
   }
   return out;
-}
-
-std::string tail_of(const std::string& file) {
-  const Fd fd = open_file(file, O_RDONLY);
-  struct stat info {};
-  check_sys(::fstat(fd.get(), &info), [&] { return "looking at " + quoted(file); });
-  const auto size = static_cast<std::uint64_t>(info.st_size);
-  std::string out(std::min<std::uint64_t>(size, kTail), '\0');
-  out.resize(pread_up_to(fd.get(), out.data(), out.size(), size - out.size()));
-  return out;
-}
-
-void require_end(const std::string& file, std::string_view mark) {
-  if (tail_of(file).find(mark) == std::string::npos)
-    throw Error(Kind::Io, "the dump does not end with " + quoted(mark) + ": it was cut");
 }
 
 bool lies_below(const std::string& path, const std::string& folder) {
@@ -167,36 +141,32 @@ class SiteDump {
     if (database.port != 0) text += fmt::format("port={}\n", database.port);
     if (!database.socket.empty()) text += "socket=\"" + escaped(database.socket, "\\\"") + "\"\n";
     const std::string access = credentials(text);
-    ChildOutput dump =
-        child({installed({"mariadb-dump", "mysqldump"}, "mariadb-client"), "--defaults-file=" + access,
-               "--default-character-set=utf8mb4", "--single-transaction", "--skip-lock-tables", "--quick",
-               "--routines", "--events", "--triggers", "--hex-blob", "--skip-dump-date", "--order-by-primary",
-               "--skip-extended-insert", "--no-tablespaces", "--", database.name});
-    ensure_directory(in_spool("database"));
-    (void)run_to_file(dump, in_spool("database/database.sql"));
-    require_end(in_spool("database/database.sql"), "-- Dump completed");
-    settle_time(in_spool("database/database.sql"));
-    (void)::unlink(access.c_str());
+    ChildOutput dump = child(mysql_dump_words(access, database.name, {}));
+    dump.advice = [this](std::string_view said) { return mysql_advice(said, site_.config); };
+    dump_database(dump, access, kMysqlDumpEnd, 0);
   }
 
   void postgres() {
     const SiteDatabase& database = site_.database;
     const std::string access = credentials("*:*:*:*:" + escaped(database.password, ":\\") + "\n");
-    std::string target = "dbname='" + escaped(database.name, "'\\") + "'";
-    const auto add = [&](std::string_view key, const std::string& value) {
-      if (!value.empty()) target += fmt::format(" {}='{}'", key, escaped(value, "'\\"));
-    };
-    add("host", database.socket.empty() ? database.host : database.socket);
-    add("user", database.user);
-    if (database.port != 0) add("port", std::to_string(database.port));
-    ChildOutput dump = child({installed({"pg_dump"}, "postgresql-client"), "--no-password", "--format=plain",
-                              "--no-owner", "--no-acl", "--dbname=" + target});
-    dump.environment = {"PGPASSFILE=" + access};
+    ChildOutput dump =
+        child({installed_program({"pg_dump"}, "postgresql-client"), "--no-password", "--format=plain",
+               "--no-owner", "--no-acl", "--dbname=" + connection_string(database.name)});
+    const std::string& host = database.socket.empty() ? database.host : database.socket;
+    if (!host.empty()) dump.argv.push_back("--host=" + host);
+    if (!database.user.empty()) dump.argv.push_back("--username=" + database.user);
+    if (database.port != 0) dump.argv.push_back(fmt::format("--port={}", database.port));
+    dump.environment = {"PGPASSFILE=" + access, "PGCONNECT_TIMEOUT=30", "PGAPPNAME=backline"};
+    dump_database(dump, access, kPostgresDumpEnd, kBehindPostgresDumpEnd);
+  }
+
+  void dump_database(const ChildOutput& dump, const std::string& access, std::string_view end, int behind) {
     ensure_directory(in_spool("database"));
-    (void)run_to_file(dump, in_spool("database/database.sql"));
-    require_end(in_spool("database/database.sql"), "-- PostgreSQL database dump complete");
-    settle_time(in_spool("database/database.sql"));
-    (void)::unlink(access.c_str());
+    const std::string file = in_spool("database/database.sql");
+    (void)run_to_file(dump, file);
+    require_end(file, end, behind);
+    settle_time(file);
+    check_sys(::unlink(access.c_str()), [&] { return "removing " + quoted(access); });
   }
 
   // A file that only this user reads, for as long as the dump runs.

@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 #include "common/handle/handle.h"
+#include "common/text/ascii.h"
 #include "common/text/escape.h"
 
 #include <curl/curl.h>
@@ -43,20 +44,6 @@ Kind kind_of(CURLcode code) {
   }
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
 template <class Value>
 void set(CURL* easy, CURLoption option, Value value) {
   BK_CHECK(::curl_easy_setopt(easy, option, value) == CURLE_OK);
@@ -84,7 +71,7 @@ struct Exchange {
     }
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos) return;
-    std::string& value = response.headers[lower(trimmed(line.substr(0, colon)))];
+    std::string& value = response.headers[lower_ascii(trimmed(line.substr(0, colon)))];
     if (!value.empty()) value += ", ";
     value += trimmed(line.substr(colon + 1));
   }

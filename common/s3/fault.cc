@@ -95,18 +95,20 @@ Kind kind_of_status(int status) {
   return Kind::Protocol;
 }
 
+const Advice* find_advice(std::string_view code) {
+  const auto* at = std::find_if(std::begin(kAdvice), std::end(kAdvice),
+                                [&](const Advice& advice) { return advice.code == code; });
+  return at == std::end(kAdvice) ? nullptr : at;
+}
+
+// What an answer without a body most likely means.
 std::string words_of_status(const Failed& failed) {
-  switch (failed.status) {
-    case 403:
-      return filled(kAdvice[7].words, failed);
-    case 404:
-      return filled(kAdvice[5].words, failed);
-    case 301:
-    case 307:
-      return filled(kAdvice[9].words, failed);
-    default:
-      return "the store does not say why";
-  }
+  const int status = failed.status;
+  const Advice* advice = find_advice(status == 403                    ? "AccessDenied"
+                                     : status == 404                  ? "NoSuchBucket"
+                                     : status == 301 || status == 307 ? "PermanentRedirect"
+                                                                      : "");
+  return advice == nullptr ? "the store does not say why" : filled(advice->words, failed);
 }
 
 }  // namespace
@@ -161,10 +163,8 @@ std::uint64_t range_begin(const http::Response& response) {
 
 Error fault_error(const Failed& failed) {
   const std::string& code = failed.fault.code;
-  for (const Advice& advice : kAdvice) {
-    if (advice.code == code)
-      return Error(advice.kind, fmt::format("{}: {} ({})", failed.doing, filled(advice.words, failed), code));
-  }
+  if (const Advice* advice = find_advice(code))
+    return Error(advice->kind, fmt::format("{}: {} ({})", failed.doing, filled(advice->words, failed), code));
   const std::string said =
       failed.fault.message.empty() ? words_of_status(failed) : quoted(failed.fault.message);
   return Error(kind_of_status(failed.status),

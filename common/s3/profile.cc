@@ -1,6 +1,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/s3/s3.h"
+#include "common/text/ascii.h"
 #include "common/text/escape.h"
 
 #include <fcntl.h>
@@ -8,12 +9,6 @@
 
 namespace bk::s3 {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\r");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
-}
 
 void take(Profile& out, std::string_view key, std::string_view value) {
   if (key == "aws_access_key_id") out.credentials.access_key = value;

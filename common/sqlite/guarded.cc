@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/handle/handle.h"
 #include "common/io/file.h"
+#include "common/sqlite/immutable.h"
 #include "common/text/escape.h"
 
 #include <fcntl.h>
@@ -39,16 +40,6 @@ constexpr int kOpsBetweenLooks = 10000;
     default:
       throw Error(Kind::Io, text);
   }
-}
-
-std::string uri(const std::string& path) {
-  std::string out = "file:";
-  for (const char c : path) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '/' || c == '.' || c == '_' || c == '-';
-    out += plain ? std::string(1, c) : "%" + hex_encode(std::string_view(&c, 1));
-  }
-  return out + "?immutable=1";
 }
 
 bool is_harmless(const char* function) {
@@ -161,7 +152,7 @@ struct GuardedDatabase::Impl {
 GuardedDatabase::GuardedDatabase(const std::string& path) : impl_(std::make_unique<Impl>()) {
   (void)sqlite3_hard_heap_limit64(kMemory);
   impl_->path = path;
-  impl_->db = open(uri(path), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, path);
+  impl_->db = open(immutable_uri(path), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, path);
   (void)sqlite3_set_authorizer(impl_->db.get(), allow_reading, nullptr);
 }
 

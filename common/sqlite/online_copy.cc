@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/handle/handle.h"
 #include "common/io/file.h"
+#include "common/sqlite/immutable.h"
 #include "common/text/escape.h"
 
 #include <fcntl.h>
@@ -54,17 +55,6 @@ void execute(const Connection& db, const std::string& path, const char* sql) {
   if (code != SQLITE_OK) fail(code, db.get(), path);
 }
 
-// As a URI that says that nobody writes it: no lock, no journal, nothing beside it.
-std::string immutable(const std::string& path) {
-  std::string out = "file:";
-  for (const char c : path) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '/' || c == '.' || c == '_' || c == '-';
-    out += plain ? std::string(1, c) : "%" + hex_encode(std::string_view(&c, 1));
-  }
-  return out + "?immutable=1";
-}
-
 }  // namespace
 
 bool is_database(const std::string& path) {
@@ -95,7 +85,7 @@ void copy_database(const std::string& from, const std::string& to, std::chrono::
 }
 
 std::vector<std::string> check_database(const std::string& path) {
-  const Connection db = open(immutable(path), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  const Connection db = open(immutable_uri(path), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
   sqlite3_stmt* raw = nullptr;
   if (const int code = sqlite3_prepare_v2(db.get(), "PRAGMA integrity_check(10)", -1, &raw, nullptr);
       code != SQLITE_OK)
