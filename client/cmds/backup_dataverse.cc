@@ -21,7 +21,7 @@ int save(const std::string& file, bool rerun) {
   const DataverseSource source = load_dataverse_source(file, run.home);
   Mirror mirror(run);
   const DataverseReport report = save_dataverse(source, mirror, clock, rerun);
-  report_ready(run, {"rsync", std::nullopt, mirror.commit()}, {"", report.failures}, clock);
+  report_ready(run, {"rsync", std::nullopt, mirror.commit()}, {"", report.failures, report.failed}, clock);
   for (const std::string& reason : report.reasons) std::fputs((reason + "\n").c_str(), stderr);
   fmt::print("{}\n", report.text());
   return report.failed == 0 ? kExitDone : kExitPartial;

@@ -19,7 +19,8 @@ int save(const std::string& file) {
   const S3Source source = load_s3_source(file, run.home);
   Mirror mirror(run);
   const S3Report report = save_bucket(source, mirror, clock);
-  report_ready(run, {"rsync", std::nullopt, mirror.commit()}, {"", report.skipped}, clock);
+  report_ready(run, {"rsync", std::nullopt, mirror.commit()}, {"", report.skipped, report.skipped_count},
+               clock);
   fmt::print("{} objects: {} fetched ({} bytes), {} unchanged, {} skipped; {} removed\n", report.listed,
              report.fetched, report.fetched_bytes, report.unchanged, report.skipped_count, report.removed);
   for (const std::string& entry : report.skipped) std::fputs(("skipped: " + entry + "\n").c_str(), stderr);

@@ -109,9 +109,9 @@ void fill_archive(Ready& ready, const std::string& known_sha256) {
   ready.archive_sha256 = hash.finish().hex();
 }
 
-void fill_skipped(Ready& ready, const std::vector<std::string>& skipped) {
-  ready.skipped_count = skipped.size();
-  for (const std::string& entry : skipped) {
+void fill_skipped(Ready& ready, const ReadyOptions& options) {
+  ready.skipped_count = std::max<std::uint64_t>(options.skipped.size(), options.skipped_count);
+  for (const std::string& entry : options.skipped) {
     if (!entry.empty() && entry.size() <= proto::kMaxRequestSkippedBytes &&
         ready.skipped.size() < proto::kMaxRequestSkipped)
       ready.skipped.push_back(entry);
@@ -174,7 +174,7 @@ void report_ready(const Run& run, const ReadyText& text, const ReadyOptions& opt
   } else if (!path_exists(ready.place)) {
     throw Error(Kind::NotFound, quoted(ready.place) + " does not exist");
   }
-  fill_skipped(ready, options.skipped);
+  fill_skipped(ready, options);
   leave_ready(run.home, run.server, run.token, ready);
 }
 

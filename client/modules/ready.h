@@ -16,6 +16,7 @@
 #include "client/request/queued.h"
 #include "common/time/time.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,6 +46,7 @@ struct Run {
 struct ReadyOptions {
   std::string sha256;                // of an archive, when the cmd knows it; else the file is read
   std::vector<std::string> skipped;  // "<reason> <percent path>" of what the cmd could not read
+  std::uint64_t skipped_count = 0;   // of all, when `skipped` names only some
 };
 // Checks what the cmd says (the place exists and is what the method needs) and leaves it for send_request,
 // durably.  Throws Usage, Io.

@@ -262,6 +262,16 @@ TEST_F(PrepareTest, SkippedEntriesOfTheSourceTravelWithTheRequest) {
   EXPECT_EQ(item.request.skipped, std::vector<std::string>{"unreadable a%20b"});
 }
 
+TEST_F(PrepareTest, MoreSkippedEntriesThanAreNamedAreCounted) {
+  const Queued item = prepare("directories", home + "/data");
+  const client::Run cmd{home, "main", item.token, "directories", home + "/data"};
+  report_ready(cmd, {"rsync", std::nullopt, home + "/data"}, {"", {"denied a", "denied b"}, 5000}, clock);
+  const std::optional<Ready> ready = queue->find_ready(item.token);
+  ASSERT_TRUE(ready.has_value());
+  EXPECT_EQ(ready->skipped_count, 5000U);
+  EXPECT_EQ(ready->skipped.size(), 2U);
+}
+
 TEST_F(PrepareTest, ACmdThatIsNotThereIsOneClearLine) {
   prepare("mine", home + "/data", "exit 0\n");
   ModuleConfig absent;
