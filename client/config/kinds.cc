@@ -25,7 +25,7 @@ constexpr KindKey kKeys[] = {
     {"exclude_tables", ConfigType::TextList, "mysql postgres"},
     {"accounts", ConfigType::Flag, "mysql postgres"},
     {"lock_tables", ConfigType::Flag, "mysql"},
-    {"lock_wait", ConfigType::Duration, "mysql postgres sqlite"},
+    {"lock_wait", ConfigType::Duration, "mysql postgres sqlite trac wiki wordpress"},
     {"host", ConfigType::Text, "postgres"},
     {"port", ConfigType::Number, "postgres"},
     {"user", ConfigType::Text, "postgres"},

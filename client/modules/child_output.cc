@@ -23,7 +23,8 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t kComplaintBytes = 2048;  // the last ones are kept
 constexpr int kComplaintLines = 3;
-constexpr std::uint64_t kTail = 512;  // no end mark is longer
+constexpr std::size_t kSaidBytes = 240;  // of them, before an advice: long messages lose their end
+constexpr std::uint64_t kTail = 512;     // no end mark is longer
 
 struct Pipe {
   Fd read, write;
@@ -49,6 +50,13 @@ std::string last_lines(std::string_view text) {
     ++lines;
   }
   return out;
+}
+
+void shorten(std::string& text) {
+  if (text.size() <= kSaidBytes) return;
+  std::size_t end = kSaidBytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80) --end;  // inside of a letter
+  text = text.substr(0, end) + " ...";
 }
 
 class Watched {
@@ -80,12 +88,13 @@ class Watched {
     const std::optional<int> status = child_.wait_for(left());
     if (!status) late();
     if (*status == 0) return;
-    const std::string said = last_lines(text_);
+    std::string said = last_lines(text_);
+    const std::string advice = what_.advice ? what_.advice(text_) : "";
+    if (!advice.empty()) shorten(said);
     std::string message = fmt::format("{} {}", quoted(base_name(what_.argv.front())),
                                       *status > 128 ? fmt::format("was killed by signal {}", *status - 128)
                                                     : fmt::format("ended with status {}", *status));
     if (!said.empty()) message += ": " + said;
-    const std::string advice = what_.advice ? what_.advice(text_) : "";
     if (!advice.empty()) message += "; " + advice;
     throw Error(Kind::Io, message);
   }

@@ -21,10 +21,15 @@ constexpr int kTries = 3;  // of a file that changes while it is copied
 
 Fd open_beneath(int base, const std::string& relative, std::uint64_t flags) {
   open_how how{};
-  how.flags = flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  how.flags = flags | O_NOFOLLOW | O_CLOEXEC;
+  if ((flags & O_PATH) == 0) how.flags |= O_NONBLOCK | O_NOCTTY;  // openat2 refuses them together
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   return Fd(static_cast<int>(
       ::syscall(SYS_openat2, base, relative.empty() ? "." : relative.c_str(), &how, sizeof how)));
+}
+
+bool earlier(const timespec& a, const timespec& b) {
+  return a.tv_sec < b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
 }
 
 bool same_version(const struct stat& a, const struct stat& b) {
@@ -37,6 +42,7 @@ class Copier {
   Copier(const std::string& folder, Spool& spool, const std::string& name, const CopyRules& rules)
       : root_(open_directory(folder)), spool_(spool), name_(name), rules_(rules) {
     target_ = join_path(spool.folder(), name);
+    again_ = path_exists(target_);
     const std::string previous = spool.previous();
     if (!previous.empty() && is_directory(join_path(previous, name)))
       old_ = open_directory(join_path(previous, name));
@@ -71,6 +77,7 @@ class Copier {
       if (errno != ENOENT) skip("unreadable", relative);
       return;
     }
+    make_way(target(relative), S_IFDIR);
     ensure_directory(target(relative));
     made.emplace_back(relative, info);
     std::vector<std::string> names;
@@ -99,6 +106,7 @@ class Copier {
     const ssize_t n = ::readlinkat(dir, name.c_str(), to.data(), to.size() - 1);
     if (n < 0) return skip("unreadable", relative);
     const std::string at = target(relative);
+    make_way(at, S_IFLNK);
     check_sys(::symlink(to.data(), at.c_str()), [&] { return "making " + quoted(at); });
     (void)::lchown(at.c_str(), info.st_uid, info.st_gid);
     set_times(at, info);
@@ -112,12 +120,14 @@ class Copier {
       return;
     }
     ++out_.files;
+    const std::string at = target(relative);
+    if (again_ && has_copy(at, before)) return;
+    make_way(at, S_IFREG);
     if (was_saved(relative, before)) {
       ++out_.kept;
       spool_.keep(join_path(name_, relative));
       return;
     }
-    const std::string at = target(relative);
     for (int attempt = 1;; ++attempt) {
       if (!copy(from.get(), at, relative)) return;
       struct stat after {};
@@ -131,14 +141,28 @@ class Copier {
     finish(at, before);
   }
 
-  // The last dump has it: same length and time, and the same mode.  Times alone decide as they do for rsync.
+  // A copy made by this dump already.
+  static bool has_copy(const std::string& at, const struct stat& info) {
+    struct stat copy {};
+    return ::lstat(at.c_str(), &copy) == 0 && S_ISREG(copy.st_mode) && same_version(copy, info) &&
+           ((copy.st_mode ^ info.st_mode) & 07777U) == 0;
+  }
+  // What an earlier call left there goes, but a folder where a folder shall be.
+  void make_way(const std::string& at, mode_t type) const {
+    struct stat info {};
+    if (!again_ || ::lstat(at.c_str(), &info) < 0) return;
+    if (type != S_IFDIR || !S_ISDIR(info.st_mode)) remove_tree(at);
+  }
+
+  // The last dump has it: same length, time and mode, and nothing was done to it since that copy was made.
   [[nodiscard]] bool was_saved(const std::string& relative, const struct stat& info) const {
     if (!old_) return false;
     const Fd saved = open_beneath(old_.get(), relative, O_PATH);
     struct stat known {};
     if (!saved || ::fstat(saved.get(), &known) < 0 || !S_ISREG(known.st_mode)) return false;
     const bool owner = ::geteuid() != 0 || (known.st_uid == info.st_uid && known.st_gid == info.st_gid);
-    return owner && same_version(known, info) && known.st_mode == info.st_mode;
+    return owner && same_version(known, info) && known.st_mode == info.st_mode &&
+           earlier(info.st_ctim, known.st_ctim);
   }
 
   // False when the source cannot be read; it is listed then, and no half of it stays.
@@ -179,6 +203,7 @@ class Copier {
   Fd old_;
   Spool& spool_;
   std::string name_, target_;
+  bool again_ = false;
   const CopyRules& rules_;
   CopiedFolder out_;
   std::string buffer_;

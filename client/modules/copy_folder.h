@@ -23,10 +23,11 @@ struct CopiedFolder {
 };
 
 // Copies files, folders and symlinks of `folder` to `name` in the spool's new dump, by descriptors and never
-// through a symlink.  A file whose length and modification time are those of the last dump is kept and not
-// read.  Permissions and modification times go along; owners where this process may set them.  Sockets,
-// fifos and devices are left out, xattrs are not copied.  Throws Io when `folder` cannot be read or the
-// spool cannot be written.
+// through a symlink.  A file whose length and modification time are those of the last dump, and whose inode
+// was not changed since, is kept and not read.  Permissions and modification times go along; owners where
+// this process may set them.  Sockets, fifos and devices are left out, xattrs are not copied.  Called again
+// for the same `name`, it brings what was changed or came meanwhile; what went meanwhile stays.  Throws Io
+// when `folder` cannot be read or the spool cannot be written.
 [[nodiscard]] CopiedFolder copy_folder(const std::string& folder, Spool& spool, const std::string& name,
                                        const CopyRules& rules);
 

@@ -29,6 +29,22 @@ std::vector<std::string> begin_words(std::initializer_list<std::string_view> nam
   return out;
 }
 
+bool has_roles(const MysqlAsk& ask) { return ask("SELECT VERSION()").find("MariaDB") != std::string::npos; }
+
+// What this account may do, on everything or on one database.
+std::vector<std::string> privileges(const MysqlAsk& ask, const std::string& database) {
+  const std::string mine =
+      " WHERE GRANTEE IN (CONCAT('''', LEFT(CURRENT_USER(), LENGTH(CURRENT_USER()) - "
+      "LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1), '''@''', "
+      "SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')";
+  const std::string role = has_roles(ask) ? ", CONCAT('''', CURRENT_ROLE(), '''@'''''), CURRENT_ROLE()" : "";
+  std::string sql = "SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES" + mine + role + ")";
+  if (!database.empty())
+    sql += " UNION SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES" + mine + role + ") AND " +
+           literal(database) + " LIKE TABLE_SCHEMA";
+  return answer_lines(ask(sql));
+}
+
 class Mysql : public DatabaseServer {
  public:
   Mysql(const ClientConfig& config, const ModuleConfig& module)
@@ -94,51 +110,25 @@ class Mysql : public DatabaseServer {
   }
 
   std::string ask(const std::string& sql) const {
-    ChildOutput child = command(begin_words({"mariadb", "mysql"}, credentials_));
-    child.argv.insert(child.argv.end(), {"--batch", "--skip-column-names", "--execute=" + sql});
+    ChildOutput child = command(mysql_ask_words(credentials_, sql));
     child.limit = std::chrono::seconds(300);
     return run_to_text(child);
   }
 
-  // What this account may do, on everything or on one database.
-  std::vector<std::string> privileges(const std::string& database) const {
-    const std::string mine =
-        " WHERE GRANTEE IN (CONCAT('''', LEFT(CURRENT_USER(), LENGTH(CURRENT_USER()) - "
-        "LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1), '''@''', "
-        "SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')";
-    const std::string role = has_roles() ? ", CONCAT('''', CURRENT_ROLE(), '''@'''''), CURRENT_ROLE()" : "";
-    std::string sql = "SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES" + mine + role + ")";
-    if (!database.empty())
-      sql += " UNION SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES" + mine + role +
-             ") AND " + literal(database) + " LIKE TABLE_SCHEMA";
-    return answer_lines(ask(sql));
+  [[nodiscard]] MysqlAsk asking() const {
+    return [this](const std::string& sql) { return ask(sql); };
   }
-  bool has_roles() const { return ask("SELECT VERSION()").find("MariaDB") != std::string::npos; }
 
-  // mariadb-dump leaves out, without a word, what the account may not see.
   void check_rights(const std::string& database) const {
-    if (ask("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = " + literal(database)) ==
-        "0\n")
-      throw Error(Kind::NotFound, fmt::format("no database {} that this account may see", quoted(database)));
-    std::vector<std::string> missing{"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"};
-    if (module_.flag("lock_tables")) missing.emplace_back("LOCK TABLES");
-    for (const std::string& has : privileges(database)) std::erase(missing, has);
-    if (missing.empty()) {
-      // Bodies of routines need more than rights on the database.
-      if (has_roles()) (void)ask("SELECT COUNT(*) FROM mysql.proc WHERE db = " + literal(database));
-      return;
-    }
-    std::string words;
-    for (const std::string& word : missing) words += (words.empty() ? "" : ", ") + word;
-    throw Error(
-        Kind::Refused,
-        fmt::format(
-            "the account lacks {} for database {}: the dump would not be whole; GRANT {} ON *.* TO it", words,
-            quoted(database), words));
+    std::vector<std::string> rights{"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"};
+    if (module_.flag("lock_tables")) rights.emplace_back("LOCK TABLES");
+    require_mysql_rights(asking(), database, std::move(rights), "*.*");
+    // Bodies of routines need more than rights on the database.
+    if (has_roles(asking())) (void)ask("SELECT COUNT(*) FROM mysql.proc WHERE db = " + literal(database));
   }
 
   void check_sees_all() const {
-    for (const std::string& has : privileges("")) {
+    for (const std::string& has : privileges(asking(), "")) {
       if (has == "SHOW DATABASES") return;
     }
     throw Error(Kind::Refused,
@@ -147,18 +137,8 @@ class Mysql : public DatabaseServer {
   }
 
   void write_database(const std::string& database, const std::string& folder) const {
-    const std::string text =
-        ask("SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM "
-            "information_schema.SCHEMATA WHERE SCHEMA_NAME = " +
-            literal(database));
-    const std::size_t tab = text.find('\t');
-    const std::size_t end = text.find('\n');
-    if (tab == std::string::npos || end == std::string::npos)
-      throw Error(Kind::Protocol, "the server does not say which character set the database has");
-    replace_durably(
-        join_path(folder, "0-database.sql"),
-        fmt::format("-- of the database that is chosen\nALTER DATABASE CHARACTER SET {} COLLATE {};\n",
-                    text.substr(0, tab), text.substr(tab + 1, end - tab - 1)));
+    replace_durably(join_path(folder, "0-database.sql"),
+                    "-- of the database that is chosen\n" + mysql_character_set(asking(), database));
   }
 
   std::vector<std::string> tables_where(const std::string& database, const std::string& condition) const {
@@ -224,6 +204,40 @@ std::vector<std::string> mysql_dump_words(const std::string& access, const std::
   out.insert(out.end(), more.begin(), more.end());
   out.insert(out.end(), {"--", database});
   return out;
+}
+
+std::vector<std::string> mysql_ask_words(const std::string& access, const std::string& sql) {
+  std::vector<std::string> out = begin_words({"mariadb", "mysql"}, access);
+  out.insert(out.end(), {"--batch", "--skip-column-names", "--execute=" + sql});
+  return out;
+}
+
+void require_mysql_rights(const MysqlAsk& ask, const std::string& database, std::vector<std::string> rights,
+                          const std::string& level) {
+  if (ask("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = " + literal(database)) ==
+      "0\n")
+    throw Error(Kind::NotFound, fmt::format("no database {} that this account may see", quoted(database)));
+  for (const std::string& has : privileges(ask, database)) std::erase(rights, has);
+  if (rights.empty()) return;
+  std::string words;
+  for (const std::string& word : rights) words += (words.empty() ? "" : ", ") + word;
+  throw Error(
+      Kind::Refused,
+      fmt::format("the account lacks {} for database {}: the dump would not be whole; GRANT {} ON {} TO it",
+                  words, quoted(database), words, level));
+}
+
+std::string mysql_character_set(const MysqlAsk& ask, const std::string& database) {
+  const std::string text =
+      ask("SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE "
+          "SCHEMA_NAME = " +
+          literal(database));
+  const std::size_t tab = text.find('\t');
+  const std::size_t end = text.find('\n');
+  if (tab == std::string::npos || end == std::string::npos)
+    throw Error(Kind::Protocol, "the server does not say which character set the database has");
+  return fmt::format("ALTER DATABASE CHARACTER SET {} COLLATE {};\n", text.substr(0, tab),
+                     text.substr(tab + 1, end - tab - 1));
 }
 
 std::string mysql_advice(std::string_view complaint, const std::string& credentials) {

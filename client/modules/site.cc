@@ -8,7 +8,11 @@
 #include "common/text/escape.h"
 #include "common/text/number.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cstdlib>
+#include <memory>
 
 namespace bk::client {
 namespace {
@@ -57,6 +61,26 @@ void split_host(std::string_view text, SiteDatabase& out) {
 
 std::string text_of(const std::string& file) { return read_file(file, kMaxPhpBytes); }
 
+bool lies_below(const std::string& path, const std::string& folder) {
+  return path == folder || path.starts_with(folder == "/" ? folder : folder + "/");
+}
+
+// Without symlinks; "" when it leads nowhere.
+std::string real_path(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
+  return real ? real.get() : "";
+}
+
+// A symlink of the site that leads out of its folder: what it leads to is saved beside it.
+void add_linked(Site& site, const std::string& relative) {
+  const std::string path = join_path(site.folder, relative);
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) < 0 || !S_ISLNK(info.st_mode)) return;
+  const std::string real = real_path(path);
+  if (!real.empty() && !lies_below(real, real_path(site.folder)))
+    site.parts.push_back({"linked/" + relative, real});
+}
+
 // -- Trac
 
 std::string inherited(const std::string& folder, const std::string& conf) {
@@ -84,6 +108,8 @@ Site read_trac(const std::string& folder) {
   out.config = file;
   out.folder = folder;
   out.database = parse_trac_database(database, folder);
+  for (const char* linked : {"conf/trac.ini", "files", "files/attachments", "attachments", "htdocs"})
+    add_linked(out, linked);
   return out;
 }
 
@@ -94,16 +120,17 @@ std::string needed(const std::optional<std::string>& value, const std::string& n
   return *value;
 }
 
-bool lies_below(const std::string& path, const std::string& folder) {
-  return path == folder || path.starts_with(folder == "/" ? folder : folder + "/");
-}
-
 void add_part(Site& site, const std::string& name, const std::string& folder) {
   if (!lies_below(folder, site.folder)) site.parts.push_back({name, folder});
 }
 
 Site read_wordpress_config(const std::string& folder, const std::string& file) {
-  const PhpConfig php(text_of(file), parent_of(file), {});
+  const std::string text = text_of(file);
+  if (text.find("'/etc/wordpress/config-") != std::string::npos)
+    throw Error(Kind::Config,
+                "Debian's own settings, which depend on the host that is asked for, are not read; save its "
+                "database by module mysql, and /etc/wordpress and /var/lib/wordpress by module directories");
+  const PhpConfig php(text, parent_of(file), {});
   Site out;
   out.config = file;
   out.folder = folder;
@@ -116,6 +143,7 @@ Site read_wordpress_config(const std::string& folder, const std::string& file) {
   if (const auto content = php.constant("WP_CONTENT_DIR"))
     add_part(out, "wp-content", whole_path(folder, *content));
   if (parent_of(file) != folder) out.parts.push_back({"above/wp-config.php", file});
+  for (const char* linked : {"wp-config.php", "wp-content", "wp-content/uploads"}) add_linked(out, linked);
   return out;
 }
 
@@ -159,6 +187,7 @@ Site read_wiki_config(const std::string& folder, const std::string& file) {
   out.prefix = php.variable("wgDBprefix").value_or("");
   const std::string uploads = php.variable("wgUploadDirectory").value_or(folder + "/images");
   add_part(out, "images", whole_path(folder, uploads));
+  for (const char* linked : {"LocalSettings.php", "images"}) add_linked(out, linked);
   if (type == "sqlite") {
     database.files = sqlite_files(
         whole_path(folder, needed(php.variable("wgSQLiteDataDir"), "$wgSQLiteDataDir")), database.name);
@@ -254,8 +283,11 @@ SiteDatabase parse_trac_database(std::string_view text, const std::string& folde
     const std::size_t end = std::min(left.find('&'), left.size());
     const std::string_view word = left.substr(0, end);
     left.remove_prefix(std::min(end + 1, left.size()));
-    if (word.starts_with("host=") && out.host.empty()) out.socket = url_decode(word.substr(5));
+    if (word.starts_with("host=")) out.socket = url_decode(word.substr(5));
     if (word.starts_with("unix_socket=")) out.socket = url_decode(word.substr(12));
+    if (word.starts_with("read_default_"))
+      throw Error(Kind::Config,
+                  "its database's account stands in another file, which is not read: " + quoted(word));
   }
   return out;
 }

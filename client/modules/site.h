@@ -25,9 +25,9 @@ struct Site {
   SiteDatabase database;
   std::string prefix;  // of the tables
   struct Part {
-    std::string name, folder;  // copied under that name
+    std::string name, folder;  // copied under that name; "folder" may be one file
   };
-  std::vector<Part> parts;  // folders of the site that lie outside of `folder`
+  std::vector<Part> parts;  // what belongs to the site and lies outside of `folder`: see site_dump.h
 };
 
 // `kind` is trac, wiki or wordpress.  Throws Config (what the file does not say, or not in plain words),

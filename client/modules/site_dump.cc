@@ -2,8 +2,8 @@
 
 #include "client/modules/child_output.h"
 #include "client/modules/copy_folder.h"
-#include "client/modules/mysql.h"
-#include "client/modules/postgres.h"
+#include "client/modules/php_config.h"
+#include "client/modules/site_database.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/sqlite/online_copy.h"
@@ -21,21 +21,6 @@ namespace bk::client {
 namespace {
 
 using Engine = SiteDatabase::Engine;
-
-constexpr std::chrono::minutes kPatience{5};  // with a writer that holds a SQLite database
-constexpr const char* kAccess = "access";     // gone before the dump is one
-
-// In double quotes, as both programs' files want it.
-std::string escaped(const std::string& text, std::string_view special) {
-  std::string out;
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20)
-      throw Error(Kind::Config, "user or password with a control byte");
-    if (special.find(c) != std::string_view::npos) out += '\\';
-    out += c;
-  }
-  return out;
-}
 
 bool lies_below(const std::string& path, const std::string& folder) {
   return path.starts_with(folder == "/" ? folder : folder + "/");
@@ -55,24 +40,15 @@ class SiteDump {
       : kind_(kind), site_(site), module_(module), home_(home), spool_(spool) {}
 
   std::vector<std::string> run() {
+    // Before anything large is copied.
+    if (site_.database.engine != Engine::Sqlite)
+      check_site_database(site_, module_, home_, in_spool("check.sql"));
+    files();
     database();
     if (kind_ == "wiki" && module_.flag("xml_dump")) pages();
-    std::set<std::string> below;
-    for (const std::string& file : site_.database.files) {
-      if (!lies_below(file, site_.folder)) continue;
-      const std::string relative = file.substr(site_.folder == "/" ? 1 : site_.folder.size() + 1);
-      for (const char* suffix : {"", "-wal", "-shm", "-journal"}) below.insert(relative + suffix);
-    }
-    copy(site_.folder, "site",
-         [&](std::string_view relative) { return below.contains(std::string(relative)); });
-    for (const Site::Part& part : site_.parts) {
-      if (is_directory(part.folder)) {
-        copy(part.folder, part.name, {});
-      } else {
-        ensure_directory(parent_of(in_spool(part.name)));
-        write(part.name, read_file(part.folder, 1U << 20U));
-      }
-    }
+    // What the first one met is met again.
+    skipped_ = std::move(skipped_pages_);
+    files();
     describe();
     return std::move(skipped_);
   }
@@ -91,15 +67,31 @@ class SiteDump {
     for (const std::string& entry : copied.skipped) skipped_.push_back(entry);
   }
 
-  void database() {
-    switch (site_.database.engine) {
-      case Engine::Sqlite:
-        return sqlite();
-      case Engine::Mysql:
-        return mysql();
-      case Engine::Postgres:
-        return postgres();
+  void files() {
+    std::set<std::string> left_out;
+    for (const std::string& file : site_.database.files) {
+      if (!lies_below(file, site_.folder)) continue;
+      const std::string relative = file.substr(site_.folder == "/" ? 1 : site_.folder.size() + 1);
+      for (const char* suffix : {"", "-wal", "-shm", "-journal"}) left_out.insert(relative + suffix);
     }
+    copy(site_.folder, "site",
+         [&](std::string_view relative) { return left_out.contains(std::string(relative)); });
+    for (const Site::Part& part : site_.parts) {
+      if (is_directory(part.folder)) {
+        copy(part.folder, part.name, {});
+      } else {
+        ensure_directory(parent_of(in_spool(part.name)));
+        write(part.name, read_file(part.folder, kMaxPhpBytes));
+      }
+    }
+  }
+
+  void database() {
+    if (site_.database.engine == Engine::Sqlite) return sqlite();
+    ensure_directory(in_spool("database"));
+    const std::string file = in_spool("database/database.sql");
+    dump_site_database(site_, module_, home_, file);
+    settle_time(file);
   }
 
   void sqlite() {
@@ -112,7 +104,7 @@ class SiteDump {
       if (!path_exists(file)) throw Error(Kind::NotFound, "there is no database " + quoted(file));
       struct stat info {};
       check_sys(::stat(file.c_str(), &info), [&] { return "looking at " + quoted(file); });
-      sqlite::copy_database(file, to, kPatience);
+      sqlite::copy_database(file, to, std::chrono::seconds(std::stoll(module_.text("lock_wait"))));
       const std::vector<std::string> faults = sqlite::check_database(to);
       if (!faults.empty())
         throw Error(Kind::Corrupt, "the database " + quoted(file) + " is damaged: " + faults.front());
@@ -133,60 +125,25 @@ class SiteDump {
     return out;
   }
 
-  void mysql() {
-    const SiteDatabase& database = site_.database;
-    std::string text = "[client]\nuser=\"" + escaped(database.user, "\\\"") + "\"\npassword=\"" +
-                       escaped(database.password, "\\\"") + "\"\n";
-    if (!database.host.empty()) text += "host=\"" + escaped(database.host, "\\\"") + "\"\n";
-    if (database.port != 0) text += fmt::format("port={}\n", database.port);
-    if (!database.socket.empty()) text += "socket=\"" + escaped(database.socket, "\\\"") + "\"\n";
-    const std::string access = credentials(text);
-    ChildOutput dump = child(mysql_dump_words(access, database.name, {}));
-    dump.advice = [this](std::string_view said) { return mysql_advice(said, site_.config); };
-    dump_database(dump, access, kMysqlDumpEnd, 0);
+  // Who the wiki's code runs as when this is root, which it never is.
+  [[nodiscard]] struct stat owner_of_wiki() const {
+    struct stat out {};
+    for (const char* name : {"LocalSettings.php", "images"}) {
+      const std::string path = join_path(site_.folder, name);
+      if (::stat(path.c_str(), &out) == 0 && out.st_uid != 0) break;
+    }
+    return out;
   }
 
-  void postgres() {
-    const SiteDatabase& database = site_.database;
-    const std::string access = credentials("*:*:*:*:" + escaped(database.password, ":\\") + "\n");
-    ChildOutput dump =
-        child({installed_program({"pg_dump"}, "postgresql-client"), "--no-password", "--format=plain",
-               "--no-owner", "--no-acl", "--dbname=" + connection_string(database.name)});
-    const std::string& host = database.socket.empty() ? database.host : database.socket;
-    if (!host.empty()) dump.argv.push_back("--host=" + host);
-    if (!database.user.empty()) dump.argv.push_back("--username=" + database.user);
-    if (database.port != 0) dump.argv.push_back(fmt::format("--port={}", database.port));
-    dump.environment = {"PGPASSFILE=" + access, "PGCONNECT_TIMEOUT=30", "PGAPPNAME=backline"};
-    dump_database(dump, access, kPostgresDumpEnd, kBehindPostgresDumpEnd);
-  }
-
-  void dump_database(const ChildOutput& dump, const std::string& access, std::string_view end, int behind) {
-    ensure_directory(in_spool("database"));
-    const std::string file = in_spool("database/database.sql");
-    (void)run_to_file(dump, file);
-    require_end(file, end, behind);
-    settle_time(file);
-    check_sys(::unlink(access.c_str()), [&] { return "removing " + quoted(access); });
-  }
-
-  // A file that only this user reads, for as long as the dump runs.
-  [[nodiscard]] std::string credentials(const std::string& text) const {
-    const std::string path = in_spool(kAccess);
-    const Fd file = open_file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    write_all(file.get(), text);
-    return path;
-  }
-
-  // The wiki's code runs as the wiki's user and never as root.
   void pages() {
     const std::string script = join_path(site_.folder, "maintenance/dumpBackup.php");
     const std::string settings = join_path(site_.folder, "LocalSettings.php");
     if (::access("/usr/bin/php", X_OK) != 0 || !path_exists(script)) return;
     std::vector<std::string> argv;
     if (::geteuid() == 0) {
-      struct stat owner {};
-      check_sys(::stat(settings.c_str(), &owner), [&] { return "looking at " + quoted(settings); });
-      if (owner.st_uid == 0) return skip_pages("LocalSettings.php belongs to root, as whom it is not run");
+      const struct stat owner = owner_of_wiki();
+      if (owner.st_uid == 0)
+        return skip_pages("LocalSettings.php and images belong to root, as whom nothing of it is run");
       argv = {"/usr/bin/setpriv", fmt::format("--reuid={}", owner.st_uid),
               fmt::format("--regid={}", owner.st_gid), "--clear-groups", "--no-new-privs"};
     }
@@ -201,7 +158,7 @@ class SiteDump {
     }
   }
   void skip_pages(const std::string& why) {
-    skipped_.push_back("unreadable " + percent_encode("pages.xml: " + why));
+    skipped_pages_ = {"unreadable " + percent_encode("pages.xml: " + why)};
   }
 
   void describe() {
@@ -223,7 +180,7 @@ class SiteDump {
   const ModuleConfig& module_;
   const std::string& home_;
   Spool& spool_;
-  std::vector<std::string> skipped_;
+  std::vector<std::string> skipped_, skipped_pages_;
 };
 
 }  // namespace

@@ -64,7 +64,7 @@ class Merger {
     }
     // Inner folders first: setting up an inner one changes nothing of an outer one's times.
     while (!finished_.empty()) {
-      metadata(finished_.back());
+      metadata(finished_.back().first, finished_.back().second);
       finished_.pop_back();
     }
   }
@@ -79,7 +79,8 @@ class Merger {
       absent(join_path(relative, name));
     }
     if (!has_fresh) return;
-    finished_.push_back(relative);
+    // As it is before its entries are moved away.
+    if (const std::optional<struct stat> now = look(fresh)) finished_.emplace_back(relative, *now);
     for (const std::string& name : list_directory(fresh)) entry(join_path(relative, name));
   }
 
@@ -136,28 +137,28 @@ class Merger {
     return S_ISREG(now.st_mode) && now.st_size == before.st_size && equal_bytes(fresh, old);
   }
 
-  void metadata(const std::string& relative) const {
+  void metadata(const std::string& relative, const struct stat& now) const {
     const std::string old = join_path(into_, relative);
-    const std::optional<struct stat> now = look(join_path(from_, relative));
     const std::optional<struct stat> before = look(old);
-    if (!now || !before) return;
-    if (now->st_uid != before->st_uid || now->st_gid != before->st_gid)
-      check_sys(::lchown(old.c_str(), now->st_uid, now->st_gid), [&] { return "changing " + quoted(old); });
-    if (now->st_mode != before->st_mode)
-      check_sys(::chmod(old.c_str(), now->st_mode & 07777U), [&] { return "changing " + quoted(old); });
+    if (!before) return;
+    if (now.st_uid != before->st_uid || now.st_gid != before->st_gid)
+      check_sys(::lchown(old.c_str(), now.st_uid, now.st_gid), [&] { return "changing " + quoted(old); });
+    if (now.st_mode != before->st_mode)
+      check_sys(::chmod(old.c_str(), now.st_mode & 07777U), [&] { return "changing " + quoted(old); });
     // Setting them anew would change the ctime of a folder that nobody changed.
     if (!rules_.times ||
-        (now->st_mtim.tv_sec == before->st_mtim.tv_sec && now->st_mtim.tv_nsec == before->st_mtim.tv_nsec))
+        (now.st_mtim.tv_sec == before->st_mtim.tv_sec && now.st_mtim.tv_nsec == before->st_mtim.tv_nsec))
       return;
-    const timespec times[2] = {now->st_atim, now->st_mtim};
+    const timespec times[2] = {now.st_atim, now.st_mtim};
     check_sys(::utimensat(AT_FDCWD, old.c_str(), times, AT_SYMLINK_NOFOLLOW),
               [&] { return "changing " + quoted(old); });
   }
 
   std::string from_, into_;
   const MergeRules& rules_;
-  std::vector<std::string> pending_;   // relative paths of folders to merge: depth is a loop
-  std::vector<std::string> finished_;  // folders whose entries were moved, outer ones first
+  std::vector<std::string> pending_;  // relative paths of folders to merge: depth is a loop
+  // Folders whose entries were moved, outer ones first, and how they shall be.
+  std::vector<std::pair<std::string, struct stat>> finished_;
 };
 
 void sync_all(const std::string& folder) {

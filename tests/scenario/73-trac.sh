@@ -59,8 +59,8 @@ for round in 1 2 3; do
   say "backup $round while it is written"
   least=$(cat "$T/told")
   one_round "$C1" "$S1" trac
-  DUMP=$(export_source "$S1" "$E" "$T/dump") TARGET=$T/restored$round
-  export DUMP TARGET
+  DUMP=$(export_source "$S1" "$E" "$T/dump") TARGET=$T/restored$round DATABASE= ACCESS= OWNER=
+  export DUMP TARGET DATABASE ACCESS OWNER
   run_block modules/trac.md sh
   exits 0 python3 "$T/judge.py" "$TARGET" "$least"
   [[ ! -e $TARGET/db/trac.db-wal ]] || die "a WAL without its database's lock was copied"
@@ -75,7 +75,7 @@ spooled >"$T/spool.before"
 before=$(du -sb "$S1/store" | cut -f1); one_round "$C1" "$S1" trac; after=$(du -sb "$S1/store" | cut -f1)
 spooled >"$T/spool.after"
 cmp "$T/spool.before" "$T/spool.after" || die "files of the spool that did not change were written anew"
-(( after - before < 65536 )) || die "the unchanged run added $((after - before)) bytes"
+(( after - before < 8192 )) || die "the unchanged run added $((after - before)) bytes"
 mkdir "$T/compare"; tar -C "$E" --exclude='trac.db*' -cf - . | tar -C "$T/compare" -xf -
 DUMP=$(export_source "$S1" "$E" "$T/dump"); rm "$DUMP/site/db/trac.db"
 diff -r "$T/compare" "$DUMP/site" >"$T/diff" || { cat "$T/diff"; die "the environment's files differ"; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Goal: a real WordPress with posts, images and a plugin's serialized option, saved with its MariaDB while it is used, restored by its page's command under another address and answering there.
+# Goal: a real WordPress with posts, images and a plugin's serialized option, saved with its MariaDB while posts and images come and go, restored by its page's command under another address and answering there.
 . "$(dirname "$0")/lib.sh"
 . "$BK_SOURCE/tests/support/services/mariadb.sh"
 [[ -f /usr/share/wordpress/wp-load.php ]] && command -v php curl mariadbd >/dev/null || skip "WordPress, php or MariaDB is not installed (setup/packages: optional)"
@@ -15,7 +15,7 @@ serve() { # FOLDER PORT
   for _ in $(seq 200); do curl -s -m 20 --noproxy '*' -o /dev/null "http://127.0.0.1:$2/readme.html" && return; sleep 0.05; done
   die "php does not answer"
 }
-ending() { for pid in "${web[@]}"; do kill -- "-$pid" 2>/dev/null; done; mariadb_down "$T/db"; }
+ending() { touch "$T/stop"; for pid in "${web[@]}"; do kill -- "-$pid" 2>/dev/null; done; mariadb_down "$T/db"; }
 
 say "a site of its own, with its own account"
 old=$(port) new=$(port) site=$T/www/blog
@@ -40,8 +40,9 @@ define('DB_CHARSET', 'utf8mb4'); define('DB_COLLATE', '');
 define('WP_HTTP_BLOCK_EXTERNAL', true); define('AUTOMATIC_UPDATER_DISABLED', true); define('DISABLE_WP_CRON', true);
 $table_prefix = 'site_';
 if ( ! defined( 'ABSPATH' ) ) { define( 'ABSPATH', __DIR__ . '/' ); }
+if (is_writable('/root')) { touch('%s'); }
 require_once ABSPATH . 'wp-settings.php';
-""" % (quoted, sock))
+""" % (quoted, sock, sql + '.ran-as-root'))
 PY
 MARIADB <"$T/password.sql"
 chown -R www-data: "$T/www"
@@ -66,12 +67,52 @@ PHP
 fill() { setpriv --reuid=www-data --regid=www-data --clear-groups php "$T/fill.php" "$1" "$2" "$3"; }
 fill "$site" "http://127.0.0.1:$old" 12
 
-say "saved while it is used"
+# posts and images come and go, by WordPress itself
+cat >"$T/live.php" <<'PHP'
+<?php
+[$_, $site, $address, $stop, $told] = $argv;
+$_SERVER += ['HTTP_HOST' => substr($address, 7), 'REQUEST_METHOD' => 'GET', 'SERVER_PROTOCOL' => 'HTTP/1.1', 'REQUEST_URI' => '/'];
+require $site . '/wp-load.php'; require_once ABSPATH . 'wp-admin/includes/image.php';
+$made = [];
+for ($i = 1; !file_exists($stop); $i++) {
+  $picture = imagecreatetruecolor(400, 300); imagefilledellipse($picture, 150, 100, 10 + $i, 90, 0xff0000 + $i);
+  ob_start(); imagejpeg($picture); $up = wp_upload_bits("live-$i.jpg", null, ob_get_clean());
+  $id = wp_insert_attachment(['post_mime_type' => 'image/jpeg', 'post_title' => "Live $i", 'post_status' => 'inherit'], $up['file']);
+  wp_update_attachment_metadata($id, wp_generate_attachment_metadata($id, $up['file']));
+  wp_insert_post(['post_title' => "Live $i", 'post_status' => 'private', 'post_content' => wp_get_attachment_image($id, 'full')]);
+  $made[] = $id;
+  if ($i > 8 && $i <= 16) wp_delete_attachment(array_shift($made), true);  // what was there before
+  file_put_contents($told, "$i");
+}
+PHP
+# every attachment that the database knows, in all its sizes
+cat >"$T/judge.php" <<'PHP'
+<?php
+[$_, $site, $address] = $argv;
+$_SERVER += ['HTTP_HOST' => substr($address, 7), 'REQUEST_METHOD' => 'GET', 'SERVER_PROTOCOL' => 'HTTP/1.1', 'REQUEST_URI' => '/'];
+require $site . '/wp-load.php';
+$live = 0;
+foreach (get_posts(['post_type' => 'attachment', 'post_status' => 'any', 'numberposts' => -1]) as $post) {
+  $file = get_attached_file($post->ID); $files = [$file];
+  foreach (wp_get_attachment_metadata($post->ID)['sizes'] ?? [] as $size) $files[] = dirname($file) . '/' . $size['file'];
+  foreach ($files as $one) if (!$one || !is_file($one) || !@getimagesize($one)) echo "not there: $post->post_title $one\n";
+  if (str_starts_with($post->post_title, 'Live')) $live++;
+}
+echo "live $live\n";
+PHP
+
+say "saved while it is written"
+touch "$T/told"; chown www-data: "$T/told"
+setsid setpriv --reuid=www-data --regid=www-data --clear-groups php "$T/live.php" "$site" "http://127.0.0.1:$old" "$T/stop" "$T/told" >"$T/live.log" 2>&1 & writer=$!
+for _ in $(seq 400); do (($(cat "$T/told") >= 8)) 2>/dev/null && break; kill -0 "$writer" 2>/dev/null || { cat "$T/live.log"; die "the writer has ended"; }; sleep 0.1; done
 paths_of "$C1" wordpress "$site"
 grep -q '^\[module.wordpress\]' "$C1/backupconfig.toml" || printf '\n[module.wordpress]\npaths = ["%s"]\n' "$site" >>"$C1/backupconfig.toml"
 (for i in $(seq 40); do curl -s -m 20 --noproxy '*' -o /dev/null "http://127.0.0.1:$old/?s=$i"; done) & busy=$!
 one_round "$C1" "$S1" wordpress
 wait "$busy" || true
+kill -0 "$writer" 2>/dev/null || { cat "$T/live.log"; die "the writer has ended"; }
+touch "$T/stop"; wait "$writer" || { cat "$T/live.log"; die "the writer"; }
+echo "   $(cat "$T/told") posts and images written meanwhile"
 nothing_left "$C1" "$S1" client1
 spool=$(find "$C1/spool" -name database.sql)
 [[ -s $spool ]] || die "no dump in the spool"
@@ -79,15 +120,14 @@ spool=$(find "$C1/spool" -name database.sql)
 ! grep -rqF "$password" "$C1/log" || die "the password stands in a log"
 
 say "restored by the page's command, under another address, and answering there"
-DUMP=$(export_source "$S1" "$site" "$T/dump") TARGET=$T/www/moved DATABASE=moved ACCESS=$T/access.cnf ADDRESS=http://127.0.0.1:$new
+DUMP=$(export_source "$S1" "$site" "$T/dump") TARGET=$T/www/moved DATABASE=moved ACCESS=$T/access.cnf ADDRESS=http://127.0.0.1:$new OWNER=www-data:
 python3 - "$ACCESS" "$password" "$MYSQL_UNIX_PORT" <<'PY'
 import os, sys
 os.umask(0o077)
 open(sys.argv[1], "w").write('[client]\nuser=wp\npassword="%s"\nsocket=%s\n' % (sys.argv[2].replace("\\", "\\\\").replace('"', '\\"'), sys.argv[3]))
 PY
-export DUMP TARGET DATABASE ACCESS ADDRESS
+export DUMP TARGET DATABASE ACCESS ADDRESS OWNER
 run_block modules/wordpress.md sh
-chown -R www-data: "$TARGET"
 MARIADB -e "DROP DATABASE blog"
 for pid in "${web[@]}"; do kill -- "-$pid"; done; web=()
 serve "$TARGET" "$new"
@@ -109,6 +149,11 @@ echo json_encode([get_option('plugin_settings'), (int)wp_count_posts()->publish]
 PHP
 same "$(setpriv --reuid=www-data --regid=www-data --clear-groups php "$T/ask.php" "$TARGET" "$ADDRESS")" \
   "[{\"home\":\"$ADDRESS/shop\",\"list\":{\"0\":1,\"ü\":\"$ADDRESS\"},\"quote\":\"a\\\";s:3:\\\"b\"},13]"
+
+exits 0 setpriv --reuid=www-data --regid=www-data --clear-groups php "$T/judge.php" "$TARGET" "$ADDRESS"
+! grep 'not there' "$T/out" || die "rows without their files"
+says '^live [1-9]'
+[[ ! -e $T/password.sql.ran-as-root ]] || die "wp-config.php was run as root"
 
 say "a password that is wrong, a server that is down, a configuration that is computed: never a success"
 MARIADB -e "CREATE DATABASE blog; ALTER USER wp@localhost IDENTIFIED BY 'other'"

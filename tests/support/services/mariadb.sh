@@ -9,10 +9,10 @@ mariadb_up() {
   export MYSQL_UNIX_PORT=$dir/sock
   mkdir -p "$dir"
   if [[ ! -d $dir/data/mysql ]]; then
-    mariadb-install-db --no-defaults --datadir="$dir/data" --auth-root-authentication-method=normal --skip-test-db \
+    TMPDIR=$dir mariadb-install-db --no-defaults --datadir="$dir/data" --auth-root-authentication-method=normal --skip-test-db \
       --user="$(id -un)" >"$dir/install.log" 2>&1 || { cat "$dir/install.log" >&2; return 1; }
   fi
-  mariadbd --no-defaults --datadir="$dir/data" --socket="$dir/sock" --pid-file="$dir/pid" --skip-networking --user="$(id -un)" \
+  TMPDIR=$dir mariadbd --no-defaults --datadir="$dir/data" --socket="$dir/sock" --pid-file="$dir/pid" --skip-networking --user="$(id -un)" \
     --character-set-server=utf8mb4 --innodb-buffer-pool-size=64M --innodb-log-file-size=32M --innodb-flush-log-at-trx-commit=0 \
     --innodb-flush-method=nosync --event-scheduler=OFF >>"$dir/log" 2>&1 </dev/null &
   echo $! >"$dir/child"

@@ -82,12 +82,50 @@ class RestoreSite(unittest.TestCase):
         self.assertEqual(self.run_it("--nothing")[0], 64)
 
 
+def loaded():
+    sys.dont_write_bytecode = True
+    loader = SourceFileLoader("restore_site", PROGRAM)
+    program = module_from_spec(spec_from_loader("restore_site", loader))
+    loader.exec_module(program)
+    return program
+
+
 class Configuration(unittest.TestCase):
+    def test_each_statement_that_sets_a_value_gets_the_new_one_whatever_stands_around(self):
+        program = loaded()
+        text = "<?php\n// $a = 'no';\n$a = __DIR__ . '/x' . \"y;\"; $b = '$a = 1;'; /* $a = 2; */ if ($a == 3) { $a = \"$b\"; }\n"
+        self.assertEqual(program.assign(text, "a", "it's"),
+                         "<?php\n// $a = 'no';\n$a = 'it\\'s'; $b = '$a = 1;'; /* $a = 2; */ if ($a == 3) { $a = 'it\\'s'; }\n")
+        self.assertEqual(program.assign("<?php\n$ab = 1;\n", "a", "x"), "<?php\n$a = 'x';\n$ab = 1;\n")
+        text = "<?php if (!defined('A')) define( 'A', getenv('A') ?: 'b)' ) ; define('AB', 'A');"
+        self.assertEqual(program.define(text, "A", "x"), "<?php if (!defined('A')) define('A', 'x'); define('AB', 'A');")
+
+    def test_the_database_of_trac_stands_in_its_section_only_once(self):
+        change = loaded().set_trac_database
+        self.assertEqual(change("[a]\ndatabase = no\n[trac]\nx = 1\ndatabase = old\n  more\ny = 2\n[b]\ndatabase = no\n", "new"),
+                         "[a]\ndatabase = no\n[trac]\nx = 1\ndatabase = new\ny = 2\n[b]\ndatabase = no\n")
+        self.assertEqual(change("[trac]\nx = 1\n", "new"), "[trac]\ndatabase = new\nx = 1\n")
+        self.assertEqual(change("[a]\nx = 1\n", "new"), "[trac]\ndatabase = new\n\n[a]\nx = 1\n")
+
+    def test_a_pgpass_file_says_the_account_of_a_name_or_a_connection_string(self):
+        program = loaded()
+        with tempfile.TemporaryDirectory() as folder:
+            with open(folder + "/pass", "w", encoding="utf-8") as f:
+                f.write("# of two\nother:5433:*:olga:o\n*:*:wiki:anna:a\\:\\\\b\n")
+            seen = lambda text: (lambda d: (d.server, d.port, d.name, d.user, d.password))(program.Postgres(folder + "/pass", text))
+            self.assertEqual(seen("wiki"), ("other", "5433", "wiki", "olga", "o"))
+            self.assertEqual(seen("host=/run/pg dbname = 'wiki'"), ("/run/pg", "", "wiki", "anna", "a:\\b"))
+            self.assertEqual(seen("postgresql://anna@db:1/wiki"), ("db", "1", "wiki", "anna", "a:\\b"))
+            with self.assertRaises(program.Trouble):
+                seen("host=db dbname=else")
+
+    def test_an_address_moves_in_serialized_values_and_in_json(self):
+        moved = lambda text: loaded().replaced(text, b"http://old", b"https://new.example")
+        self.assertEqual(moved(b'a:1:{s:1:"a";s:12:"http://old/x";}'), b'a:1:{s:1:"a";s:21:"https://new.example/x";}')
+        self.assertEqual(moved(b'{"a":"http:\\/\\/old\\/x"} http://old/'), b'{"a":"https:\\/\\/new.example\\/x"} https://new.example/')
+
     def test_a_file_with_a_password_is_never_readable_by_others_meanwhile(self):
-        sys.dont_write_bytecode = True
-        loader = SourceFileLoader("restore_site", PROGRAM)
-        program = module_from_spec(spec_from_loader("restore_site", loader))
-        loader.exec_module(program)
+        program = loaded()
         with tempfile.TemporaryDirectory() as folder:
             path = folder + "/wp-config.php"
             with open(path, "w", encoding="utf-8") as f:

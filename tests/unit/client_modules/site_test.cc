@@ -2,9 +2,13 @@
 #include "client/modules/site.h"
 
 #include "client/modules/php_config.h"
+#include "client/modules/site_database.h"
 #include "common/error/error.h"
+#include "common/io/file.h"
+#include "tests/support/temp_dir.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace bk::client {
 namespace {
@@ -81,6 +85,68 @@ TEST(MysqlHost, HasAPortOrASocket) {
   EXPECT_EQ(parse("::1"), "::1|0|");
   EXPECT_EQ(parse("p:db"), "db|0|");
   EXPECT_THROW((void)parse("db:x"), Error);
+}
+
+TEST(TracConfig, AnAccountInAnotherFileIsRefused) {
+  EXPECT_THROW((void)parse_trac_database("mysql://h/trac?read_default_file=/etc/my.cnf", "/t"), Error);
+  EXPECT_EQ(parse_trac_database("postgres://u@localhost/trac?host=/run/pg", "/t").socket, "/run/pg");
+}
+
+std::vector<std::string> parts_of(const Site& site) {
+  std::vector<std::string> out;
+  for (const Site::Part& part : site.parts) out.push_back(part.name + " " + base_name(part.folder));
+  return out;
+}
+
+TEST(Site, WhatItsLinksLeadToOutsideBelongsToIt) {
+  const test::TempDir dir;
+  for (const char* folder : {"w/inner", "pictures", "etc"}) ensure_directory(dir.file(folder));
+  replace_durably(dir.file("w/inner/x"), "x");
+  replace_durably(dir.file("etc/w.php"), "<?php $wgDBname = 'w'; $wgDBuser = 'u'; $wgDBtype = 'postgres';");
+  const auto link = [&](const std::string& to, const std::string& name) {
+    EXPECT_EQ(::symlink(to.c_str(), dir.file(name).c_str()), 0);
+  };
+  link("../etc/w.php", "w/LocalSettings.php");
+  link("inner", "w/images");
+  EXPECT_EQ(parts_of(read_site("wiki", dir.file("w"))),
+            std::vector<std::string>{"linked/LocalSettings.php w.php"});
+  remove_tree(dir.file("w/images"));
+  link(dir.file("pictures"), "w/images");
+  EXPECT_EQ(parts_of(read_site("wiki", dir.file("w"))),
+            (std::vector<std::string>{"linked/LocalSettings.php w.php", "linked/images pictures"}));
+}
+
+TEST(Site, DebiansWordPressIsRefusedWithAWordOnWhatToDo) {
+  const test::TempDir dir;
+  replace_durably(
+      dir.file("wp-config.php"),
+      "<?php $f = '/etc/wordpress/config-'.$x.'.php'; require($f); define('DB_NAME', 'wordpress');");
+  try {
+    (void)read_site("wordpress", dir.path());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Kind::Config);
+    EXPECT_NE(std::string(error.what()).find("by module mysql"), std::string::npos) << error.what();
+  }
+}
+
+TEST(SiteAdvice, NamesTheFileThatHoldsTheAccount) {
+  const auto advice = [](SiteDatabase::Engine engine, const char* text) {
+    return site_advice(engine, text, "/w/settings");
+  };
+  constexpr auto kMysql = SiteDatabase::Engine::Mysql;
+  constexpr auto kPostgres = SiteDatabase::Engine::Postgres;
+  EXPECT_EQ(advice(kMysql, "ERROR 1045 (28000): Access denied"),
+            "check user and password in \"/w/settings\"");
+  EXPECT_EQ(advice(kPostgres, "FATAL:  password authentication failed for user \"u\""),
+            "check user and password in \"/w/settings\"");
+  for (const auto& [engine, text] :
+       {std::pair(kMysql, "Got error: 2002"), std::pair(kPostgres, "connection failed: Connection refused"),
+        std::pair(kPostgres, "FATAL:  the database system is shutting down")})
+    EXPECT_NE(advice(engine, text).find("is the server running?"), std::string::npos) << text;
+  EXPECT_NE(advice(kPostgres, "FATAL:  database \"w\" does not exist").find("are user and database right"),
+            std::string::npos);
+  EXPECT_EQ(advice(kMysql, "something else"), "");
 }
 
 }  // namespace
