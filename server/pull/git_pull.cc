@@ -57,6 +57,7 @@ class Mirror {
 
   // A whole mirror: the one that is there, one rebuilt from the newest snapshot, or an empty one.
   void ensure() {
+    if (git_view_snapshot(path_).empty()) unlock_git_view(path_);  // a pull before this one did not end
     if (is_whole()) return;
     if (around_.previous) {
       rebuild_git_view(around_.store, *around_.previous, path_, around_.alive);

@@ -66,6 +66,18 @@ class Rebuilder {
   const std::function<void()>& alive_;
 };
 
+// git-check-ref-format(1): no ref is named so.
+void remove_ref_locks(const std::string& folder) {
+  for (const std::string& name : list_directory(folder)) {
+    const std::string path = folder + "/" + name;
+    if (is_directory(path)) {
+      remove_ref_locks(path);
+    } else if (name.ends_with(".lock")) {
+      remove_durably(path);
+    }
+  }
+}
+
 }  // namespace
 
 std::string git_view_path(const std::string& home, const std::string& client, std::string_view name) {
@@ -110,6 +122,13 @@ std::string git_view_snapshot(const std::string& mirror) {
 }
 
 void forget_git_view_snapshot(const std::string& mirror) { remove_durably(mirror + "/" + kToken); }
+
+void unlock_git_view(const std::string& mirror) {
+  for (const char* name :
+       {"/packed-refs.lock", "/packed-refs.new", "/HEAD.lock", "/config.lock", "/shallow.lock"})
+    if (path_exists(mirror + name)) remove_durably(mirror + name);
+  if (is_directory(mirror + "/refs")) remove_ref_locks(mirror + "/refs");
+}
 
 void remember_git_view_snapshot(const std::string& mirror, const std::string& snapshot_id) {
   // What git wrote without syncing must not be younger than the promise that it equals a snapshot.

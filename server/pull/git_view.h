@@ -25,6 +25,9 @@ namespace bk::pull {
 // The snapshot that the mirror is known to equal, or "".
 [[nodiscard]] std::string git_view_snapshot(const std::string& mirror);
 void forget_git_view_snapshot(const std::string& mirror);
+// Takes away the locks of a git that was killed while it wrote.  For the holder of lock_git_view: nobody else
+// writes there.
+void unlock_git_view(const std::string& mirror);
 void remember_git_view_snapshot(const std::string& mirror, const std::string& snapshot_id);
 
 // Makes the mirror anew from a snapshot of method git, replacing what is there.  Afterwards git reads it, and

@@ -188,6 +188,24 @@ TEST(GitPull, ADeletedOrDamagedMirrorIsRebuiltFromTheStore) {
   w.expect_whole();
 }
 
+// A kill or a power cut while git writes: its locks stay, and nobody is left who would take them away.
+TEST(GitPull, WhatAKilledGitLockedIsUnlockedByTheNextPull) {
+  World world;
+  world.commit("one");
+  world.push({"HEAD:main"});
+  (void)world.pull();
+  forget_git_view_snapshot(world.mirror());  // as a pull begins
+  ensure_directory(world.mirror() + "/refs/heads");
+  for (const char* lock :
+       {"/packed-refs.lock", "/packed-refs.new", "/HEAD.lock", "/shallow.lock", "/refs/heads/main.lock"})
+    replace_durably(world.mirror() + lock, "");
+  world.commit("two");
+  world.push({"HEAD:main"});
+  (void)world.pull();
+  EXPECT_EQ(world.ours("main"), world.theirs("main"));
+  world.expect_whole();
+}
+
 TEST(GitPull, ABranchInPlaceOfAFolderOfBranchesIsFollowed) {
   World w;
   w.commit("one");
