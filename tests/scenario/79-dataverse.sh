@@ -5,8 +5,7 @@
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || skip "postgresql is not installed (setup/packages)"
 unset "${!PG@}"
 D=$T/db
-on_exit() { local status=$?; exec 7>&- 8>&- || true; postgres_down "$D"; (exit "$status"); finish; }
-trap on_exit EXIT
+ending() { exec 7>&- 8>&-; postgres_down "$D"; kill "$store" 2>/dev/null; }
 mkdir "$T/store"
 exec 8> >(exec "$BK_SOURCE/tests/support/services/swift_server.py" "$T/store" >"$T/store.out" 2>&1); store=$!
 lab_up
