@@ -63,7 +63,10 @@ void LiveJournals::refresh(const Covered& covered) {
   for (auto it = views_.begin(); it != views_.end();) {
     const bool left = !names.contains(it->first);
     if (left) read_on(it->first, it->second);
-    it = left && covered(it->first) == kWholePack ? views_.erase(it) : std::next(it);
+    // Its pack is in a run, or was taken away by a clean: then no run knows it any more either.
+    const bool over = left && (covered(it->first) == kWholePack ||
+                               !layout_.storage->exists(Layout::pack_object(it->first)));
+    it = over ? views_.erase(it) : std::next(it);
   }
 }
 

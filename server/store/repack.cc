@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 #include "common/io/crash.h"
+#include "common/io/file.h"
 #include "server/store/parity.h"
 
 #include <algorithm>
@@ -55,11 +56,21 @@ void Repacker::copy_what_is_good(std::uint64_t number) {
   }
 }
 
+// What a journal held is remembered until the next look at the journals, and a file that is open can be read
+// when it has no name any more: neither says that a pack is there.
+bool Repacker::stands(std::uint64_t number) {
+  const auto [known, first] = stands_.try_emplace(number, false);
+  if (first)
+    known->second = path_exists(store_.layout().journal(number)) ||
+                    store_.layout().storage->exists(Layout::pack_object(number));
+  return known->second;
+}
+
 bool Repacker::elsewhere(const StoredChunk& chunk) {
   if (collected_.contains(chunk.id)) return true;
   for (const Location& where : store_.index().find(chunk.kind, chunk.id)) {
     if (std::find(done_.begin(), done_.end(), where.pack) != done_.end()) continue;
-    if (store_.can_read(where, chunk.kind, chunk.id)) return true;
+    if (stands(where.pack) && store_.can_read(where, chunk.kind, chunk.id)) return true;
   }
   return false;
 }
@@ -120,6 +131,7 @@ std::vector<std::uint64_t> Repacker::finish() {
   appender_.sync();
   crash_point("store.clean.copied");
   waiting_bytes_ = 0;
+  stands_.clear();
   return std::exchange(done_, {});
 }
 

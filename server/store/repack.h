@@ -8,6 +8,7 @@
 #include "server/store/appender.h"
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -49,6 +50,7 @@ class Repacker {
   [[nodiscard]] std::vector<bool> needed(std::uint32_t offset, const std::vector<StoredChunk>& chunks,
                                          const Unneeded& unneeded);
   [[nodiscard]] bool elsewhere(const StoredChunk& chunk);
+  [[nodiscard]] bool stands(std::uint64_t number);
   void collect(const StoredChunk& chunk, std::string_view content);
   void flush(Batch& batch);
   void append(const EncodedGroup& group, const std::vector<StoredChunk>& chunks);
@@ -61,6 +63,7 @@ class Repacker {
   Batch data_, metadata_;
   std::set<StoredId> collected_;  // in a batch
   std::vector<std::uint64_t> done_;
+  std::map<std::uint64_t, bool> stands_;  // as far as it was asked since the last finish()
   std::uint64_t waiting_bytes_ = 0, copied_bytes_ = 0;
 };
 

@@ -31,6 +31,7 @@ namespace {
 // What it costs and brings: docs/decisions/chunk-size.md.
 constexpr ChunkerParams kNewStoreChunks{2048, 8192, 32768};
 constexpr std::uint64_t kMarksNeed = 2U << 20U;  // bytes of free disk
+constexpr int kLooks = 4;                        // for a chunk that was not where it was
 
 Layout layout_of(std::shared_ptr<Storage> storage, const std::string& directory, const std::string& index,
                  const StoreSettings& settings = {}) {
@@ -197,9 +198,12 @@ std::string_view StoreImpl::view(ObjectKind kind, const ChunkId& id) {
   Hindrance hindrance;
   if (const auto found = try_read(kind, id, hindrance)) return *found;
   for (WriterImpl* writer : writers_) writer->flush();
-  index_.refresh();
-  index_.reload_runs();
-  if (const auto found = try_read(kind, id, hindrance)) return *found;
+  // A clean that moves it between the look at the journals and that at the runs is seen in neither.
+  for (int look = 0; look < kLooks; ++look) {
+    index_.refresh();
+    index_.reload_runs();
+    if (const auto found = try_read(kind, id, hindrance)) return *found;
+  }
   if (!std::exchange(reconciled_, true) && index_.reconcile()) {
     if (const auto found = try_read(kind, id, hindrance)) return *found;
   }

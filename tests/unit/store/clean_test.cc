@@ -90,6 +90,18 @@ TEST_F(CleanTest, WhatIsRemovedIsStoredAgainWhenItComesAgain) {
   EXPECT_EQ(read_back(*store, again), files);
 }
 
+// It remembers a journal that became a pack and went.
+TEST_F(CleanTest, AStoreThatWasOpenTakesNothingForKnownThatIsGone) {
+  auto store = open();
+  const Files files{{"file", noise(100000, 4)}};
+  const std::string gone = commit(*store, "web1", files).id;
+  const auto other = open();
+  remove(*store, "web1", {gone});
+  EXPECT_GT(clean(*store).packs_removed, 0U);
+  const SnapshotRecord again = commit(*other, "web1", files);
+  EXPECT_EQ(read_back(*open(), again), files);
+}
+
 TEST_F(CleanTest, APossessionEndsWithItsSnapshotsAlsoWhenOthersHaveTheSame) {
   auto store = open();
   const Files files{{"a", noise(100000, 1)}};
