@@ -46,6 +46,18 @@ std::optional<ScannedRecord> PackScan::next(bool check_payload) {
   }
 }
 
+bool PackScan::is_valid(std::uint64_t offset) {
+  try {
+    (void)read_record(offset, true);
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    return false;
+  }
+}
+
+// A journal grows while it is read.  What is there behind a record was written after it: a record that was
+// only in the making is whole by then, and is not passed over.
 bool PackScan::skip_to_next() {
   constexpr std::size_t kWindow = 1U << 20U;
   constexpr std::string_view kMagic = "BKR1";
@@ -54,13 +66,9 @@ bool PackScan::skip_to_next() {
     const std::size_t got = in_.read(at, window.data(), kWindow);
     const std::string_view bytes(window.data(), got);
     for (std::size_t i = bytes.find(kMagic); i != std::string_view::npos; i = bytes.find(kMagic, i + 1)) {
-      try {
-        (void)read_record(at + i, true);
-        offset_ = at + i;
-        return true;
-      } catch (const Error& error) {
-        if (error.kind() != Kind::Corrupt) throw;
-      }
+      if (!is_valid(at + i)) continue;
+      if (!is_valid(offset_)) offset_ = at + i;
+      return true;
     }
     if (got < kWindow) return false;
     at += kWindow - (kMagic.size() - 1);

@@ -26,6 +26,7 @@ class PackScan {
   // record stands (reason() says why; offset() stays there).
   [[nodiscard]] std::optional<ScannedRecord> next(bool check_payload);
   // After next() stopped: moves on to the next place where a valid record begins; false when there is none.
+  // Stays where it is when the record there became whole meanwhile: a journal's writer was at it.
   [[nodiscard]] bool skip_to_next();
   // Of the record that next(true) gave last; the caller may change it.
   [[nodiscard]] std::string& payload() { return payload_; }
@@ -34,6 +35,7 @@ class PackScan {
 
  private:
   [[nodiscard]] ScannedRecord read_record(std::uint64_t offset, bool check_payload);
+  [[nodiscard]] bool is_valid(std::uint64_t offset);
   ObjectReader& in_;
   PackRef pack_;
   std::uint64_t offset_;

@@ -1,3 +1,6 @@
+#include "server/store/layout.h"
+#include "server/store/scan.h"
+#include "server/store/store_impl.h"
 #include "tests/unit/store/store_fixture.h"
 
 #include <fcntl.h>
@@ -6,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <set>
 
 namespace bk::store {
@@ -134,6 +138,45 @@ TEST_F(StoreTest, ADamagedJournalIsRetiredAndNothingBehindTheDamageIsCutOff) {
   EXPECT_THROW((void)store->read(ObjectKind::Data, first), Error);
   EXPECT_EQ(read_file(files_in(home() + "/store/packs").at(0)), bytes);
   EXPECT_FALSE(problems(*store).empty());
+}
+
+// A journal of which a reader sees the first `shown` bytes.
+class GrowingReader final : public ObjectReader {
+ public:
+  explicit GrowingReader(std::string bytes) : bytes_(std::move(bytes)) {}
+  std::uint64_t size() override { return shown; }
+  std::size_t read(std::uint64_t offset, char* into, std::size_t bytes) override {
+    return offset >= shown ? 0 : bytes_.copy(into, std::min<std::uint64_t>(bytes, shown - offset), offset);
+  }
+  std::uint64_t shown = 0;
+
+ private:
+  std::string bytes_;
+};
+
+TEST_F(StoreTest, ARecordThatIsBeingWrittenWhileAJournalIsReadIsNotPassedOver) {
+  auto store = open();
+  auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+  for (const std::uint64_t seed : {1U, 2U}) {
+    (void)writer->put(ObjectKind::Data, noise(500, seed));
+    writer->sync();
+  }
+  const std::string path = files_in(home() + "/store/journal").at(0), bytes = read_file(path);
+  const PackRef ref{dynamic_cast<StoreImpl&>(*store).id(), pack_number(base_name(path)).value()};
+  for (std::uint64_t shown = kPackHeaderBytes + 1; shown < kJournalPayload + 500; ++shown) {
+    GrowingReader journal(bytes);
+    journal.shown = shown;
+    PackScan scan(journal, ref);
+    ASSERT_FALSE(scan.next(true));
+    ASSERT_FALSE(scan.reason().empty());
+    journal.shown = bytes.size();  // the writer went on
+    ASSERT_TRUE(scan.skip_to_next());
+    ASSERT_EQ(scan.offset(), kPackHeaderBytes) << shown;
+    std::size_t records = 0;
+    while (scan.next(true)) ++records;
+    ASSERT_EQ(records, 4U);  // two groups, each with the mark of its sync
+    ASSERT_EQ(scan.reason(), "");
+  }
 }
 
 TEST_F(StoreTest, TheIndexIsRebuiltWhenItIsGoneDamagedOrAnotherStores) {
