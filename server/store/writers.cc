@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "common/io/temporary.h"
 #include "common/text/escape.h"
 #include "common/text/number.h"
 
@@ -44,9 +45,13 @@ std::optional<ChunkId> parse_pin(const StoreId& store, const std::string& line) 
 WriterRegistration::WriterRegistration(const Layout& layout, StoreId store) : store_(std::move(store)) {
   ensure_directory(layout.writers());
   const FileLock lock = WriterRoll(layout).close();
-  path_ = layout.writers() + "/" + pack_name(new_number()).substr(0, 16) + std::string(kEnding);
-  fd_ = open_file(path_, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-  BK_CHECK(try_lock_descriptor(fd_.get()));
+  // Who lists the living just then may take it for what a killed writer left.
+  std::optional<Fd> owned;
+  while (!owned) {
+    path_ = layout.writers() + "/" + pack_name(new_number()).substr(0, 16) + std::string(kEnding);
+    owned = try_create_owned(path_);
+  }
+  fd_ = *std::move(owned);
   count_up(layout.writers());
 }
 

@@ -1,14 +1,19 @@
 #include "server/store/journal.h"
 #include "server/store/store_impl.h"
+#include "server/store/writers.h"
 #include "tests/unit/store/store_fixture.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <random>
 #include <set>
+#include <thread>
 
 namespace bk::store {
 namespace {
 
+using namespace std::chrono_literals;
 using namespace test;  // NOLINT: builders
 
 using Files = std::map<std::string, std::string>;
@@ -354,6 +359,29 @@ TEST_F(CleanTest, PacksAreCompressedAnewOnceAndReadAsBefore) {
   EXPECT_LT(stored(), before);
   EXPECT_EQ(store->clean(options).packs_rewritten, 0U);
   EXPECT_EQ(read_back(*open(), record), files);
+}
+
+// Who lists the living removes what killed writers left; one that registers just then is none of them.
+TEST_F(CleanTest, AWriterThatRegistersWhileTheLivingAreListedIsOneOfThem) {
+  Layout layout;
+  layout.store = home() + "/store";
+  layout.index = home() + "/index";
+  const WriterRoll roll(layout);
+  std::atomic<bool> over{false};
+  std::vector<std::jthread> listing;
+  for (int i = 0; i < 3; ++i)
+    listing.emplace_back([&] {
+      while (!over) (void)roll.living();
+    });
+  const auto stop = std::chrono::steady_clock::now() + 1s;
+  std::size_t registered = 0, missed = 0;
+  for (; std::chrono::steady_clock::now() < stop; ++registered) {
+    const WriterRegistration writer(layout, {});
+    if (roll.living().empty()) ++missed;
+  }
+  over = true;
+  listing.clear();
+  EXPECT_EQ(missed, 0U) << "of " << registered;
 }
 
 }  // namespace
