@@ -71,6 +71,7 @@ void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, 
       }
       if (record->head.type == RecordType::Group) {
         ++groups;
+        if (findings.chunks != nullptr) *findings.chunks += record->head.chunks.size();
         if (payloads && findings.good) decode(*record);
       }
       digests.update(record->digest);
@@ -162,6 +163,7 @@ PackFindings PackAudit::findings(std::uint64_t number, Outcome& out) const {
   findings.place = [&out, number](std::uint64_t from, std::uint64_t to) {
     out.places.push_back({number, from, to});
   };
+  findings.chunks = &out.chunks;
   if (plan_.good)
     findings.good = [this, &out](const StoredChunk& chunk) {
       out.marks.push_back({marker_.mark(chunk.kind, chunk.id), chunk.bytes});
@@ -179,6 +181,7 @@ void PackAudit::take(std::uint64_t number, const Outcome& outcome) {
   totals_.unreadable += outcome.totals.unreadable;
   totals_.without_parity += outcome.totals.without_parity;
   if (outcome.read) read_.insert(number);
+  if (outcome.good) chunks_[number] = outcome.chunks;
   if (plan_.payloads && outcome.good) dates_.note(number);
   if (progress_) progress_(totals_.bytes, all_bytes_);
 }

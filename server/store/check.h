@@ -6,6 +6,7 @@
 #include "server/store/read_dates.h"
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ struct PackFindings {
   std::function<void(std::uint64_t from, std::uint64_t to)> place{};  // may be empty
   // Every chunk whose content is what its identity says; may be empty: then nothing is decoded.
   std::function<void(const StoredChunk&)> good{};
+  std::uint64_t* chunks = nullptr;  // gets how many there are in records whose heads are whole
 };
 // `path` is what the texts call it; `finished`: a pack, which ends in a seal.  Payloads are hashed; without
 // `payloads` only heads are read.  Throws Io.
@@ -35,6 +37,8 @@ class PackAudit {
   // Of what was read: where it is damaged.
   [[nodiscard]] const std::set<std::uint64_t>& read() const { return read_; }
   [[nodiscard]] const std::vector<DamagedPlace>& places() const { return places_; }
+  // How many chunks stand in each finished pack that was found whole.
+  [[nodiscard]] const std::map<std::uint64_t, std::uint64_t>& chunks() const { return chunks_; }
 
  private:
   // What one file gave.
@@ -43,6 +47,7 @@ class PackAudit {
     std::vector<DamagedPlace> places;
     std::vector<ChunkMark> marks;
     PackTotals totals;
+    std::uint64_t chunks = 0;
     bool read = false, good = false;
   };
   [[nodiscard]] static Outcome unreadable(const std::string& path, const Error& error, Outcome& so_far);
@@ -64,6 +69,7 @@ class PackAudit {
   std::uint64_t all_bytes_ = 0;
   PackTotals totals_;
   std::set<std::uint64_t> read_;
+  std::map<std::uint64_t, std::uint64_t> chunks_;
   std::vector<DamagedPlace> places_;
 };
 

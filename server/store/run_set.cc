@@ -5,6 +5,7 @@
 #include "common/io/file.h"
 #include "common/io/memory.h"
 #include "common/io/temporary.h"
+#include "common/text/escape.h"
 #include "server/store/run_writer.h"
 
 #include <algorithm>
@@ -234,6 +235,20 @@ std::uint64_t RunSet::covered(std::uint64_t pack) const {
   std::uint64_t upto = 0;
   for (const auto& run : runs_) upto = std::max(upto, run->covered(pack));
   return upto;
+}
+
+std::map<std::uint64_t, std::uint64_t> RunSet::count_records() const {
+  std::map<std::uint64_t, std::uint64_t> out;
+  for (const auto& run : runs_) {
+    std::vector<std::uint64_t> counts(run->pack_count());
+    for (RunCursor cursor(*run); cursor.next();) {
+      if (cursor.slot().slot >= counts.size())
+        throw Error(Kind::Corrupt, quoted(run->path()) + " names a pack that it does not list");
+      ++counts[cursor.slot().slot];
+    }
+    for (std::uint64_t i = 0; i < counts.size(); ++i) out[run->coverage(i).pack] += counts[i];
+  }
+  return out;
 }
 
 }  // namespace bk::store

@@ -4,6 +4,7 @@
 #include "server/store/run.h"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -52,6 +53,9 @@ class RunSet {
   // that was removed.
   [[nodiscard]] std::uint64_t covered(std::uint64_t pack) const;
   [[nodiscard]] const std::vector<std::unique_ptr<Run>>& runs() const { return runs_; }
+  // How many records there are of each pack, those that stand in two runs counted twice.  Reads all runs;
+  // throws Corrupt for a damaged one.
+  [[nodiscard]] std::map<std::uint64_t, std::uint64_t> count_records() const;
 
  private:
   void take_up(const std::string& path);

@@ -450,7 +450,31 @@ PackTotals StoreImpl::check_packs(const PackPlan& plan, const std::function<void
     read.insert(number);
   }
   index_.damage().note(read, places);
+  if (plan.share >= 1 && plan.not_read_for.count() == 0) check_index(audit.chunks(), report);
   return totals;
+}
+
+// What stands in a pack, and the index does not know, cannot be restored until the index is made anew.
+void StoreImpl::check_index(const std::map<std::uint64_t, std::uint64_t>& chunks,
+                            const std::function<void(const PackProblem&)>& report) {
+  std::map<std::uint64_t, std::uint64_t> known;
+  try {
+    index_.reload_runs();
+    known = index_.runs().count_records();
+  } catch (const Error& error) {
+    if (error.kind() != Kind::Corrupt) throw;
+    return;  // check_records() names the run
+  }
+  for (const auto& [number, count] : chunks) {
+    const auto found = known.find(number);
+    const std::uint64_t there = found == known.end() ? 0 : found->second;
+    if (there >= count || index_.runs().is_removed(number)) continue;
+    if (index_.runs().covered(number) != kWholePack) continue;  // indexed as soon as something is not found
+    if (!layout_.storage->exists(Layout::pack_object(number))) continue;  // cleaned away meanwhile
+    report({"the index does not know " + std::to_string(count - there) + " of the " + std::to_string(count) +
+                " chunks of " + shown_pack(number) + "; `bkdb build` makes it anew",
+            false});
+  }
 }
 
 // Finished packs that the index knows, and that no clean has taken away.

@@ -88,6 +88,8 @@ class StoreImpl final : public Store {
  private:
   [[nodiscard]] std::set<std::uint64_t> known_packs();
   [[nodiscard]] std::vector<std::uint64_t> lost_packs();
+  void check_index(const std::map<std::uint64_t, std::uint64_t>& chunks,
+                   const std::function<void(const PackProblem&)>& report);
   // Why a chunk could not be read where it should stand: the first damage, and the newest bad sector.
   struct Hindrance {
     std::string damage;

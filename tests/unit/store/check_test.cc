@@ -50,6 +50,30 @@ TEST_F(CheckTest, ACleanDuringACheckMakesNoPackSeemLost) {
   }
 }
 
+TEST_F(CheckTest, AnIndexThatDoesNotKnowAllChunksOfAPackIsToldAndMadeAnew) {
+  const auto store = open();
+  const std::string content = noise(50000, 1);
+  (void)commit(*store, "web1", {{"a", content}, {"b", noise(50000, 2)}});
+  auto& impl = dynamic_cast<StoreImpl&>(*store);
+  const std::uint64_t number = list_packs(impl.layout().journals()).at(0);
+  const Key left_out = key_of(impl.id(), chunk_id(ObjectKind::Data, content));
+  ASSERT_TRUE(Journal::seal(impl.layout(), {impl.id(), number}, [&](std::uint64_t sealed) {
+    std::vector<IndexEntry> entries = impl.index().live().entries(sealed);
+    std::erase_if(entries, [&](const IndexEntry& entry) { return entry.key == left_out; });
+    RunSet(impl.layout().runs(), impl.id(), RunKind::Located)
+        .add_located(std::move(entries), {{sealed, kWholePack}});
+  }));
+  const auto fresh = open();
+  EXPECT_THROW((void)fresh->read(ObjectKind::Data, chunk_id(ObjectKind::Data, content)), Error);
+  const std::vector<std::string> found = problems(*fresh);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found.at(0), "the index does not know 1 of the 3 chunks of " + shown_pack(number) +
+                             "; `bkdb build` makes it anew");
+  fresh->rebuild_index({}, true);
+  EXPECT_EQ(problems(*fresh), std::vector<std::string>{});
+  EXPECT_EQ(fresh->read(ObjectKind::Data, chunk_id(ObjectKind::Data, content)), content);
+}
+
 TEST_F(CheckTest, AChunkBehindABadSectorIsIoOrUnreadableAsTheReaderWants) {
   auto store = open_hooked();
   const std::string content = noise(50000, 1);
