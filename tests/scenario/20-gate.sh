@@ -2,21 +2,9 @@
 # Goal: stock git through a real sshd meets bk_access and ingest_requests: rights, rules, refusals, confinement, a request in TODO.
 set -eu
 dir=$(mktemp -d)
-source "$BK_SOURCE/tests/support/sshd.sh"
-trap 'bk_sshd_stop "$dir/home"; rm -rf "$dir"' EXIT
-fail() { echo "FAILED: $*" >&2; exit 1; }
-
-home=$dir/home
-mkdir -p "$home/scripts"
-ln -s "$BK_BIN/bk_access" "$BK_BIN/ingest_requests" "$home/scripts/"
-for user in ann web1 web2 eve; do ssh-keygen -q -t ed25519 -N '' -C "$user" -f "$dir/$user"; done
-"$home/scripts/bk_access" --home "$home" init <"$dir/ann.pub" >/dev/null
-bk_sshd_start "$home"
-url=ssh://$(id -un)@127.0.0.1:$BK_SSHD_PORT
-echo "[127.0.0.1]:$BK_SSHD_PORT $BK_SSHD_HOSTKEY" >"$dir/known_hosts"
-export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t
-ssh_as() { echo "ssh -F none -i $dir/$1 -o IdentitiesOnly=yes -o IdentityAgent=none -o UserKnownHostsFile=$dir/known_hosts -o BatchMode=yes"; }
-git_as() { local user=$1; shift; GIT_SSH_COMMAND=$(ssh_as "$user") timeout 60 git "$@"; }
+source "$BK_SOURCE/tests/support/gate.sh"
+trap 'gate_down' EXIT
+gate_up ann web1 web2 eve
 
 # The administrator grants two clients; a bad push changes nothing.
 git_as ann clone -q "$url/gitosis-admin.git" "$dir/admin"

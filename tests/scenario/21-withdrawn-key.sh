@@ -2,22 +2,9 @@
 # Goal: a key that is withdrawn or replaced ends its user's running sessions, and the connections it opened carry no new ones.
 set -eu
 dir=$(mktemp -d)
-source "$BK_SOURCE/tests/support/sshd.sh"
-trap 'for p in $(jobs -p); do kill "$p" 2>/dev/null || true; done; bk_sshd_stop "$dir/home"; rm -rf "$dir"' EXIT
-fail() { echo "FAILED: $*" >&2; exit 1; }
-
-home=$dir/home
-mkdir -p "$home/scripts"
-ln -s "$BK_BIN/bk_access" "$BK_BIN/ingest_requests" "$home/scripts/"
-for user in ann web1 web1new web2; do ssh-keygen -q -t ed25519 -N '' -C "$user" -f "$dir/$user"; done
-"$home/scripts/bk_access" --home "$home" init <"$dir/ann.pub" >/dev/null
-bk_sshd_start "$home"
-login=$(id -un)@127.0.0.1
-url=ssh://$login:$BK_SSHD_PORT
-echo "[127.0.0.1]:$BK_SSHD_PORT $BK_SSHD_HOSTKEY" >"$dir/known_hosts"
-export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t
-ssh_as() { echo "ssh -F none -i $dir/$1 -o IdentitiesOnly=yes -o IdentityAgent=none -o UserKnownHostsFile=$dir/known_hosts -o BatchMode=yes"; }
-git_as() { local user=$1; shift; GIT_SSH_COMMAND=$(ssh_as "$user") timeout 60 git "$@"; }
+source "$BK_SOURCE/tests/support/gate.sh"
+trap 'for p in $(jobs -p); do kill "$p" 2>/dev/null || true; done; gate_down' EXIT
+gate_up ann web1 web1new web2
 push() { git -C "$dir/admin" add -A && git -C "$dir/admin" commit -qm "$1" && git_as ann -C "$dir/admin" push -q 2>"$dir/out" || fail "$1: $(<"$dir/out")"; }
 alive() { kill -0 "$1" 2>/dev/null && [[ $(awk '{print $3}' "/proc/$1/stat") != Z ]]; }
 ends() { for _ in $(seq 100); do alive "$1" || return 0; sleep 0.1; done; return 1; }

@@ -2,23 +2,10 @@
 # Goal: a client with a valid key tries every way out of its own repository: shell, files, forwarding, others' data, forging, filling, deleting.
 set -eu
 dir=$(mktemp -d)
-source "$BK_SOURCE/tests/support/sshd.sh"
-trap 'ssh -S "$dir/mux" -O exit x 2>/dev/null || true; bk_sshd_stop "$dir/home"; rm -rf "$dir"' EXIT
-fail() { echo "FAILED: $*" >&2; exit 1; }
-
-home=$dir/home
-mkdir -p "$home/scripts" "$home/data"
-ln -s "$BK_BIN/bk_access" "$BK_BIN/ingest_requests" "$BK_BIN/bkdb" "$home/scripts/"
-echo canary-of-web2 >"$home/data/secret"
-for user in ann web1 web2; do ssh-keygen -q -t ed25519 -N '' -C "$user" -f "$dir/$user"; done
-"$home/scripts/bk_access" --home "$home" init <"$dir/ann.pub" >/dev/null
-bk_sshd_start "$home"
-login=$(id -un)@127.0.0.1
-url=ssh://$login:$BK_SSHD_PORT
-echo "[127.0.0.1]:$BK_SSHD_PORT $BK_SSHD_HOSTKEY" >"$dir/known_hosts"
-export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t
-ssh_as() { echo "ssh -F none -i $dir/$1 -o IdentitiesOnly=yes -o IdentityAgent=none -o UserKnownHostsFile=$dir/known_hosts -o BatchMode=yes"; }
-git_as() { local user=$1; shift; GIT_SSH_COMMAND=$(ssh_as "$user") timeout 60 git "$@"; }
+source "$BK_SOURCE/tests/support/gate.sh"
+trap 'ssh -S "$dir/mux" -O exit x 2>/dev/null || true; gate_down' EXIT
+mkdir -p "$home/data"; echo canary-of-web2 >"$home/data/secret"
+gate_up ann web1 web2
 # One connection for the many commands.
 run() { timeout 20 $(ssh_as web1) -o ControlMaster=auto -o "ControlPath=$dir/mux" -o ControlPersist=30 -p "$BK_SSHD_PORT" "$login" "$@" >"$dir/out" 2>&1; }
 

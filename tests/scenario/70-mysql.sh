@@ -2,8 +2,7 @@
 # Goal: databases of a real MariaDB, saved while accounts transfer money, restored by the page's own commands with every sum right; and no way to fail is a success.
 . "$(dirname "$0")/lib.sh"
 . "$BK_SOURCE/tests/support/services/mariadb.sh"
-command -v mariadbd >/dev/null || skip "mariadb-server is not installed (setup/packages)"
-PATH=$PATH:/usr/sbin
+mariadb_or_skip
 D=$T/db
 ending() { mariadb_down "$D" KILL; [[ -z ${writer:-} ]] || kill "$writer" 2>/dev/null; }
 lab_up

@@ -2,8 +2,7 @@
 # Goal: databases of a real PostgreSQL, saved while accounts transfer money, restored by the page's own commands with every sum right; and no way to fail is a success.
 . "$(dirname "$0")/lib.sh"
 . "$BK_SOURCE/tests/support/services/postgres.sh"
-compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || skip "postgresql is not installed (setup/packages)"
-unset "${!PG@}"
+postgres_or_skip
 D=$T/db
 ending() { exec 7>&-; postgres_down "$D"; [[ -z ${writer:-} ]] || kill "$writer" 2>/dev/null; }
 lab_up

@@ -2,7 +2,8 @@
 # Goal: a real WordPress with posts, images and a plugin's serialized option, saved with its MariaDB while posts and images come and go, restored by its page's command under another address and answering there.
 . "$(dirname "$0")/lib.sh"
 . "$BK_SOURCE/tests/support/services/mariadb.sh"
-[[ -f /usr/share/wordpress/wp-load.php ]] && command -v php curl mariadbd >/dev/null || skip "WordPress, php or MariaDB is not installed (setup/packages: optional)"
+mariadb_or_skip
+[[ -f /usr/share/wordpress/wp-load.php ]] && type -P php >/dev/null && type -P curl >/dev/null || skip "WordPress, php or curl is not installed (setup/packages: optional)"
 [[ $EUID == 0 ]] || skip "needs root: the site has a user of its own"
 chmod 755 "$T"
 mariadb_up "$T/db"

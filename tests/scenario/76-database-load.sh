@@ -14,8 +14,7 @@ stop_writers() { for pid in "${writers[@]}"; do kill "$pid" 2>/dev/null || true;
 
 if [[ $kind == mysql ]]; then
   . "$BK_SOURCE/tests/support/services/mariadb.sh"
-  command -v mariadbd >/dev/null || skip "mariadb-server is not installed (setup/packages)"
-  PATH=$PATH:/usr/sbin
+  mariadb_or_skip
   down() { mariadb_down "$D" KILL; }
   up() { mariadb_up "$D"; }
   sql() { local database=$1; shift; mariadb --no-defaults -u root --default-character-set=utf8mb4 -N -D "$database" "$@"; }
@@ -46,8 +45,7 @@ SQL
   drop() { sql mysql -e "DROP DATABASE $1"; }
 else
   . "$BK_SOURCE/tests/support/services/postgres.sh"
-  compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || skip "postgresql is not installed (setup/packages)"
-  unset "${!PG@}"
+  postgres_or_skip
   down() { postgres_down "$D"; }
   up() { chmod 711 "$T"; postgres_up "$D"; }
   sql() { local database=$1; shift; psql -XqAt -F $'\t' -v ON_ERROR_STOP=1 -d "$database" "$@"; }
@@ -82,8 +80,6 @@ lab_up
 up
 configure
 fill
-mkdir "$T/bin"
-printf '#!/bin/sh\nexec %q "$@" -C %q\n' "$S1/scripts/bkdb" "$S1" >"$T/bin/bkdb"
 printf '#!/bin/sh\nexec /usr/bin/mariadb --no-defaults -u root --default-character-set=utf8mb4 "$@"\n' >"$T/bin/mariadb"
 chmod +x "$T/bin"/*
 stored() { local bytes; bytes=$(du -sb "$S1/store" 2>/dev/null | cut -f1) || true; echo $((${bytes:-0} / 1000)); }

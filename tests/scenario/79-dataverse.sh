@@ -2,8 +2,7 @@
 # Goal: the files of a Dataverse, in a folder, a bucket of a real object store and a store of another name, are backed up from the page's own description, no way to fail is a success, and the page's command gives them back.
 . "$(dirname "$0")/lib.sh"
 . "$BK_SOURCE/tests/support/services/postgres.sh"
-compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || skip "postgresql is not installed (setup/packages)"
-unset "${!PG@}"
+postgres_or_skip
 D=$T/db
 ending() { exec 7>&- 8>&-; postgres_down "$D"; kill "$store" 2>/dev/null; }
 mkdir "$T/store"

@@ -5,10 +5,11 @@
 . "$(dirname "$0")/lib.sh"
 . "$BK_SOURCE/tests/support/services/mariadb.sh"
 . "$BK_SOURCE/tests/support/services/postgres.sh"
-[[ -d /usr/share/mediawiki/maintenance ]] && command -v php curl mariadbd >/dev/null || skip "MediaWiki, php or MariaDB is not installed (setup/packages: optional)"
+mariadb_or_skip
+postgres_or_skip
+[[ -d /usr/share/mediawiki/maintenance ]] && type -P php >/dev/null && type -P curl >/dev/null || skip "MediaWiki, php or curl is not installed (setup/packages: optional)"
 php -m | grep -qx pgsql || skip "php-pgsql is not installed (setup/packages: optional)"
 [[ $EUID == 0 ]] || skip "needs root: the site has a user of its own"
-unset "${!PG@}"
 kinds=("${@:-sqlite}"); [[ $# -gt 0 ]] || kinds=(sqlite mysql postgres)
 chmod 755 "$T"
 pids=()

@@ -4,10 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$BK_SOURCE/tests/support/services/mariadb.sh"
 . "$BK_SOURCE/tests/support/services/postgres.sh"
-command -v mariadbd >/dev/null || skip "mariadb-server is not installed (setup/packages)"
-compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || skip "postgresql is not installed (setup/packages)"
-PATH=$PATH:/usr/sbin
-unset "${!PG@}"
+mariadb_or_skip
+postgres_or_skip
 M=$T/my P=$T/pg
 ending() { exec 7>&- 8>&- 9>&-; mariadb_down "$M" KILL; postgres_down "$P"; }
 lab_up

@@ -4,10 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$BK_SOURCE/tests/support/services/mariadb.sh"
 . "$BK_SOURCE/tests/support/services/postgres.sh"
-command -v mariadbd >/dev/null || skip "mariadb-server is not installed (setup/packages)"
-compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || skip "postgresql is not installed (setup/packages)"
-PATH=$PATH:/usr/sbin
-unset "${!PG@}"
+mariadb_or_skip
+postgres_or_skip
 ending() { touch "$T/stop"; exec 7>&-; [[ -z ${writer:-} ]] || wait "$writer"; mariadb_down "$T/my" KILL; postgres_down "$T/pg"; }
 lab_up
 chmod 711 "$T"

@@ -1,9 +1,14 @@
 # shellcheck shell=bash
 # A private MariaDB in a folder, on a socket only.  Sourced.  DIR must be short: a socket's path has 107 bytes.
 #
+#   mariadb_or_skip                for a scenario (lib.sh)
 #   mariadb_up DIR                 makes it when it is not there, starts it, exports MYSQL_UNIX_PORT
 #   mariadb_down DIR [SIGNAL]      TERM by default
 . "$(dirname "${BASH_SOURCE[0]}")/child.sh"
+mariadb_or_skip() {
+  PATH=$PATH:/usr/sbin
+  command -v mariadbd >/dev/null || skip "mariadb-server is not installed (setup/packages)"
+}
 mariadb_up() {
   local dir=$1
   export MYSQL_UNIX_PORT=$dir/sock

@@ -1,11 +1,16 @@
 # shellcheck shell=bash
 # A private PostgreSQL in a folder, on a socket only.  Sourced.  Root runs it as postgres, so DIR must be reachable by that user.
 #
+#   postgres_or_skip               for a scenario (lib.sh); forgets what the environment says of another server
 #   postgres_up DIR                makes it when it is not there, starts it, exports PGHOST (its socket), PGUSER (admin, a superuser)
 #   postgres_down DIR [SIGNAL]     INT by default: at once, but in order
 . "$(dirname "${BASH_SOURCE[0]}")/child.sh"
 postgres_as=()
 [[ $EUID != 0 ]] || postgres_as=(setpriv --reuid=postgres --regid=postgres --init-groups)
+postgres_or_skip() {
+  compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || skip "postgresql is not installed (setup/packages)"
+  unset "${!PG@}"
+}
 postgres_up() {
   local dir=$1 bin
   bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -1)

@@ -78,7 +78,9 @@ memcached_socket = os.path.join(ROOT, "memcached")
 probe = eventlet.listen(("127.0.0.1", 0))
 memcached_port = probe.getsockname()[1]
 probe.close()
-memcached = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "memcached", "-u", "nobody", "-l", "127.0.0.1", "-p",
+# Who changes its user itself (-u) loses the signal at its parent's death, prctl(2), and stays for ever.
+nobody = ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+memcached = subprocess.Popen(["setpriv", *nobody, "--pdeathsig", "KILL", "memcached", "-l", "127.0.0.1", "-p",
                               str(memcached_port), "-m", "16", "-U", "0"], stdin=subprocess.DEVNULL)
 atexit.register(memcached.kill)
 
