@@ -71,8 +71,11 @@ bool Channel::Impl::writable() const {
          (ssh_get_status(session->session.get()) & SSH_WRITE_PENDING) == 0;
 }
 
-// Bytes, end of file or an error: a read will not wait.
-bool Channel::Impl::readable() { return received.size() > 0 || ssh_channel_poll(channel.get(), 0) != 0; }
+// Bytes, end of file or an error: a read will not wait.  libssh reads from the socket also when it is asked
+// whether there is anything; what it gives us then is not in its answer.
+bool Channel::Impl::readable() {
+  return received.size() > 0 || ssh_channel_poll(channel.get(), 0) != 0 || received.size() > 0;
+}
 
 // What libssh kept because our buffer was full.  Nothing may pass it by into our buffer meanwhile.
 int Channel::Impl::read_kept(void* buffer, std::size_t size) {

@@ -198,6 +198,21 @@ TEST_F(SshChannel, WaitLooksOnlyWhenTheDeadlineIsZero) {
   EXPECT_TRUE(channel->wait(false, true, 10s).writable);
 }
 
+// libssh reads 4 KiB at a time, also when it is only asked whether there is anything.
+TEST_F(SshChannel, AWaitEndsWithWhatCameWhoeverTookItFromTheSocket) {
+  const auto channel = session_->exec("while read n; do head -c $n /dev/zero; done");
+  std::vector<char> buffer(1U << 20U);
+  for (std::size_t bytes = 1000; bytes < 30000; bytes += 1000) {
+    channel->write(std::to_string(bytes) + "\n", 10s);
+    for (std::size_t got = 0; got < bytes;) {
+      const auto begin = Clock::now();
+      ASSERT_TRUE(channel->wait(true, false, 20s).readable) << got << " of " << bytes;
+      ASSERT_LT(Clock::now() - begin, 10s) << got << " of " << bytes;
+      got += channel->try_read(buffer.data(), buffer.size());
+    }
+  }
+}
+
 TEST_F(SshChannel, SeveralChannelsShareOneSession) {
   const auto slow = session_->exec("cat; echo slow");
   for (int i = 0; i < 5; ++i) {
