@@ -50,6 +50,9 @@ struct PullOptions {
   OpenStripe open_stripe;
   bool unasked = false;                     // the agent is far: new content may come without being asked for
   std::uint64_t stripes_after = 8U << 20U;  // bytes of content: a short pull does not need them
+  // Of the time since then that the first line left us waiting; when it is less, the processors are the limit
+  // and further lines only cost.  0: asked for without looking.
+  unsigned stripes_wait_percent = 50;
 };
 
 struct PullReport {

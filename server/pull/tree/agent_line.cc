@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace bk::pull {
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::size_t kReadBytes = 256U << 10U;
 constexpr Millis kSlice{1000};
+constexpr Millis kLookFor{250};       // at the line, before more of them are asked for
 constexpr Millis kStripeSlice{5};     // two things to wait for: the line, and after that the stripes
 constexpr Millis kRescueLimit{2000};  // for what came over lines of which one is broken
 constexpr std::size_t kRescueBytes = 16U << 20U;  // what can wait in the session
@@ -88,7 +90,9 @@ void AgentLine::fill() {
   const std::unique_lock lock(heart_.line());
   std::size_t got = stream_.try_read(buffer_.data(), buffer_.size());
   if (got == 0) {
+    const auto begin = std::chrono::steady_clock::now();
     if (!wait_for_bytes()) return stripes_->check();
+    waited_ += std::chrono::steady_clock::now() - begin;
     got = stream_.read(buffer_.data(), buffer_.size(), options_.idle);
     if (got == 0) broken_off();
   }
@@ -133,9 +137,20 @@ void AgentLine::hold_needs(bool yes) {
   hold_needs_ = yes;
 }
 
+// Whether most of the time since the last look went by with waiting for it.
+bool AgentLine::line_is_the_limit() {
+  if (options_.stripes_wait_percent == 0) return true;
+  const auto now = std::chrono::steady_clock::now();
+  if (looked_since_ && now - *looked_since_ < kLookFor) return false;
+  const auto waited = waited_ - std::exchange(waited_before_, waited_);
+  const auto since = std::exchange(looked_since_, now);
+  return since && waited * 100 >= (now - *since) * options_.stripes_wait_percent;
+}
+
 void AgentLine::content_came(std::size_t bytes) {
   content_bytes_ += bytes;
   if (!stripes_agreed_ || stripes_asked_ || content_bytes_ < options_.stripes_after) return;
+  if (!line_is_the_limit()) return;
   stripes_asked_ = true;
   send(FrameType::Stripes, Stripes{std::min<std::uint64_t>(options_.stripes, kMaxStripes)});
 }

@@ -38,7 +38,8 @@ class AgentLine {
   // The next frame that is not a sign of life.  Refused and Fail become errors.  Throws Transient at the end
   // of the stream and after a deadline.
   [[nodiscard]] Frame receive();
-  // Stripes: asked for when the agent agreed and so much content came that they pay.
+  // Stripes: asked for when the agent agreed, so much content came that they pay, and the line is what we
+  // wait for.
   void agree_on_stripes() { stripes_agreed_ = true; }
   [[nodiscard]] bool has_stripes() const { return stripes_ != nullptr; }
   void content_came(std::size_t bytes);
@@ -72,6 +73,7 @@ class AgentLine {
   void fill();
   void wait_a_moment(std::chrono::steady_clock::time_point until);
   [[nodiscard]] bool wait_for_bytes();
+  [[nodiscard]] bool line_is_the_limit();
   [[noreturn]] void broken_off();
   [[nodiscard]] std::string last_words();
 
@@ -86,6 +88,10 @@ class AgentLine {
   bool hold_needs_ = false;
   bool stripes_agreed_ = false, stripes_asked_ = false;
   std::uint64_t content_bytes_ = 0, expected_before_ = UINT64_MAX;
+  std::chrono::steady_clock::duration waited_{};  // for the line
+  // Since when the line is looked at, and what waited_ was then.
+  std::optional<std::chrono::steady_clock::time_point> looked_since_;
+  std::chrono::steady_clock::duration waited_before_{};
   std::unique_ptr<StripeLines> stripes_;
   std::vector<char> buffer_;
   std::uint64_t frames_ = 0, received_bytes_ = 0, sent_bytes_ = 0;

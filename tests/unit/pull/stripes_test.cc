@@ -106,6 +106,7 @@ class StripesOfAPull : public ::testing::Test {
     pull::PullOptions out;
     out.stripes = 2;
     out.stripes_after = 1;
+    out.stripes_wait_percent = 0;
     out.idle = 20s;
     out.open_stripe = [this, open = std::move(open)](const Digest& ticket) {
       meeting_.tried = true;
