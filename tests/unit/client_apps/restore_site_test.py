@@ -78,6 +78,56 @@ class RestoreSite(unittest.TestCase):
         self.refused(64, "--database and --access")
         self.assertFalse(os.path.exists(self.target))
 
+    def test_no_symlink_of_the_site_leads_what_is_written_out_of_it(self):
+        os.makedirs(self.top + "/live/conf")
+        self.write("live/conf/trac.ini", "[trac]\ndatabase = live\n")
+        self.write("dump/site.txt", "kind: wordpress\nfolder: /srv/blog\ndatabase: mysql\nname: blog\npart: linked/conf/trac.ini /etc/x\n")
+        self.write("access", "[client]\nuser = u\n")
+        os.makedirs(self.dump + "/linked/conf")
+        self.write("dump/linked/conf/trac.ini", "[trac]\n")
+        os.rename(self.dump + "/site/conf", self.dump + "/site/was")
+        os.symlink(self.top + "/live/conf", self.dump + "/site/conf")
+        self.refused(65, "leads out of the site", "--database", "blog", "--access", self.top + "/access")
+        for part in ("../../out", "linked/..", "linked//tmp/x", "linked/", "/tmp/x", "a/../../x"):
+            self.write("dump/site.txt", "kind: trac\nfolder: /srv/trac\ndatabase: sqlite\nfile: /srv/trac/db/trac.db\npart: %s /x\n" % part)
+            self.refused(65, "no place in a site")
+        with open(self.top + "/live/conf/trac.ini", encoding="utf-8") as f:
+            self.assertEqual(f.read(), "[trac]\ndatabase = live\n")
+        self.assertFalse(os.path.exists(self.target))
+
+    def test_a_database_of_trac_that_lay_elsewhere_comes_into_the_environment(self):
+        os.makedirs(self.dump + "/database")
+        os.makedirs(self.top + "/live")
+        self.write("live/my.db", "live")
+        os.rename(self.dump + "/site/db/trac.db", self.dump + "/database/my.db")
+        os.rmdir(self.dump + "/site/db")
+        os.symlink(self.top + "/live", self.dump + "/site/db")
+        self.write("dump/site/conf/trac.ini", "[trac]\ndatabase = sqlite:%s/live/my.db\n" % self.top)
+        self.write("dump/site.txt", "kind: trac\nfolder: /srv/trac\ndatabase: sqlite\nfile: %s/live/my.db\n" % self.top)
+        self.assertEqual(self.run_it(), (0, ""))
+        self.assertEqual(self.names(self.target), ["conf/trac.ini", "db/my.db"])
+        self.assertFalse(os.path.islink(self.target + "/db"))
+        with open(self.target + "/conf/trac.ini", encoding="utf-8") as f:
+            self.assertEqual(f.read(), "[trac]\ndatabase = sqlite:db/my.db\n")
+        with open(self.top + "/live/my.db", encoding="utf-8") as f:
+            self.assertEqual(f.read(), "live")
+
+    def test_a_database_that_would_stay_the_one_of_the_old_site_is_said_to(self):
+        os.makedirs(self.top + "/live")
+        os.rename(self.dump + "/site/db/trac.db", self.top + "/live/trac.db")
+        os.rmdir(self.dump + "/site/db")
+        os.symlink(self.top + "/live", self.dump + "/site/db")
+        self.refused(65, "leads out of the site")
+        self.assertFalse(os.path.exists(self.target))
+
+    def test_an_owner_that_is_none_is_said_before_a_database_is_touched(self):
+        self.write("dump/site.txt", "kind: wordpress\nfolder: /srv/blog\ndatabase: mysql\nname: blog\n")
+        self.write("dump/site/wp-config.php", "<?php\n")
+        self.write("access", "[client]\nuser = u\nsocket = %s/none\n" % self.top)
+        got, text = self.run_it("--database", "blog", "--access", self.top + "/access", "--owner", "no such user")
+        self.assertEqual(got, 74)
+        self.assertIn("restore_site: chown ended with status 1", text)
+
     def test_a_wrong_command_line_is_64(self):
         self.assertEqual(self.run_it("--nothing")[0], 64)
 
@@ -124,6 +174,19 @@ class Configuration(unittest.TestCase):
         self.assertEqual(moved(b'a:1:{s:1:"a";s:12:"http://old/x";}'), b'a:1:{s:1:"a";s:21:"https://new.example/x";}')
         self.assertEqual(moved(b'{"a":"http:\\/\\/old\\/x"} http://old/'), b'{"a":"https:\\/\\/new.example\\/x"} https://new.example/')
 
+    def test_a_symlink_that_waits_where_settings_are_written_is_not_followed(self):
+        program = loaded()
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in (("victim", "mine"), ("wp-config.php", "old")):
+                with open(folder + "/" + name, "w", encoding="utf-8") as f:
+                    f.write(text)
+            os.symlink("victim", folder + "/wp-config.php.new")
+            program.rewrite(folder + "/wp-config.php", lambda text: text + " and new")
+            for name, text in (("victim", "mine"), ("wp-config.php", "old and new")):
+                with open(folder + "/" + name, encoding="utf-8") as f:
+                    self.assertEqual(f.read(), text)
+            self.assertEqual(sorted(os.listdir(folder)), ["victim", "wp-config.php", "wp-config.php.new"])
+
     def test_a_file_with_a_password_is_never_readable_by_others_meanwhile(self):
         program = loaded()
         with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +195,7 @@ class Configuration(unittest.TestCase):
                 f.write("old")
             os.chmod(path, 0o640)
             seen, chmod, umask = [], os.chmod, os.umask(0)
-            os.chmod = lambda *words: (seen.append(os.stat(path + ".new").st_mode & 0o777), chmod(*words))
+            os.chmod = lambda *words: (seen.append(os.stat(words[0]).st_mode & 0o777), chmod(*words))
             try:
                 program.rewrite(path, lambda text: text + " and new")
             finally:
