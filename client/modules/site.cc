@@ -65,12 +65,6 @@ bool lies_below(const std::string& path, const std::string& folder) {
   return path == folder || path.starts_with(folder == "/" ? folder : folder + "/");
 }
 
-// Without symlinks; "" when it leads nowhere.
-std::string real_path(const std::string& path) {
-  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
-  return real ? real.get() : "";
-}
-
 // A symlink of the site that leads out of its folder: what it leads to is saved beside it.
 void add_linked(Site& site, const std::string& relative) {
   const std::string path = join_path(site.folder, relative);
@@ -108,7 +102,8 @@ Site read_trac(const std::string& folder) {
   out.config = file;
   out.folder = folder;
   out.database = parse_trac_database(database, folder);
-  for (const char* linked : {"conf/trac.ini", "files", "files/attachments", "attachments", "htdocs"})
+  for (const char* linked : {"conf", "conf/trac.ini", "files", "files/attachments", "attachments", "htdocs",
+                             "plugins", "templates"})
     add_linked(out, linked);
   return out;
 }
@@ -220,6 +215,18 @@ Site read_wiki(const std::string& folder) {
 }
 
 }  // namespace
+
+std::string real_path(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
+  return real ? real.get() : "";
+}
+
+std::string place_in_site(const Site& site, const std::string& file) {
+  const std::string folder = real_path(parent_of(file));
+  const std::string top = real_path(site.folder);
+  if (folder.empty() || top.empty() || !lies_below(folder, top)) return {};
+  return join_path(folder, base_name(file)).substr(top == "/" ? 1 : top.size() + 1);
+}
 
 std::string ini_value(std::string_view text, std::string_view section, std::string_view key) {
   std::string at, value;

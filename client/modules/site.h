@@ -34,6 +34,12 @@ struct Site {
 // NotFound, Io.
 [[nodiscard]] Site read_site(std::string_view kind, const std::string& folder);
 
+// Where in the site's folder a database lies, whatever symlinks the folders above it are: a path below it;
+// "" when it is outside, or its folder is not there.
+[[nodiscard]] std::string place_in_site(const Site& site, const std::string& file);
+// Without symlinks; "" when it leads nowhere.
+[[nodiscard]] std::string real_path(const std::string& path);
+
 // The parsers, pure.  `folder` only makes names whole.
 [[nodiscard]] SiteDatabase parse_trac_database(std::string_view text, const std::string& folder);
 // The value of a key in an INI section, as Trac reads it; "" when it is not there.

@@ -22,10 +22,6 @@ namespace {
 
 using Engine = SiteDatabase::Engine;
 
-bool lies_below(const std::string& path, const std::string& folder) {
-  return path.starts_with(folder == "/" ? folder : folder + "/");
-}
-
 // Equal bytes keep their time, so that what did not change is not read again.
 void settle_time(const std::string& file) {
   const timespec times[2] = {{0, 0}, {0, 0}};
@@ -70,8 +66,8 @@ class SiteDump {
   void files() {
     std::set<std::string> left_out;
     for (const std::string& file : site_.database.files) {
-      if (!lies_below(file, site_.folder)) continue;
-      const std::string relative = file.substr(site_.folder == "/" ? 1 : site_.folder.size() + 1);
+      const std::string relative = place_in_site(site_, file);
+      if (relative.empty()) continue;
       for (const char* suffix : {"", "-wal", "-shm", "-journal"}) left_out.insert(relative + suffix);
     }
     copy(site_.folder, "site",
@@ -94,14 +90,22 @@ class SiteDump {
     settle_time(file);
   }
 
+  // Where a copy goes: to its place in the site's copy, which has that folder by now; else beside it.
+  [[nodiscard]] std::string place_of_copy(const std::string& file) const {
+    const std::string inside = place_in_site(site_, file);
+    const std::string relative = inside.empty() ? "database/" + base_name(file) : "site/" + inside;
+    if (inside.empty()) ensure_directory(in_spool("database"));
+    // Who can write into the site may have made a symlink of it meanwhile, which the copy has then, too.
+    const std::string folder = real_path(parent_of(in_spool(relative)));
+    if (folder != parent_of(join_path(real_path(spool_.folder()), relative)))
+      throw Error(Kind::Transient, quoted(parent_of(file)) + " was replaced while it was copied");
+    return in_spool(relative);
+  }
+
   void sqlite() {
     for (const std::string& file : site_.database.files) {
-      const bool inside = lies_below(file, site_.folder);
-      const std::string to =
-          inside ? in_spool("site" + file.substr(site_.folder == "/" ? 0 : site_.folder.size()))
-                 : in_spool("database/" + base_name(file));
-      ensure_directory(parent_of(to));
       if (!path_exists(file)) throw Error(Kind::NotFound, "there is no database " + quoted(file));
+      const std::string to = place_of_copy(file);
       struct stat info {};
       check_sys(::stat(file.c_str(), &info), [&] { return "looking at " + quoted(file); });
       sqlite::copy_database(file, to, std::chrono::seconds(std::stoll(module_.text("lock_wait"))));
@@ -145,7 +149,9 @@ class SiteDump {
       if (owner.st_uid == 0)
         return skip_pages("LocalSettings.php and images belong to root, as whom nothing of it is run");
       argv = {"/usr/bin/setpriv", fmt::format("--reuid={}", owner.st_uid),
-              fmt::format("--regid={}", owner.st_gid), "--clear-groups", "--no-new-privs"};
+              fmt::format("--regid={}", owner.st_gid), "--clear-groups", "--no-new-privs",
+              // Who becomes another user loses what child_output.cc set.
+              "--pdeathsig", "KILL"};
     }
     argv.insert(argv.end(), {"/usr/bin/php", script, "--full", "--quiet", "--conf", settings});
     try {
