@@ -25,6 +25,17 @@ class CopyFolder : public ::testing::Test {
   void link(const std::string& relative, const std::string& to) const {
     ASSERT_EQ(::symlink(to.c_str(), (site + "/" + relative).c_str()), 0);
   }
+  // The kernel's clock of files stands still for some milliseconds; what was done since a file was changed is
+  // later than that only when it went on.
+  void let_time_pass_since(const std::string& relative) const {
+    struct stat changed {};
+    struct stat now {};
+    ASSERT_EQ(::stat((site + "/" + relative).c_str(), &changed), 0);
+    do {
+      replace_durably(other.file("probe"), "");
+      ASSERT_EQ(::stat(other.file("probe").c_str(), &now), 0);
+    } while (now.st_ctim.tv_sec == changed.st_ctim.tv_sec && now.st_ctim.tv_nsec <= changed.st_ctim.tv_nsec);
+  }
   [[nodiscard]] client::Run run() const { return {home.path(), "main", "", "wiki", "/srv/w"}; }
 
   mode_t mask_ = ::umask(022);
@@ -64,6 +75,7 @@ TEST_F(CopyFolder, WhatTheLastDumpHasIsNotReadAndStaysWhenItGoesMeanwhile) {
   put("same", "1");
   put("goes", "2");
   put("changes", "3");
+  let_time_pass_since("changes");
   {
     Spool spool(run());
     (void)copy_folder(site, spool, "site", {});
