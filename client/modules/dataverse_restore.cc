@@ -1,10 +1,12 @@
 #include "client/modules/dataverse_restore.h"
 
 #include "client/modules/dataverse_list.h"
+#include "client/modules/tree_list.h"
 #include "common/digest/hasher.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/path/names.h"
+#include "common/text/ascii.h"
 #include "common/text/escape.h"
 
 #include <fcntl.h>
@@ -12,9 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 namespace bk::client {
@@ -46,12 +46,6 @@ struct Content {
     }
   }
 };
-
-std::string text_of(const nlohmann::json& line, const char* name) {
-  const auto at = line.find(name);
-  if (at == line.end() || !at->is_string()) return {};
-  return percent_decode(at->get<std::string>()).value_or("");
-}
 
 Content open_content(const std::string& files, const std::string& path) {
   Content out;
@@ -121,24 +115,20 @@ class Restoring {
       : source_(source), files_(join_path(tree, "files")), clock_(clock) {}
 
   void take(const nlohmann::json& line) {
-    const std::string path = text_of(line, "file");
-    const std::string status = text_of(line, "status");
-    const std::string checksum = text_of(line, "checksum");
-    // It may lie there as an earlier run had it; by which checksum, this line does not say.
-    if (status != "OK")
-      return fail(text_of(line, "dataset") + "/" + text_of(line, "storage"),
-                  "was not saved: " + status + ", " + text_of(line, "why"));
-    const bool original = line.contains("original");
+    std::string shown = "a line";
     try {
-      const std::optional<RelPath> inside = RelPath::from(path);
-      if (!inside || path.find('/') == std::string::npos)
-        throw Error(Kind::Corrupt, "is no path below files/");
-      take_content(line, path, original ? "" : checksum);
-      if (original) take_content(line, path + ".orig", checksum);
+      const std::string status = listed_text(line, "status");
+      shown = listed_text(line, "file");
+      if (status != "OK") {
+        // It may lie there as an earlier run had it; by which checksum, this line does not say.
+        shown = listed_text(line, "dataset") + "/" + listed_text(line, "storage");
+        throw Error(Kind::NotFound, "was not saved: " + status + ", " + listed_text(line, "why"));
+      }
+      take_file(line, shown);
     } catch (const Error& error) {
       if (error.sys_errno() == ENOSPC || error.sys_errno() == EDQUOT || error.kind() == Kind::Transient)
         throw;
-      fail(path, error.what());
+      fail(shown, error.what());
     }
   }
 
@@ -150,18 +140,27 @@ class Restoring {
     if (report.failures.size() < kNamedFailures) report.failures.push_back(bk::quoted(path) + ": " + why);
   }
 
-  // `checksum` "<kind>:<hex>", or "" for the derived form of a table, of which Dataverse has none.
-  void take_content(const nlohmann::json& line, const std::string& path, const std::string& checksum) {
-    const Content content = open_content(files_, path);
-    if (!checksum.empty()) {
-      const std::size_t colon = checksum.find(':');
-      const std::optional<HashKind> kind = parse_hash_kind(checksum.substr(0, colon));
-      if (!kind || content.digest(*kind) != lower_hex(checksum.substr(colon + 1)))
-        throw Error(Kind::Corrupt, "is not what its checksum " + checksum + " says: nothing was put");
-    }
-    const std::optional<StoragePlace> place = parse_storage(text_of(line, "storage"));
+  void take_file(const nlohmann::json& line, const std::string& path) {
+    const std::optional<RelPath> inside = RelPath::from(path);
+    if (!inside || path.find('/') == std::string::npos) throw Error(Kind::Corrupt, "is no path below files/");
+    const std::string checksum = listed_text(line, "checksum");
+    const std::optional<StoragePlace> place = parse_storage(listed_text(line, "storage"));
     if (!place) throw Error(Kind::Corrupt, "its line has no storage identifier");
-    ++(put(*place, content) ? report.put : report.there);
+    // Of the derived form of a table Dataverse has no checksum: it is the upload's, which lies beside it.
+    const bool original = line.contains("original");
+    if (original) ++(put(*place, open_content(files_, path)) ? report.put : report.there);
+    ++(put(*place, checked(original ? path + ".orig" : path, checksum)) ? report.put : report.there);
+  }
+
+  // `checksum`: "<kind>:<hex>".
+  [[nodiscard]] Content checked(const std::string& path, const std::string& checksum) const {
+    Content content = open_content(files_, path);
+    const std::size_t colon = checksum.find(':');
+    const std::optional<HashKind> kind = parse_hash_kind(checksum.substr(0, colon));
+    if (!kind || content.digest(*kind) != lower_ascii(std::string_view(checksum).substr(colon + 1)))
+      throw Error(Kind::Corrupt,
+                  "is not what its checksum " + bk::quoted(checksum) + " says: nothing was put");
+    return content;
   }
 
   bool put(const StoragePlace& place, const Content& content) {
@@ -175,11 +174,6 @@ class Restoring {
     return to_bucket(*bucket, content);
   }
 
-  static std::string lower_hex(std::string text) {
-    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return text;
-  }
-
   const DataverseSource& source_;
   std::string files_;
   const Clock& clock_;
@@ -190,20 +184,9 @@ class Restoring {
 
 DataverseRestored restore_dataverse(const DataverseSource& source, const std::string& tree,
                                     const Clock& clock) {
-  const std::string list = join_path(tree, "files.jsonl");
-  std::ifstream lines(list);
-  if (!lines)
-    throw Error(Kind::NotFound,
-                bk::quoted(list) + " is not there: name the root of a restored tree of module dataverse");
   Restoring restoring(source, tree, clock);
-  std::uint64_t number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    ++number;
-    const nlohmann::json parsed = nlohmann::json::parse(line, nullptr, false);
-    if (!parsed.is_object())
-      throw Error(Kind::Corrupt, fmt::format("{}:{}: not an object of JSON", bk::quoted(list), number));
-    restoring.take(parsed);
-  }
+  for_each_listed(tree, "files.jsonl", "dataverse",
+                  [&](const nlohmann::json& line) { restoring.take(line); });
   return restoring.report;
 }
 

@@ -1,5 +1,6 @@
 #include "client/modules/key_path.h"
 #include "client/modules/s3_source.h"
+#include "client/modules/tree_list.h"
 #include "common/digest/hasher.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
@@ -8,33 +9,21 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <fstream>
-#include <nlohmann/json.hpp>
-
 namespace bk::client {
 namespace {
 
 constexpr const char* kHeaders[] = {"content-encoding", "content-disposition", "content-language",
                                     "cache-control", "expires"};
 
-std::string text_of(const nlohmann::json& line, const char* name) {
-  const auto at = line.find(name);
-  if (at == line.end() || !at->is_string()) return {};
-  const std::optional<std::string> text = percent_decode(at->get<std::string>());
-  if (!text)
-    throw Error(Kind::Corrupt, std::string("a value of \"") + name + "\" that is not percent-encoded");
-  return *text;
-}
-
 s3::Bucket::Describe describe(const nlohmann::json& line) {
   s3::Bucket::Describe out;
-  out.content_type = text_of(line, "content-type");
+  out.content_type = listed_text(line, "content-type");
   for (const char* name : kHeaders) {
-    if (const std::string value = text_of(line, name); !value.empty()) out.headers[name] = value;
+    if (const std::string value = listed_text(line, name); !value.empty()) out.headers[name] = value;
   }
   if (const auto metadata = line.find("metadata"); metadata != line.end() && metadata->is_object()) {
     for (const auto& [name, value] : metadata->items())
-      out.headers["x-amz-meta-" + percent_decode(name).value_or(name)] = text_of(*metadata, name.c_str());
+      out.headers["x-amz-meta-" + percent_decode(name).value_or(name)] = listed_text(*metadata, name.c_str());
   }
   return out;
 }
@@ -61,8 +50,8 @@ bool has_content(const s3::Bucket& bucket, const s3::ObjectFacts& there, std::ui
 
 // True when it was put, false when that content is there.
 bool restore_one(s3::Bucket& bucket, const std::string& objects, const nlohmann::json& line) {
-  const std::string key = text_of(line, "key");
-  const std::string file = text_of(line, "file");
+  const std::string key = listed_text(line, "key");
+  const std::string file = listed_text(line, "file");
   if (key.empty() || key_of_path(file) != key)
     throw Error(Kind::Corrupt,
                 "a line whose file " + bk::quoted(file) + " does not spell its key " + bk::quoted(key));
@@ -84,20 +73,10 @@ bool restore_one(s3::Bucket& bucket, const std::string& objects, const nlohmann:
 
 S3Restored restore_bucket(const S3Source& source, const std::string& tree, const Clock& clock) {
   s3::Bucket bucket(source.settings, clock);
-  const std::string list = join_path(tree, "objects.jsonl");
-  std::ifstream lines(list);
-  if (!lines)
-    throw Error(Kind::NotFound,
-                bk::quoted(list) + " is not there: name the root of a restored tree of module s3");
   S3Restored out;
-  std::uint64_t number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    ++number;
-    const nlohmann::json parsed = nlohmann::json::parse(line, nullptr, false);
-    if (!parsed.is_object())
-      throw Error(Kind::Corrupt, bk::quoted(list) + ":" + std::to_string(number) + ": not an object of JSON");
-    ++(restore_one(bucket, join_path(tree, "objects"), parsed) ? out.put : out.there);
-  }
+  for_each_listed(tree, "objects.jsonl", "s3", [&](const nlohmann::json& line) {
+    ++(restore_one(bucket, join_path(tree, "objects"), line) ? out.put : out.there);
+  });
   return out;
 }
 

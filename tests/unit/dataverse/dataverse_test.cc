@@ -216,6 +216,19 @@ TEST_F(Dataverse, B001_12_TheTreeIsTheStoreAsItWasAndIsGivenBackByThePagesComman
   EXPECT_FALSE(path_exists(dir.file("restored/10.1/A/t.orig")));
 }
 
+TEST_F(Dataverse, AFileWhoseLineHasNoChecksumIsNotGivenBackUnchecked) {
+  put("10.1/A/f", "f");
+  (void)row(dataset("10.1", "A"), "file://f", "f");
+  EXPECT_EQ(save().succeeded, 1U);
+  std::string list = read_file(data + "/files.jsonl");
+  const std::size_t at = list.find("\"checksum\"");
+  ASSERT_NE(at, std::string::npos) << list;
+  replace_durably(data + "/files.jsonl", list.replace(at + 1, 8, "elsewise"));
+  describe(dir.file("restored"));
+  EXPECT_EQ(restore_as_the_page_says(kExitPartial), "0 files put, 0 were there, 1 failed\n");
+  EXPECT_FALSE(path_exists(dir.file("restored/10.1/A/f")));
+}
+
 TEST_F(Dataverse, B001_13_LabelsOfAnyNameAndAlternativePidsAreRead) {
   s3::Bucket bucket(servers().swift.settings("bucket-" + name), kClock);
   ASSERT_TRUE(bucket.make());
