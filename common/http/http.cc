@@ -138,6 +138,14 @@ void set_limits(CURL* easy, const Limits& limits) {
   set(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(limits.total.count()));
 }
 
+// As libcurl wants it: a header without a value ends with a semicolon, else it would not be sent.
+std::string header_line(const std::string& line) {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string::npos || line.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
+    throw Error(Kind::Corrupt, "a header that cannot be sent: " + quoted(line.substr(0, colon)));
+  return trimmed(std::string_view(line).substr(colon + 1)).empty() ? line.substr(0, colon) + ";" : line;
+}
+
 List header_list(const Request& request) {
   List list;
   const auto append = [&](const std::string& line) {
@@ -146,7 +154,7 @@ List header_list(const Request& request) {
     (void)list.release();
     list.reset(longer);
   };
-  for (const std::string& line : request.headers) append(line);
+  for (const std::string& line : request.headers) append(header_line(line));
   append("Expect:");  // waiting for "100 Continue" costs a second with servers that do not know it
   append("Accept:");
   if (request.body) append("Content-Type:");

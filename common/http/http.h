@@ -28,7 +28,7 @@ struct Limits {
 struct Request {
   std::string method = "GET";        // GET, HEAD, PUT, POST, DELETE
   std::string url;                   // http:// or https://, already encoded
-  std::vector<std::string> headers;  // "Name: value"
+  std::vector<std::string> headers;  // "Name: value"; one with a line end or NUL: throws Corrupt
   // What is sent: `body_bytes` bytes in all, asked for piece by piece (up to `size` each; 0 only at the end).
   std::uint64_t body_bytes = 0;
   std::function<std::size_t(char* into, std::size_t size)> body;

@@ -283,6 +283,16 @@ TEST(Bucket, SaysWhereAWrongKeyStands) {
             std::string::npos);
 }
 
+// It is signed, so it has to be sent: metadata may be empty.
+TEST(Bucket, SendsAHeaderWithoutAValueAndNoneThatHoldsALine) {
+  Answers store({answer("200 OK", "Content-Length: 0\r\n", "")});
+  Bucket bucket(store.settings, kClock);
+  (void)refused(Kind::Corrupt, [&] { (void)bucket.put("k", "x", {"", {{"x-amz-meta-a", "b\r\nc: d"}}}); });
+  (void)bucket.put("k", "x", {"", {{"x-amz-meta-empty", ""}}});
+  store.join();
+  EXPECT_NE(store.requests.at(0).find("\r\nx-amz-meta-empty:"), std::string::npos) << store.requests.at(0);
+}
+
 TEST(Bucket, NoticesThatSomethingElseArrivedThanWasSent) {
   Answers store({answer("200 OK", "ETag: \"900150983cd24fb0d6963f7d28e17f72\"\r\nContent-Length: 0\r\n", ""),
                  answer("200 OK",
