@@ -1,5 +1,6 @@
 #include "server/backup/ingest_pool.h"
 
+#include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/path/names.h"
 #include "server/access/home.h"
@@ -41,7 +42,13 @@ std::vector<IngestPool::Ended> IngestPool::look() {
   while (!waiting_.empty() && has_room(now)) {
     const std::string client = std::move(waiting_.front());
     waiting_.pop_front();
-    working_.push_back({client, begin_(client), now});
+    try {
+      working_.push_back({client, begin_(client), now});
+    } catch (const Error&) {
+      if (out.empty()) throw;
+      waiting_.push_front(client);  // those who ended are told first
+      break;
+    }
   }
   return out;
 }

@@ -13,14 +13,15 @@ namespace bk::server {
 namespace {
 
 constexpr std::uint64_t kMostBytes = 65536;
+constexpr std::size_t kMostReason = 2000;
 constexpr const char* kFormat = "bk-not-taken";
 
 std::string folder_of(const std::string& home) { return home + "/log/not-taken"; }
 
 std::optional<NotTaken> read_mark(const std::string& home, const std::string& client) {
-  const std::optional<std::string> text = try_read_file(folder_of(home) + "/" + client, kMostBytes);
-  if (!text) return std::nullopt;
   try {
+    const std::optional<std::string> text = try_read_file(folder_of(home) + "/" + client, kMostBytes);
+    if (!text) return std::nullopt;
     const Document doc = Document::parse(*text, kFormat);
     return NotTaken{client, parse_timestamp(doc.get("since")).value_or(Timestamp{}), doc.get("reason")};
   } catch (const Error& error) {
@@ -30,8 +31,9 @@ std::optional<NotTaken> read_mark(const std::string& home, const std::string& cl
 
 }  // namespace
 
-std::string note_not_taken(const std::string& home, const std::string& client, const std::string& reason,
+std::string note_not_taken(const std::string& home, const std::string& client, const std::string& why,
                            Timestamp now, const Log& log) {
+  const std::string reason = why.substr(0, kMostReason);
   const std::optional<NotTaken> before = read_mark(home, client);
   const NotTaken mark{client, before && before->since.seconds > 0 ? before->since : now, reason};
   const std::string line = describe_not_taken(mark);

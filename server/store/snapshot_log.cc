@@ -53,8 +53,12 @@ std::string shown_previous(const SnapshotJournal::End& end) { return end.count =
 }  // namespace
 
 bool has_snapshots(const std::string& directory, const std::string& client) {
-  const auto journal = open_reader(clean_absolute(directory) + "/snapshots/" + client + "/journal");
-  return journal && journal->size() > 0;
+  try {
+    const auto journal = open_reader(clean_absolute(directory) + "/snapshots/" + client + "/journal");
+    return journal && journal->size() > 0;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 std::vector<std::string> list_clients(const Layout& layout) {

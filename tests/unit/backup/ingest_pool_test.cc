@@ -1,5 +1,6 @@
 #include "server/backup/ingest_pool.h"
 
+#include "common/error/error.h"
 #include "common/io/file.h"
 #include "server/backup/not_taken.h"
 #include "tests/support/temp_dir.h"
@@ -97,6 +98,47 @@ TEST(IngestPool, WhoWaitsOrIsAtWorkIsNotAddedTwice) {
   crowd.pool.add({"a"});
   ASSERT_TRUE(crowd.ends("a"));
   EXPECT_EQ(crowd.begun, (std::vector<std::string>{"hang1", "a"}));
+}
+
+TEST(IngestPool, WhoEndedIsToldAlsoWhenTheNextOneCannotBeStarted) {
+  IngestPool pool(
+      [](const std::string& client) {
+        if (client == "bad") throw Error(Kind::Io, "no process can be started");
+        Command command;
+        command.argv = {"true"};
+        return start(command);
+      },
+      limits(1, 1, std::chrono::hours(1), std::chrono::hours(1)));
+  pool.add({"a", "bad", "b"});
+  const auto until_one_ends = [&] {
+    std::vector<IngestPool::Ended> out;
+    for (const auto end = steady_clock::now() + std::chrono::seconds(20);
+         out.empty() && steady_clock::now() < end; std::this_thread::sleep_for(milliseconds(2)))
+      out = pool.look();
+    return out;
+  };
+  const std::vector<IngestPool::Ended> first = until_one_ends();
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(first[0].client, "a");
+  EXPECT_THROW((void)pool.look(), Error);
+  const std::vector<IngestPool::Ended> last = until_one_ends();
+  ASSERT_EQ(last.size(), 1U);
+  EXPECT_EQ(last[0].client, "b");
+}
+
+TEST(NotTaken, AReasonOfAnyLengthAndAMarkThatCannotBeReadHoldUpNobody) {
+  const test::TempDir dir;
+  const std::string home = dir.path();
+  const SystemClock clock;
+  const Log log(home, "do_backup", clock);
+  const std::string line = note_not_taken(home, "web1", std::string(100000, 'x'), {1783000000, 0}, log);
+  EXPECT_EQ(note_not_taken(home, "web1", std::string(100000, 'x'), {1783000300, 0}, log), line);
+  ASSERT_EQ(list_not_taken(home).size(), 1U);
+  EXPECT_EQ(list_not_taken(home)[0].since.seconds, 1783000000);
+  ensure_directory(home + "/log/not-taken/a");
+  ASSERT_EQ(list_not_taken(home).size(), 2U);
+  EXPECT_NE(list_not_taken(home)[0].reason.find("log/not-taken/a"), std::string::npos);
+  EXPECT_EQ(clients_with_news(home, {"other"}, ""), (std::vector<std::string>{"other", "a", "web1"}));
 }
 
 TEST(NotTaken, IsANoticeOnceAndAStateUntilItIsForgotten) {

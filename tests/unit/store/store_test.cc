@@ -2,11 +2,13 @@
 
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "server/store/known_clients.h"
 #include "server/store/tree.h"
 #include "tests/unit/store/hooked_storage.h"
 #include "tests/unit/store/store_fixture.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace bk::store {
 namespace {
@@ -176,6 +178,18 @@ TEST_F(StoreTest, ACheckpointThatIsOlderOrBrokenDoesNotCount) {
   }
   EXPECT_EQ(store->checkpoint("web1", "wiki", "rsync", "/srv"), std::nullopt);
   EXPECT_EQ(problems(*store).size(), 1U);
+}
+
+// Whoever chooses what is pulled next asks this of every client.
+TEST_F(StoreTest, AClientWhoseJournalCannotBeReadIsTakenForANewOne) {
+  const auto store = Store::open(home() + "/store", true);
+  EXPECT_FALSE(has_snapshots(home() + "/store", "web1"));
+  (void)commit(*store, "web1", {{"a", "1"}});
+  EXPECT_TRUE(has_snapshots(home() + "/store", "web1"));
+  const std::string journal = home() + "/store/snapshots/web1/journal";
+  ASSERT_EQ(::unlink(journal.c_str()), 0);
+  ASSERT_EQ(::symlink(journal.c_str(), journal.c_str()), 0);  // ELOOP
+  EXPECT_FALSE(has_snapshots(home() + "/store", "web1"));
 }
 
 // First pulls into a new store: one finds no header, and by the time it looks around, another one has made
