@@ -109,10 +109,12 @@ quiet "after a kill"
 for step in steps.owed steps.before steps.after steps.release; do
   say "a crash at $step"
   exits 0 "$C1/scripts/backup_it" pair ""
+  kills=0
   for run in 1 2; do
-    BACKLINE_CRASH_AT=$step "$C1/scripts/send_request" --now >/dev/null 2>&1 || true
-    "$S1/scripts/do_backup" >/dev/null 2>&1 || true
+    killed_at "$step" "$C1/scripts/send_request" --now
+    "$S1/scripts/do_backup" >/dev/null 2>&1 || true  # after some of these kills there is nothing to pull
   done
+  ((kills > 0)) || die "nothing was killed at $step: are the steps compiled in (BK_CRASH_POINTS)?"
   exits 0 "$C1/scripts/send_request" --now
   quiet "after a crash at $step"
 done

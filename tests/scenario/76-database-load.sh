@@ -7,8 +7,7 @@ kind=$1 megabytes=${2:-300} backups=${3:-5} most_writers=${4:-3}
 accounts=100000
 rows=$((megabytes * 1000000 / 200))
 D=$T/db
-page=$BK_SOURCE/docs/modules/$kind.md
-block() { awk -v head="\`\`\`$1" '$0 == head {on = 1; next} /^```/ {on = 0} on' "$page"; }
+page=modules/$kind.md
 writers=()
 stop_writers() { for pid in "${writers[@]}"; do kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; done; writers=(); }
 
@@ -19,7 +18,7 @@ if [[ $kind == mysql ]]; then
   up() { mariadb_up "$D"; }
   sql() { local database=$1; shift; mariadb --no-defaults -u root --default-character-set=utf8mb4 -N -D "$database" "$@"; }
   configure() {
-    block "sql grant" | sql mysql
+    block "$page" "sql grant" | sql mysql
     install -m 600 /dev/null "$C1/mysql.cnf"
     printf '[client]\nuser = backup\npassword = a long password\nsocket = %s\n' "$D/sock" >"$C1/mysql.cnf"
     printf '\n[module.mysql]\ncredentials = "%s"\ndatabases = ["bank"]\naccounts = false\n' "$C1/mysql.cnf" >>"$C1/backupconfig.toml"
@@ -50,7 +49,7 @@ else
   up() { chmod 711 "$T"; postgres_up "$D"; }
   sql() { local database=$1; shift; psql -XqAt -F $'\t' -v ON_ERROR_STOP=1 -d "$database" "$@"; }
   configure() {
-    block "sql grant" | sql postgres
+    block "$page" "sql grant" | sql postgres
     install -m 600 /dev/null "$C1/pgpass"
     echo "$D/socket:*:*:backup:a long password" >"$C1/pgpass"
     printf '\n[module.postgres]\nhost = "%s"\nuser = "backup"\ncredentials = "%s"\ndatabases = ["bank"]\naccounts = false\n' "$D/socket" "$C1/pgpass" >>"$C1/backupconfig.toml"
@@ -109,7 +108,7 @@ same "${#times[@]}" "$backups" "backups"
 if [[ $kind == mysql ]]; then what='export - "$source"'; else what='export "$folder" "$source"'; fi
 for ((i = 0; i < backups; ++i)); do
   rm -rf "$T/restored"
-  { echo 'set -eo pipefail'; block "sh restore" | sed "s|^source=.*|source='$(index_of "$S1" /bank)' database=past folder=$T/restored|; s|$what|& '=${times[i]}'|"; } >"$T/restore.sh"
+  { echo 'set -eo pipefail'; block "$page" "sh restore" | sed "s|^source=.*|source='$(index_of "$S1" /bank)' database=past folder=$T/restored|; s|$what|& '=${times[i]}'|"; } >"$T/restore.sh"
   grep -qF "'=${times[i]}'" "$T/restore.sh" || die "the page's command is another one"
   PATH=$T/bin:$PATH exits 0 bash "$T/restore.sh"
   same "$(sql past <<<"SELECT SUM(balance), COUNT(*) FROM account;")" $'100000000\t100000' "backup $i: the sum"

@@ -71,9 +71,11 @@ same "$(stat -c %s "$got/large")" 60000000 "what the snapshot held"; agree "$got
 for step in steps.owed steps.before steps.release; do
   say "a kill at $step"
   exits 0 "$C1/scripts/backup_it" directories ""
-  BACKLINE_CRASH_AT=$step "$C1/scripts/send_request" --now >/dev/null 2>&1 || true
-  "$S1/scripts/do_backup" >/dev/null 2>&1 || true
-  BACKLINE_CRASH_AT=$step "$C1/scripts/send_request" --now >/dev/null 2>&1 || true
+  kills=0
+  killed_at "$step" "$C1/scripts/send_request" --now
+  "$S1/scripts/do_backup" >/dev/null 2>&1 || true  # after some of these kills there is nothing to pull
+  killed_at "$step" "$C1/scripts/send_request" --now
+  ((kills > 0)) || die "nothing was killed at $step: are the steps compiled in (BK_CRASH_POINTS)?"
   for _ in 1 2; do
     "$C1/scripts/send_request" --now >"$T/out" 2>&1 || true
     "$S1/scripts/do_backup" >"$T/pull.out" 2>&1 || true

@@ -133,8 +133,7 @@ for name in blog mwiki mtrac; do my "$name" -e "INSERT INTO b SELECT seq + 10, R
 for name in pwiki ptrac; do pg -d "$name" -c "INSERT INTO s.b SELECT i + 10, repeat(md5(i::text), 32) FROM generate_series(1, 3000) i"; done
 mv "$C1/spool" "$C1/kept"; mkdir -m 700 "$C1/spool"
 full=(blog 'No space left on device' mwiki 'No space left on device' mtrac 'No space left on device' pwiki 'No space left on device' ptrac 'No space left on device' swiki 'No space left on device' strac 'No space left on device')
-if mount -t tmpfs -o size=2500k none "$C1/spool" 2>/dev/null; then
-  MOUNTED=$C1/spool
+if small_disk 2500k "$C1/spool"; then
   asked "${full[@]:0:10}"; attempt
   umount "$MOUNTED"; mount -t tmpfs -o size=200k none "$C1/spool"
   for module in wordpress wiki trac; do "$C1/scripts/backup_it" --cancel "$module" >/dev/null 2>&1 || true; done

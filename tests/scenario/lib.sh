@@ -124,6 +124,13 @@ never_a_success() {
   same "$(snapshots_of "$s" "$path")" "$before" "snapshots after a failure"
   "$c/scripts/backup_it" --cancel "$module" >/dev/null 2>&1 || true  # an attempt may have been the last one
 }
+# killed_at STEP COMMAND... : it is killed when it passes that step; $kills counts
+kills=0
+killed_at() {
+  local step=$1 got=0; shift
+  BACKLINE_CRASH_AT=$step "$@" >/dev/null 2>&1 || got=$?  # some of a row of commands never come to it
+  [[ $got != 137 ]] || kills=$((kills + 1))
+}
 # small_disk SIZE FOLDER : mounts one there until `umount "$MOUNTED"`; false where this kernel lets nobody mount
 small_disk() {
   unshare --mount true 2>/dev/null || { say "not tried, mounting is not allowed here: a full disk at ${2#"$T/"}"; return 1; }

@@ -5,8 +5,11 @@
 #include "tests/support/temp_dir.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <chrono>
+#include <string>
+#include <thread>
 
 namespace bk::pull {
 namespace {
@@ -39,12 +42,17 @@ TEST(GitCommand, ItsTimeIsLimitedAndWhatItStartedEndsWithIt) {
   command_in(dir, std::chrono::seconds(30)).init();
   const auto begin = steady_clock::now();
   try {
-    (void)say(command_in(dir, std::chrono::milliseconds(300)), "sleep 1000");
+    (void)say(command_in(dir, std::chrono::milliseconds(2000)),
+              "echo $$ >" + dir.file("pid") + "; exec sleep 1000");
     FAIL() << "it ended by itself";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), Kind::Cancelled);
   }
   EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(100));
+  const int pid = std::stoi(read_file(dir.file("pid")));
+  for (int i = 0; i < 1000 && ::kill(pid, 0) == 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_NE(::kill(pid, 0), 0) << "what git started is still there";
 }
 
 TEST(GitCommand, ItsAnswerIsLimited) {
