@@ -93,19 +93,18 @@ bool Journal::seal(const Layout& layout, const PackRef& pack, const Retire& reti
 Journal Journal::create(const Layout& layout, const StoreId& store) {
   for (;;) {
     const PackRef pack{store, new_number()};
-    const std::string path = layout.journal(pack.number);
-    Fd fd;
-    try {
-      fd = open_file(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    } catch (const Error& error) {
-      if (error.sys_errno() == EEXIST) continue;
-      throw;
-    }
-    if (!try_lock_descriptor(fd.get())) continue;  // another writer was faster and owns it now
-    Journal journal(layout, pack, std::move(fd));
+    // It is owned before it has its name: who finds it unowned appends to it.
+    const std::string made =
+        layout.journals() + "/" + std::string(kTemporaryPrefix) + pack_name(new_number()).substr(0, 16);
+    std::optional<Fd> fd = try_create_owned(made);
+    if (!fd) continue;
+    Journal journal(layout, pack, *std::move(fd));
     write_all(journal.fd_.get(), write_pack_header(pack));
     journal.end_ = kPackHeaderBytes;
-    sync_directory(layout.journals());
+    if (!rename_noreplace_durably(made, layout.journal(pack.number))) {
+      (void)::unlink(made.c_str());
+      continue;
+    }
     crash_point("store.journal-made");
     return journal;
   }

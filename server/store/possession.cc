@@ -4,6 +4,7 @@
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "common/io/lock.h"
+#include "common/io/temporary.h"
 #include "common/path/names.h"
 #include "common/text/document.h"
 #include "common/text/escape.h"
@@ -165,10 +166,9 @@ void ClientPossession::add_new(const ChunkId& id) {
 
 void ClientPossession::flush() {
   if (pending_.empty()) return;
-  if (!log_) {
+  while (!log_) {
     log_path_ = folder_ + "/" + pack_name(new_number()).substr(0, 16) + ".log";
-    log_ = open_file(log_path_, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    (void)try_lock_descriptor(log_.get());
+    if (std::optional<Fd> owned = try_create_owned(log_path_)) log_ = *std::move(owned);
   }
   write_all(log_.get(), pending_);
   pending_.clear();

@@ -61,7 +61,12 @@ void SnapshotLog::heal_journal(const Copy& copy, const HealReport& report) {
         {What::FileDamaged, path,
          fmt::format("{}; neither it nor an object says what follows line {}", problem, end.count)});
   (void)remove_abandoned_in(folder_);
-  const std::string made = folder_ + "/" + std::string(kTemporaryPrefix) + shown_pack(new_number()).substr(5);
+  std::string made;
+  std::optional<Fd> owner;  // until it has its name: others clear away what nobody owns
+  while (!owner) {
+    made = folder_ + "/" + std::string(kTemporaryPrefix) + shown_pack(new_number()).substr(5);
+    owner = try_create_owned(made);
+  }
   SnapshotJournal(made, first_hash()).append(lines);
   (void)SnapshotJournal(made, first_hash()).lines();
   crash_point("store.heal-journal-written");

@@ -17,12 +17,19 @@ namespace bk::store::test {
 class HookedStorage final : public Storage {
  public:
   explicit HookedStorage(std::shared_ptr<Storage> below) : below_(std::move(below)) {}
-  std::function<void()> before_list;  // may be empty
+  std::function<void()> before_list;                        // these may be empty
+  std::function<void(const std::string& name)> before_put;  // and adopt()
   std::set<std::string> bad_sectors;  // objects of which nothing but the first 64 bytes can be read
   std::function<void(const std::string& name)> on_read;  // may be empty
 
-  bool put(const std::string& name, std::string_view bytes) override { return below_->put(name, bytes); }
-  bool adopt(const std::string& name, const std::string& file) override { return below_->adopt(name, file); }
+  bool put(const std::string& name, std::string_view bytes) override {
+    if (before_put) before_put(name);
+    return below_->put(name, bytes);
+  }
+  bool adopt(const std::string& name, const std::string& file) override {
+    if (before_put) before_put(name);
+    return below_->adopt(name, file);
+  }
   void replace(const std::string& name, const std::string& file) override { below_->replace(name, file); }
   std::unique_ptr<ObjectReader> open(const std::string& name) override {
     auto object = below_->open(name);

@@ -1,0 +1,143 @@
+// Processes that meet at the worst moment: each test lets the other one act between two steps of the first.
+#include "common/io/lock.h"
+#include "common/storage/folder_storage.h"
+#include "server/store/checkpoint_folder.h"
+#include "server/store/damage_list.h"
+#include "server/store/journal.h"
+#include "server/store/live.h"
+#include "server/store/possession.h"
+#include "server/store/reserve.h"
+#include "server/store/store_impl.h"
+#include "tests/unit/store/hooked_calls.h"
+#include "tests/unit/store/hooked_storage.h"
+#include "tests/unit/store/store_fixture.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+namespace bk::store {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace test;  // NOLINT: builders
+
+using Files = std::map<std::string, std::string>;
+
+class RaceTest : public StoreTest {
+ protected:
+  static void seal_all(Store& store) {
+    auto& impl = dynamic_cast<StoreImpl&>(store);
+    for (const std::uint64_t number : list_packs(impl.layout().journals()))
+      (void)Journal::seal(impl.layout(), {impl.id(), number},
+                          [&](std::uint64_t sealed) { return impl.index().retire(sealed); });
+  }
+  // The store with its packs and records behind hooks.
+  struct Hooked {
+    std::shared_ptr<HookedStorage> storage;
+    std::unique_ptr<Store> store;
+  };
+  [[nodiscard]] Hooked open_hooked() {
+    auto storage = std::make_shared<HookedStorage>(std::make_shared<FolderStorage>(home() + "/store"));
+    return {storage, Store::open_on(storage, home() + "/store")};
+  }
+  // Once, when a pack is read next.
+  static void at_next_pack(const Hooked& hooked, const std::function<void()>& act) {
+    hooked.storage->on_read = [storage = hooked.storage.get(), act](const std::string& name) {
+      if (!name.starts_with("packs/")) return;
+      const auto keep = std::exchange(storage->on_read, nullptr);
+      act();
+    };
+  }
+  static void remove(Store& store, const std::string& id) {
+    store.mark_snapshots("web1", {MarkKind::Removal, {1783000200, 0}, "root", ""}, std::vector{id});
+  }
+  static CleanTotals clean(Store& store) {
+    CleanOptions options;
+    options.rewrite_percent = 0;
+    return store.clean(options);
+  }
+  static Files read_back(Store& store, const SnapshotRecord& record) {
+    Files out;
+    DirectoryReader reader(store, record.root.node);
+    while (const auto entry = reader.next()) out[entry->name] = content_of(store, *entry);
+    return out;
+  }
+  [[nodiscard]] Layout layout() const {
+    Layout out;
+    out.store = home() + "/store";
+    out.index = home() + "/index";
+    out.storage = std::make_shared<FolderStorage>(out.store);
+    return out;
+  }
+  static CheckpointRecord checkpoint_of(const SnapshotRecord& record, std::int64_t began) {
+    return {record.client, record.module,  record.method,    record.name,
+            {began, 0},    {began + 1, 0}, record.root.node, false};
+  }
+};
+
+TEST_F(RaceTest, AJournalThatIsBeingMadeIsNobodyElses) {
+  const auto store = open(), other = open();
+  ChunkId theirs;
+  before_flock = [&](const std::string& path) {
+    if (parent_of(path) != home() + "/store/journal") return false;
+    const auto writer = other->writer("web2", "wiki", "rsync", "/other");
+    theirs = writer->put(ObjectKind::Data, noise(9000, 1));
+    writer->sync();
+    return true;
+  };
+  const auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+  const ChunkId ours = writer->put(ObjectKind::Data, noise(3000, 2));
+  writer->sync();
+  ASSERT_FALSE(before_flock);
+  const auto again = open();
+  EXPECT_EQ(again->read(ObjectKind::Data, theirs), noise(9000, 1));
+  EXPECT_EQ(again->read(ObjectKind::Data, ours), noise(3000, 2));
+  EXPECT_EQ(problems(*again), std::vector<std::string>{});
+}
+
+TEST_F(RaceTest, TheLogOfWhatAWriterPutIsNotTakenForAKilledOnes) {
+  const auto store = open(), other = open();
+  const auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+  before_flock = [&](const std::string& path) {
+    if (!path.ends_with(".log")) return false;
+    (void)other->writer("web1", "wiki", "rsync", "/other");
+    return true;
+  };
+  (void)writer->put(ObjectKind::Data, noise(3000, 2));
+  writer->sync();
+  ASSERT_FALSE(before_flock);
+  std::size_t logs = 0;
+  for (const std::string& path : files_in(home() + "/index/possession/web1"))
+    if (path.ends_with(".log")) ++logs;
+  EXPECT_EQ(logs, 1U);
+}
+
+// Who saves a checkpoint clears away what killed ones left in the client's folder.
+TEST_F(RaceTest, AJournalThatAHealMakesAnewIsNotTakenForWhatAKilledOneLeft) {
+  const auto store = open();
+  SnapshotRecord record;
+  for (const unsigned seed : {1U, 2U}) record = commit(*store, "web1", {{"a", noise(500, seed)}});
+  const std::string journal = home() + "/store/snapshots/web1/journal";
+  std::string damaged = read_file(journal);
+  damaged[100] = static_cast<char>(damaged[100] ^ 1);
+  replace_durably(journal, damaged);
+  before_rename = [&](const std::string& to) {
+    if (to != journal) return false;
+    CheckpointFolder(layout(), "web1").save(checkpoint_of(record, 1783000300));
+    return true;
+  };
+  EXPECT_EQ(store->heal("", [](const HealEvent&) {}, {}).files_healed, 1U);
+  EXPECT_FALSE(before_rename);
+  EXPECT_EQ(problems(*open()), std::vector<std::string>{});
+}
+
+}  // namespace
+}  // namespace bk::store
