@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace bk::store {
 namespace {
 
@@ -47,6 +49,17 @@ void write_again(int fd, std::uint64_t from, const std::string& path) {
   }
 }
 
+// Whether the first `bytes` bytes of both are the same.
+bool same_front(ObjectReader& a, ObjectReader& b, std::uint64_t bytes) {
+  constexpr std::uint64_t kPiece = 1U << 20U;
+  if (a.size() < bytes || b.size() < bytes) return false;
+  for (std::uint64_t at = 0; at < bytes; at += kPiece) {
+    const std::size_t piece = std::min(kPiece, bytes - at);
+    if (read_exactly(a, at, piece) != read_exactly(b, at, piece)) return false;
+  }
+  return true;
+}
+
 std::optional<Fd> try_open(const std::string& path) {
   try {
     return open_file(path, O_RDWR | O_NOFOLLOW);
@@ -76,6 +89,10 @@ std::optional<Journal> Journal::try_take(const Layout& layout, const PackRef& pa
   std::optional<Fd> fd = try_own(layout.journal(pack.number));
   if (!fd) return std::nullopt;
   Journal journal(layout, pack, *std::move(fd));
+  if (const auto double_of = layout.storage->open(Layout::pack_object(pack.number))) {
+    journal.drop_double(*double_of);
+    return std::nullopt;
+  }
   if (!journal.salvage(retire)) return std::nullopt;
   if (journal.full()) {
     journal.finish(retire);
@@ -113,6 +130,18 @@ Journal Journal::create(const Layout& layout, const StoreId& store) {
 void Journal::account(const RecordHead& head, std::string_view digest) {
   if (head.type == RecordType::Group) ++groups_;
   digests_.update(digest);
+}
+
+// What stands behind the last whole record was being written when the copy was taken.
+void Journal::drop_double(ObjectReader& pack) {
+  DescriptorReader own(fd_.get());
+  PackScan scan(own, pack_);
+  while (scan.next(false)) {
+  }
+  const bool torn = !scan.reason().empty();
+  const std::uint64_t whole = own.size() < kPackHeaderBytes ? own.size() : scan.offset();
+  if (torn && own.size() >= kPackHeaderBytes && scan.skip_to_next()) return;
+  if (same_front(own, pack, whole)) remove_durably(layout_.journal(pack_.number));
 }
 
 // True when the journal can be appended to; false when it was retired.

@@ -5,6 +5,9 @@
 // makes a new one, so small sources share a pack.  Taking over salvages: what stands behind the last whole
 // record after a crash is cut off, unless a valid record follows it; then the file was damaged and not torn,
 // nothing is cut, and it is retired to packs/ as it is, for check_structure() to report.
+//
+// In a copy of a store that was taken while a journal became a pack, both stand.  Nobody appends to such a
+// journal: it goes when the pack has all that it has, and stays as it is otherwise.
 #pragma once
 
 #include "common/io/bulk.h"
@@ -52,6 +55,7 @@ class Journal {
                                                        const Retire& retire);
   [[nodiscard]] static Journal create(const Layout& layout, const StoreId& store);
   [[nodiscard]] bool salvage(const Retire& retire);
+  void drop_double(ObjectReader& pack);
   void move_to_packs(const Retire& retire);
   void account(const RecordHead& head, std::string_view digest);
 

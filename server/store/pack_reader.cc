@@ -29,8 +29,10 @@ ObjectReader& PackReader::open(std::uint64_t number) {
     files_.splice(files_.begin(), files_, known);
     return *files_.front().second;
   }
-  // A journal may become a pack between the two looks, never the other way round.
-  std::unique_ptr<ObjectReader> file = open_reader(layout_.journal(number));
+  // Where both stand (journal.h), the pack has all.  A journal may become a pack between two looks, never the
+  // other way round.
+  std::unique_ptr<ObjectReader> file = layout_.storage->open(Layout::pack_object(number));
+  if (!file) file = open_reader(layout_.journal(number));
   if (!file) file = layout_.storage->open(Layout::pack_object(number));
   if (!file) throw Error(Kind::Corrupt, shown_pack(number) + " is missing");
   if (files_.size() >= kOpenFiles) files_.pop_back();

@@ -139,5 +139,49 @@ TEST_F(RaceTest, AJournalThatAHealMakesAnewIsNotTakenForWhatAKilledOneLeft) {
   EXPECT_EQ(problems(*open()), std::vector<std::string>{});
 }
 
+// A copy that was taken while backups ran (docs/OPERATIONS.md): first the journal, later the pack that it
+// became.
+TEST_F(RaceTest, ACopyThatHasAJournalAndThePackThatItBecameIsAWholeStore) {
+  const std::string copy = home() + "/copy/store";
+  const auto copied = std::filesystem::copy_options::recursive | std::filesystem::copy_options::skip_existing;
+  Files files;
+  for (const char name : {'a', 'b', 'c', 'd'})
+    files[std::string(1, name)] = noise(200000, static_cast<std::uint64_t>(name));
+  SnapshotRecord done;
+  for (const std::size_t torn : {0U, 100U}) {
+    {
+      const auto store = open();
+      const auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+      (void)writer->put(ObjectKind::Data, files.at("a"));
+      writer->sync();
+      std::filesystem::create_directories(copy);
+      std::filesystem::copy(home() + "/store/journal", copy + "/journal", copied);
+      done = writer->commit(snapshot_of(*writer, files));
+    }
+    seal_all(*open());
+    const std::string journal = files_in(copy + "/journal").at(0);
+    std::filesystem::resize_file(journal, std::filesystem::file_size(journal) - torn);
+    std::filesystem::copy(home() + "/store", copy, copied);
+    {
+      const auto reader = Store::open(copy);
+      EXPECT_EQ(read_back(*reader, done), files);
+      EXPECT_EQ(problems(*reader), std::vector<std::string>{});
+    }
+    const Files more{{"e", noise(300000, 99)}};
+    const SnapshotRecord next = commit(*Store::open(copy), "web1", more);
+    EXPECT_FALSE(path_exists(journal));
+    EXPECT_EQ(clean(*Store::open(copy)).waits_for, 0U);
+    const auto again = Store::open(copy);
+    EXPECT_EQ(read_back(*again, done), files);
+    EXPECT_EQ(read_back(*again, next), more);
+    EXPECT_EQ(problems(*again), std::vector<std::string>{});
+    again->rebuild_index({}, true);
+    EXPECT_EQ(read_back(*again, done), files);
+    remove_tree(home() + "/copy");
+    remove_tree(home() + "/store");
+    remove_tree(home() + "/index");
+  }
+}
+
 }  // namespace
 }  // namespace bk::store
