@@ -9,13 +9,15 @@
 #include "server/store/reach.h"
 #include "server/store/writers.h"
 
-#include <set>
+#include <map>
+#include <utility>
 
 namespace bk::store {
 namespace {
 
 constexpr std::size_t kSorterMemory = 64U << 20U;
 constexpr std::size_t kVisitedMemory = 32U << 20U;
+constexpr int kLooks = 100;  // at what is being pulled, until two are equal
 
 [[noreturn]] void refuse(const std::string& why) {
   throw Error(Kind::Refused, "nothing is cleaned, because what has to stay is not sure: " + why +
@@ -90,9 +92,39 @@ SeenLines check_roots(StoreImpl& store) {
   return seen;
 }
 
+namespace {
+
+// Nodes that checkpoints lead to, and that living writers have pinned, each with what to call it.
+std::map<ChunkId, std::string> unfinished_now(StoreImpl& store) {
+  std::map<ChunkId, std::string> out;
+  for (const ChunkId& node : WriterRoll(store.layout()).pinned(store.id())) out[node] = "a running backup: ";
+  for (const std::string& client : list_clients(store.layout()))
+    for (const CheckpointRecord& checkpoint : CheckpointFolder(store.layout(), client).all())
+      out[checkpoint.node] = "a checkpoint of " + quoted(client) + ": ";
+  return out;
+}
+
+// A writer that goes on from a checkpoint pins it, replaces it, commits its snapshot, and ends: looked at
+// once, what it leads to could be missed at each of these places.  Two equal looks miss nothing but what is
+// committed by then; so snapshots are read after this.
+std::map<ChunkId, std::string> unfinished(StoreImpl& store) {
+  std::map<ChunkId, std::string> all, before;
+  for (int look = 0; look < kLooks; ++look) {
+    std::map<ChunkId, std::string> now = unfinished_now(store);
+    all.insert(now.begin(), now.end());
+    if (look > 0 && now == before) return all;
+    before = std::move(now);
+  }
+  throw Error(Kind::Transient, "running backups save checkpoints too fast to be seen; run clean again");
+}
+
+}  // namespace
+
 Marked mark(StoreImpl& store, const SeenLines& seen) {
   Walk walk(store);
   Marked out;
+  std::map<ChunkId, std::string> nodes;
+  must_read("a running backup: ", [&] { nodes = unfinished(store); });
   for (const std::string& client : list_clients(store.layout())) {
     const auto known = seen.find(client);
     std::vector<SnapshotRecord> roots;
@@ -104,11 +136,8 @@ Marked mark(StoreImpl& store, const SeenLines& seen) {
       must_read("snapshot " + record.id.substr(0, 12) + " of " + quoted(client) + ": ",
                 [&] { walk.from(record.root); });
     out.snapshots += roots.size();
-    for (const CheckpointRecord& checkpoint : CheckpointFolder(store.layout(), client).all())
-      must_read("a checkpoint of " + quoted(client) + ": ", [&] { walk.from_node(checkpoint.node); });
   }
-  for (const ChunkId& node : WriterRoll(store.layout()).pinned(store.id()))
-    must_read("a running backup: ", [&] { walk.from_node(node); });
+  for (const auto& [node, name] : nodes) must_read(name, [&, at = node] { walk.from_node(at); });
   out.keys = walk.finish();
   return out;
 }

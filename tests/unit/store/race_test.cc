@@ -120,6 +120,36 @@ TEST_F(RaceTest, TheLogOfWhatAWriterPutIsNotTakenForAKilledOnes) {
   EXPECT_EQ(logs, 1U);
 }
 
+// The pull goes on from a checkpoint of one that the clean waited for, and commits while the clean marks.
+TEST_F(RaceTest, WhatMovesFromACheckpointIntoASnapshotWhileACleanMarksStays) {
+  const auto store = open();
+  const Files files{{"a", noise(100000, 1)}};
+  const std::string gone = commit(*store, "web1", files).id;
+  (void)commit(*store, "web1", {{"b", noise(5000, 2)}});
+  seal_all(*store);
+  remove(*store, gone);
+  SnapshotRecord part;
+  {
+    const auto other = open();
+    const auto writer = other->writer("web1", "wiki", "rsync", "/srv");
+    part = snapshot_of(*writer, files);  // all of it is known
+    ASSERT_EQ(clean(*store).waits_for, 1U);
+    writer->save_checkpoint(checkpoint_of(part, 1783000300));
+  }
+  const auto next = open();
+  SnapshotRecord done;
+  const Hooked hooked = open_hooked();
+  at_next_pack(hooked, [&] {
+    const auto writer = next->writer("web1", "wiki", "rsync", "/srv");
+    ASSERT_TRUE(next->checkpoint("web1", "wiki", "rsync", "/srv").has_value());
+    done = writer->commit(part);
+  });
+  EXPECT_EQ(clean(*hooked.store).waits_for, 0U);
+  ASSERT_FALSE(done.id.empty());
+  EXPECT_EQ(read_back(*open(), done), files);
+  EXPECT_EQ(problems(*open()), std::vector<std::string>{});
+}
+
 // Who saves a checkpoint clears away what killed ones left in the client's folder.
 TEST_F(RaceTest, AJournalThatAHealMakesAnewIsNotTakenForWhatAKilledOneLeft) {
   const auto store = open();
