@@ -27,7 +27,10 @@ std::string header_text(const StoreId& store) {
   return doc.write();
 }
 
+constexpr const char* kDistrusted = "/distrusted";
+
 bool is_usable(const std::string& folder, const StoreId& store) {
+  if (path_exists(folder + kDistrusted)) return false;
   const std::optional<std::string> header = try_read_file(folder + "/header", 65536);
   return header && *header == header_text(store);
 }
@@ -68,11 +71,11 @@ ClientPossession::~ClientPossession() {
   }
 }
 
+// Waits for nobody: a writer that walks its client's snapshots holds the lock meanwhile, and may wait for the
+// index, which a rebuild that comes here has locked.  What that writer makes is distrusted, too.
 void ClientPossession::distrust(const Layout& layout, const std::string& client) {
   const std::string folder = layout.possession(client);
-  if (!is_directory(folder)) return;
-  const FileLock lock = FileLock::exclusive(folder + "/lock");
-  remove_durably(folder + "/header");
+  if (is_directory(folder)) replace_durably(folder + kDistrusted, "");
 }
 
 void ClientPossession::distrust_all(const Layout& layout) {
@@ -97,6 +100,7 @@ void ClientPossession::note_snapshot() const {
 
 void ClientPossession::rebuild(const Walk& walk) {
   remove_durably(folder_ + "/header");
+  remove_durably(folder_ + kDistrusted);  // what is said from now on counts
   for (const std::string& name : list_directory(folder_)) {
     if (name.ends_with(".run")) remove_durably(folder_ + "/" + name);
   }

@@ -150,6 +150,61 @@ TEST_F(RaceTest, WhatMovesFromACheckpointIntoASnapshotWhileACleanMarksStays) {
   EXPECT_EQ(problems(*open()), std::vector<std::string>{});
 }
 
+// The writer holds what its client possesses, and waits for the index when a node is missing.
+TEST_F(RaceTest, ARebuildAndAWriterThatWalksItsClientsSnapshotsDoNotWaitForEachOther) {
+  for (const unsigned round : {1U, 2U}) {
+    const auto store = open();
+    (void)commit(*store, "web1", {{"a", noise(50000, round)}});
+    seal_all(*store);
+    if (round == 1) continue;
+    const auto newest = store->newest("web1", "wiki", "rsync", "/srv");
+    const auto place = store->locate(ObjectKind::Tree, std::vector{newest->root.node}).front();
+    remove_durably(home() + "/store/" + Layout::pack_object(place->pack));
+  }
+  remove_durably(home() + "/index/possession/web1/header");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(20);
+    const Hooked hooked = open_hooked();
+    const auto builder = open();
+    const auto made = [&] {  // also when it is gone
+      std::error_code error;
+      return std::filesystem::last_write_time(home() + "/index/header", error);
+    };
+    std::jthread rebuild;
+    at_next_pack(hooked, [&, before = made()] {
+      rebuild = std::jthread([&] { builder->rebuild_index({}, true); });
+      while (made() == before) std::this_thread::sleep_for(1ms);
+    });
+    (void)hooked.store->writer("web1", "wiki", "rsync", "/srv");
+    rebuild.join();
+    ::_exit(hooked.storage->on_read ? 2 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(RaceTest, WhatIsDistrustedWhileItIsMadeIsMadeAgain) {
+  const std::string header = home() + "/index/possession/web1/header";
+  const Files files{{"a", noise(50000, 1)}};
+  (void)commit(*open(), "web1", files);
+  seal_all(*open());
+  remove_durably(header);
+  const Hooked hooked = open_hooked();
+  std::size_t walks = 0;
+  at_next_pack(hooked, [&] { ClientPossession::distrust(layout(), "web1"); });
+  (void)hooked.store->writer("web1", "wiki", "rsync", "/srv");
+  const StoreId& id = dynamic_cast<StoreImpl&>(*hooked.store).id();
+  const ChunkId chunk = chunk_id(ObjectKind::Data, files.at("a"));
+  EXPECT_FALSE(PossessionView(layout(), id, "web1").owns(id.stored(chunk)));
+  const Hooked next = open_hooked();
+  at_next_pack(next, [&] { ++walks; });
+  EXPECT_TRUE(
+      next.store->writer("web1", "wiki", "rsync", "/srv")->possession().has(std::vector{chunk}).front());
+  EXPECT_EQ(walks, 1U);
+}
+
 // Who saves a checkpoint clears away what killed ones left in the client's folder.
 TEST_F(RaceTest, AJournalThatAHealMakesAnewIsNotTakenForWhatAKilledOneLeft) {
   const auto store = open();
