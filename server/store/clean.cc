@@ -127,6 +127,7 @@ Cleaner::Cleaner(StoreImpl& store, const CleanOptions& options) : store_(store),
 }
 
 CleanTotals Cleaner::run() {
+  const std::optional<std::string> given_up = try_read_file(given_up_file(store_.layout()));
   const SeenLines seen = check_roots(store_);
   finish_removals();
   if (!options_.pretend && !end_earlier()) return totals_;
@@ -159,8 +160,9 @@ CleanTotals Cleaner::run() {
       delete_condemned(*condemned, &again.keys);
     }
   }
-  remove_durably(given_up_file(store_.layout()));
-  forget_removed();
+  if (try_read_file(given_up_file(store_.layout())) == given_up)
+    remove_durably(given_up_file(store_.layout()));  // not what was given up since
+  forget_removed(seen);
   regroup();
   if (options_.compress_level > 0) compress_anew();
   return totals_;
@@ -367,14 +369,15 @@ void Cleaner::remove_packs(const std::vector<std::uint64_t>& numbers) {
   totals_.packs_removed += numbers.size();
 }
 
-// What only removed snapshots led to is no client's any more.
-void Cleaner::forget_removed() {
-  for (const std::string& client : list_clients(store_.layout())) {
+// What only removed snapshots led to is no client's any more.  One that was removed since this clean began
+// still led: its record is the next one's reason to let that go.
+void Cleaner::forget_removed(const SeenLines& seen) {
+  for (const auto& [client, lines] : seen) {
     SnapshotLog log(store_.layout(), store_.id(), client);
-    if (!log.has_removed_records()) continue;
+    if (!log.has_removed_records(lines)) continue;
     renew_possession(store_, client);
     crash_point("store.clean.possession");
-    log.forget_removed();
+    log.forget_removed(lines);
   }
 }
 

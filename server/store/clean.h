@@ -49,7 +49,7 @@ class Cleaner {
   void rewrite_for(ScatteredSource& source, const std::set<std::uint64_t>& packs);
   void compress_anew();
   void remove_packs(const std::vector<std::uint64_t>& numbers);
-  void forget_removed();
+  void forget_removed(const SeenLines& seen);
 
   StoreImpl& store_;
   CleanOptions options_;

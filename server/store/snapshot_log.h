@@ -49,10 +49,10 @@ class SnapshotLog {
   [[nodiscard]] std::uint64_t line_count() const { return journal().size().lines; }
   // Whether the journal says that this snapshot was removed.  Throws Corrupt.
   [[nodiscard]] bool was_removed(const std::string& snapshot_id) const;
-  // Whether records of removed snapshots are still there.
-  [[nodiscard]] bool has_removed_records() const;
-  // Puts a few lines in the place of each removed snapshot's record.
-  void forget_removed();
+  // Whether records of snapshots are still there whose removal stands within the first `seen` lines.
+  [[nodiscard]] bool has_removed_records(std::uint64_t seen = UINT64_MAX) const;
+  // Puts a few lines in the place of each such record.
+  void forget_removed(std::uint64_t seen = UINT64_MAX);
   // Cuts a torn line and takes up an interrupted commit.  Waits for whoever is at work on the same: without
   // that commit the caller would take an answered request for an open one.
   void repair();

@@ -39,6 +39,14 @@ std::map<std::string, Standing> standing_of(const std::vector<JournalLine>& line
   return out;
 }
 
+// Snapshots whose removal stands within the first `seen` lines.
+std::set<std::string> removed_within(const std::vector<JournalLine>& lines, std::uint64_t seen) {
+  std::set<std::string> out;
+  for (const JournalLine& line : lines)
+    if (line.kind == "removal" && line.number <= seen) out.insert(line.object);
+  return out;
+}
+
 }  // namespace
 
 SnapshotMark SnapshotLog::load_mark(const JournalLine& line) const { return load_mark(line, kind_of(line)); }
@@ -126,10 +134,7 @@ std::map<std::string, SnapshotMark> SnapshotLog::holds() const {
 
 std::vector<SnapshotRecord> SnapshotLog::leading(std::uint64_t seen) const {
   const std::vector<JournalLine> lines = journal().lines();
-  std::set<std::string> removed;
-  for (const JournalLine& line : lines) {
-    if (line.kind == "removal" && line.number <= seen) removed.insert(line.object);
-  }
+  const std::set<std::string> removed = removed_within(lines, seen);
   std::vector<SnapshotRecord> out;
   for (const JournalLine& line : lines) {
     if (line.kind == "snapshot" && !removed.contains(line.object)) out.push_back(load(line));
@@ -137,12 +142,9 @@ std::vector<SnapshotRecord> SnapshotLog::leading(std::uint64_t seen) const {
   return out;
 }
 
-bool SnapshotLog::has_removed_records() const {
+bool SnapshotLog::has_removed_records(std::uint64_t seen) const {
   const std::vector<JournalLine> lines = journal().lines();
-  std::set<std::string> removed;
-  for (const JournalLine& line : lines) {
-    if (line.kind == "removal") removed.insert(line.object);
-  }
+  const std::set<std::string> removed = removed_within(lines, seen);
   return std::any_of(lines.begin(), lines.end(), [&](const JournalLine& line) {
     return line.kind == "snapshot" && removed.contains(line.object) &&
            storage_->exists(object_name(line.number));
@@ -150,14 +152,11 @@ bool SnapshotLog::has_removed_records() const {
 }
 
 // The new object first: a line is never without one.
-void SnapshotLog::forget_removed() {
+void SnapshotLog::forget_removed(std::uint64_t seen) {
   if (!is_directory(folder_)) return;
   const FileLock lock = FileLock::exclusive(folder_ + "/lock");
-  std::set<std::string> removed;
   const std::vector<JournalLine> lines = journal().lines();
-  for (const JournalLine& line : lines) {
-    if (line.kind == "removal") removed.insert(line.object);
-  }
+  const std::set<std::string> removed = removed_within(lines, seen);
   std::string previous = "none";
   for (const JournalLine& line : lines) {
     const std::string before = std::exchange(previous, line.hash);

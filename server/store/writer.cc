@@ -285,9 +285,15 @@ void WriterImpl::settle() {
   quota_.used = state->bytes;
 }
 
+// Said once more when it is done: a clean that begins between the two still saw the checkpoint, and must not
+// take the reason of the next one away.
 void WriterImpl::forget_checkpoint() {
-  replace_durably(given_up_file(store_.layout()), "");
+  const auto say = [&] {
+    replace_durably(given_up_file(store_.layout()), pack_name(new_number()).substr(0, 16) + "\n");
+  };
+  say();
   (void)CheckpointFolder(store_.layout(), client_).remove(module_, method_, name_);
+  say();
 }
 
 void WriterImpl::save_checkpoint(const CheckpointRecord& record) {

@@ -150,6 +150,38 @@ TEST_F(RaceTest, WhatMovesFromACheckpointIntoASnapshotWhileACleanMarksStays) {
   EXPECT_EQ(problems(*open()), std::vector<std::string>{});
 }
 
+TEST_F(RaceTest, WhatIsRemovedWhileACleanIsAtWorkIsTheNextOnesReason) {
+  const auto store = open();
+  const std::string first = commit(*store, "web1", {{"a", noise(100000, 1)}}).id;
+  const std::string second = commit(*store, "web1", {{"b", noise(100000, 2)}}).id;
+  (void)commit(*store, "web1", {{"c", noise(5000, 3)}});
+  seal_all(*store);
+  remove(*store, first);
+  const Hooked hooked = open_hooked();
+  at_next_pack(hooked, [&] { remove(*store, second); });
+  EXPECT_EQ(clean(*hooked.store).waits_for, 0U);
+  const std::string record = home() + "/store/snapshots/web1/0000000000000000000";
+  EXPECT_FALSE(path_exists(record + "1.snapshot"));
+  EXPECT_TRUE(path_exists(record + "2.snapshot"));
+  EXPECT_GT(clean(*store).unneeded, 0U);
+  EXPECT_FALSE(path_exists(record + "2.snapshot"));
+  EXPECT_TRUE(path_exists(record + "2.gone"));
+}
+
+TEST_F(RaceTest, WhatIsGivenUpWhileACleanIsAtWorkIsTheNextOnesReason) {
+  const auto store = open();
+  (void)commit(*store, "web1", {{"a", noise(100000, 1)}});
+  seal_all(*store);
+  const auto give_up = [&] { store->writer("web1", "wiki", "rsync", "/other")->forget_checkpoint(); };
+  give_up();
+  const Hooked hooked = open_hooked();
+  at_next_pack(hooked, give_up);
+  (void)clean(*hooked.store);
+  EXPECT_TRUE(path_exists(home() + "/index/given-up"));
+  (void)clean(*store);
+  EXPECT_FALSE(path_exists(home() + "/index/given-up"));
+}
+
 // The writer holds what its client possesses, and waits for the index when a node is missing.
 TEST_F(RaceTest, ARebuildAndAWriterThatWalksItsClientsSnapshotsDoNotWaitForEachOther) {
   for (const unsigned round : {1U, 2U}) {
