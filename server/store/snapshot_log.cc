@@ -315,6 +315,17 @@ std::set<std::string> SnapshotLog::expected_objects(const std::vector<JournalLin
   return out;
 }
 
+// Adds what objects behind the journal's end say of their own lines: several marks are all objects before
+// they are lines.
+void SnapshotLog::follow(std::vector<JournalLine>& lines) const {
+  for (;;) {
+    const SnapshotJournal::End end{lines.size(), lines.empty() ? first_hash() : lines.back().hash};
+    std::optional<JournalLine> next = stated_line(*storage_, end);
+    if (!next) return;
+    lines.push_back(*std::move(next));
+  }
+}
+
 void SnapshotLog::check(const std::function<void(const PackProblem&)>& report) const {
   std::vector<JournalLine> known;
   std::vector<std::string> strays;
@@ -329,8 +340,10 @@ void SnapshotLog::check(const std::function<void(const PackProblem&)>& report) c
     });
     // What came since the journal was read has its line by now.
     if (!strays.empty()) {
-      const std::set<std::string> now = expected_objects(journal().lines());
-      std::erase_if(strays, [&](const std::string& name) { return now.contains(name); });
+      std::vector<JournalLine> now = journal().lines();
+      follow(now);
+      const std::set<std::string> named = expected_objects(now);
+      std::erase_if(strays, [&](const std::string& name) { return named.contains(name); });
     }
   } catch (const Error& error) {
     if (error.kind() != Kind::Corrupt && error.kind() != Kind::Io) throw;

@@ -80,6 +80,7 @@ class SnapshotLog {
   [[nodiscard]] std::string first_hash() const;
   [[nodiscard]] bool needs_repair() const;
   [[nodiscard]] std::set<std::string> expected_objects(const std::vector<JournalLine>& lines) const;
+  void follow(std::vector<JournalLine>& lines) const;
   struct Predecessor {
     std::uint64_t sequence = 0;  // of the source's newest snapshot; 0 when there is none
     std::optional<Timestamp> began;

@@ -237,6 +237,22 @@ TEST_F(RaceTest, WhatIsDistrustedWhileItIsMadeIsMadeAgain) {
   EXPECT_EQ(walks, 1U);
 }
 
+TEST_F(RaceTest, MarksThatAreBeingMadeAreNoStrays) {
+  const auto store = open();
+  std::vector<std::string> ids;
+  for (const unsigned seed : {1U, 2U, 3U})
+    ids.push_back(commit(*store, "web1", {{"a", noise(500, seed)}}).id);
+  const Hooked hooked = open_hooked();
+  std::vector<std::string> found;
+  int puts = 0;
+  hooked.storage->before_put = [&](const std::string&) {
+    if (++puts == 3) store->check_records([&](const PackProblem& problem) { found.push_back(problem.text); });
+  };
+  hooked.store->mark_snapshots("web1", {MarkKind::Hold, {1783000200, 0}, "root", ""}, ids);
+  EXPECT_EQ(puts, 3);
+  EXPECT_EQ(found, std::vector<std::string>{});
+}
+
 // Who saves a checkpoint clears away what killed ones left in the client's folder.
 TEST_F(RaceTest, AJournalThatAHealMakesAnewIsNotTakenForWhatAKilledOneLeft) {
   const auto store = open();
