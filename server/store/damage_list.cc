@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "common/io/lock.h"
 #include "common/text/document.h"
 
 #include <fmt/format.h>
@@ -17,15 +18,19 @@ constexpr std::uint64_t kMaxBytes = 64U << 20U;  // of the file: a million place
 
 }  // namespace
 
-void DamageList::refresh() {
+DamageList::Version DamageList::version() const {
   struct stat info {};
-  const bool there = ::stat(path_.c_str(), &info) == 0;
-  const std::uint64_t inode = there ? info.st_ino : 0;
-  if (inode == inode_) return;
-  inode_ = inode;
+  if (::stat(path_.c_str(), &info) != 0) return {};
+  return {info.st_ino, static_cast<std::uint64_t>(info.st_size), info.st_ctim.tv_sec, info.st_ctim.tv_nsec};
+}
+
+void DamageList::refresh() {
+  const Version now = version();
+  if (now == seen_) return;
+  seen_ = now;
   places_.clear();
   snapshots_.clear();
-  if (!there) return;
+  if (now.inode == 0) return;
   try {
     parse(read_file(path_, kMaxBytes));
   } catch (const Error& error) {
@@ -46,12 +51,13 @@ void DamageList::parse(const std::string& text) {
   for (const std::string& id : doc.all("snapshot")) snapshots_.insert(id);
 }
 
-void DamageList::save() const {
+void DamageList::save() {
   Document doc("bk-damaged", 1);
   for (const auto& [pack, ranges] : places_)
     for (const Range& range : ranges) doc.add("place", fmt::format("{} {} {}", pack, range.from, range.to));
   for (const std::string& id : snapshots_) doc.add("snapshot", id);
   replace_durably(path_, doc.write());
+  seen_ = version();
 }
 
 bool DamageList::covers(std::uint64_t pack, std::uint64_t offset) const {
@@ -63,24 +69,24 @@ bool DamageList::covers(std::uint64_t pack, std::uint64_t offset) const {
 
 void DamageList::note(const std::set<std::uint64_t>& packs, const std::vector<DamagedPlace>& places) {
   refresh();
-  std::size_t changes = 0;
-  for (const std::uint64_t pack : packs) changes += places_.erase(pack);
-  if (changes == 0 && places.empty()) return;
+  const auto known = [&](std::uint64_t pack) { return places_.contains(pack); };
+  if (places.empty() && std::none_of(packs.begin(), packs.end(), known)) return;
+  const FileLock lock = FileLock::exclusive(path_ + ".lock");
+  refresh();
+  for (const std::uint64_t pack : packs) places_.erase(pack);
   for (const DamagedPlace& place : places) places_[place.pack].push_back({place.from, place.to});
   if (places_.empty()) snapshots_.clear();
   save();
-  inode_ = 0;
-  refresh();
 }
 
 void DamageList::note_snapshots(const std::vector<std::string>& snapshots) {
   refresh();
-  const std::size_t before = snapshots_.size();
-  snapshots_.insert(snapshots.begin(), snapshots.end());
-  if (snapshots_.size() == before) return;
-  save();
-  inode_ = 0;
+  const auto known = [&](const std::string& id) { return snapshots_.contains(id); };
+  if (std::all_of(snapshots.begin(), snapshots.end(), known)) return;
+  const FileLock lock = FileLock::exclusive(path_ + ".lock");
   refresh();
+  snapshots_.insert(snapshots.begin(), snapshots.end());
+  save();
 }
 
 std::vector<DamagedPlace> DamageList::places() const {

@@ -31,14 +31,21 @@ class DamageList {
 
  private:
   void parse(const std::string& text);
-  void save() const;
+  void save();
   struct Range {
     std::uint64_t from = 0, to = 0;
   };
   std::string path_;
   std::map<std::uint64_t, std::vector<Range>> places_;
   std::set<std::string> snapshots_;
-  std::uint64_t inode_ = 0;
+  // Of the file when it was read: an inode's number alone comes again with the next but one.
+  struct Version {
+    std::uint64_t inode = 0, bytes = 0;
+    std::int64_t seconds = 0, nanoseconds = 0;  // of its last change
+    bool operator==(const Version&) const = default;
+  };
+  [[nodiscard]] Version version() const;
+  Version seen_;
 };
 
 }  // namespace bk::store

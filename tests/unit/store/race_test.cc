@@ -272,6 +272,41 @@ TEST_F(RaceTest, AJournalThatAHealMakesAnewIsNotTakenForWhatAKilledOneLeft) {
   EXPECT_EQ(problems(*open()), std::vector<std::string>{});
 }
 
+TEST_F(RaceTest, DamageThatTwoProcessesNoteAtOnceIsAllNoted) {
+  const std::string path = home() + "/damaged";
+  DamageList ours(path);
+  std::atomic<bool> over{false};
+  std::jthread other;
+  before_rename = [&](const std::string&) {
+    other = std::jthread([&] {
+      DamageList theirs(path);
+      theirs.note({2}, {{2, 0, 100}});
+      theirs.note_snapshots({"snapshot"});
+      over = true;
+    });
+    for (int i = 0; i < 300 && !over; ++i) std::this_thread::sleep_for(1ms);
+    return true;
+  };
+  ours.note({1}, {{1, 0, 100}});
+  other.join();
+  ours.refresh();
+  EXPECT_TRUE(ours.covers(1, 50));
+  EXPECT_TRUE(ours.covers(2, 50));
+  EXPECT_TRUE(ours.suffers("snapshot"));
+}
+
+// A file system gives the number of the first list to the third.
+TEST_F(RaceTest, AListOfDamageUnderAnInodesOldNumberIsReadToo) {
+  const std::string path = home() + "/damaged";
+  DamageList ours(path), theirs(path + "-2");
+  ours.note({1}, {{1, 0, 100}});
+  theirs.note({2}, {{2, 0, 100}, {2, 200, 300}});
+  std::ofstream(path, std::ios::trunc) << read_file(path + "-2");
+  ours.refresh();
+  EXPECT_FALSE(ours.covers(1, 50));
+  EXPECT_TRUE(ours.covers(2, 50));
+}
+
 // A copy that was taken while backups ran (docs/OPERATIONS.md): first the journal, later the pack that it
 // became.
 TEST_F(RaceTest, ACopyThatHasAJournalAndThePackThatItBecameIsAWholeStore) {
