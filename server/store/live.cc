@@ -3,6 +3,8 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <set>
 
@@ -16,10 +18,19 @@ void insert(std::unordered_multimap<Key, Location>& into, std::uint64_t number, 
                                                 static_cast<std::uint16_t>(i), chunks[i].kind});
 }
 
+bool has_name(const FileReader& file) {
+  struct stat info {};
+  check_sys(::fstat(file.descriptor(), &info), [] { return "looking at a journal"; });
+  return info.st_nlink > 0;
+}
+
 }  // namespace
 
 LiveJournals::View* LiveJournals::open(std::uint64_t number, const Covered& covered) {
-  if (const auto known = views_.find(number); known != views_.end()) return &known->second;
+  if (const auto known = views_.find(number); known != views_.end()) {
+    if (has_name(*known->second.file)) return &known->second;
+    views_.erase(known);  // a heal put a whole one in its place
+  }
   View view;
   view.file = open_reader(layout_.journal(number));
   if (!view.file) return nullptr;  // became a pack
@@ -47,7 +58,7 @@ void LiveJournals::read_on(std::uint64_t number, View& view) {
 
 void LiveJournals::let_go_covered(View& view, std::uint64_t upto) {
   std::erase_if(view.chunks, [&](const auto& chunk) { return chunk.second.offset < upto; });
-  if (upto != kWholePack) view.begin = std::max(view.begin, upto);
+  view.begin = std::max(view.begin, std::min(upto, view.group_end));
   view.look_again = view.chunks.size() + kCrowded;
 }
 

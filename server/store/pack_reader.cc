@@ -40,6 +40,15 @@ ObjectReader& PackReader::open(std::uint64_t number) {
   return *files_.front().second;
 }
 
+void PackReader::forget(std::uint64_t number) {
+  std::erase_if(files_, [&](const auto& file) { return file.first == number; });
+  for (auto it = cached_.lower_bound({number, 0}); it != cached_.end() && it->first.first == number;) {
+    cached_bytes_ -= it->second->group.content.size();
+    cache_.erase(it->second);
+    it = cached_.erase(it);
+  }
+}
+
 RecordHead PackReader::read(std::uint64_t pack, std::uint32_t offset, std::string& payload) {
   ObjectReader& in = open(pack);
   std::uint64_t payload_at = 0;

@@ -38,6 +38,8 @@ class PackReader {
   [[nodiscard]] std::vector<std::uint32_t> lengths(std::uint64_t pack, std::uint32_t offset);
   // The pack or journal, whichever exists; throws Corrupt when neither does.  Valid until the next call.
   [[nodiscard]] ObjectReader& open(std::uint64_t number);
+  // What was read of it was damaged: the next look opens it anew, as a heal may have put a whole one there.
+  void forget(std::uint64_t number);
 
  private:
   [[nodiscard]] std::string_view content_at(const Location& where, ObjectKind kind);

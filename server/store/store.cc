@@ -189,6 +189,7 @@ std::optional<std::string_view> StoreImpl::try_read(ObjectKind kind, const Chunk
         throw;
       else if (hindrance.damage.empty())
         hindrance.damage = error.what();
+      reader_.forget(where.pack);
     }
   }
   return std::nullopt;

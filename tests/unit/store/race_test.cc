@@ -307,6 +307,68 @@ TEST_F(RaceTest, AListOfDamageUnderAnInodesOldNumberIsReadToo) {
   EXPECT_TRUE(ours.covers(2, 50));
 }
 
+TEST_F(RaceTest, AJournalThatAHealPutInTheOldOnesPlaceIsReadFromItsBeginning) {
+  const auto store = open();
+  {
+    const auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+    for (const std::uint64_t seed : {1U, 2U}) {
+      (void)writer->put(ObjectKind::Data, noise(5000, seed));
+      writer->sync();
+    }
+  }
+  const std::string path = files_in(home() + "/store/journal").at(0), whole = read_file(path);
+  std::string damaged = whole;
+  damaged[2000] = static_cast<char>(damaged[2000] ^ 1);
+  replace_durably(path, damaged);
+  const std::uint64_t number = pack_number(base_name(path)).value();
+  LiveJournals live(layout(), dynamic_cast<StoreImpl&>(*store).id());
+  const auto nothing = [](std::uint64_t) -> std::uint64_t { return 0; };
+  live.refresh(nothing);
+  EXPECT_EQ(live.entries(number).size(), 1U);
+  replace_durably(path, whole);
+  live.refresh(nothing);
+  EXPECT_EQ(live.entries(number).size(), 2U);
+}
+
+// The run that covered it whole was emptied away before the journal got its pack's name.
+TEST_F(RaceTest, ACrowdedJournalThatNoRunCoversAnyMoreIsReadAgain) {
+  constexpr int kTiny = 70000;
+  const auto store = open();
+  {
+    const auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+    for (int i = 0; i < kTiny; ++i) (void)writer->put(ObjectKind::Data, "chunk " + std::to_string(i));
+    writer->sync();
+  }
+  const std::uint64_t number = list_packs(home() + "/store/journal").at(0);
+  LiveJournals live(layout(), dynamic_cast<StoreImpl&>(*store).id());
+  int asked = 0;
+  live.refresh([&](std::uint64_t) { return ++asked == 1 ? 0 : kWholePack; });
+  EXPECT_EQ(live.entries(number).size(), 0U);
+  const auto nothing = [](std::uint64_t) -> std::uint64_t { return 0; };
+  EXPECT_TRUE(live.forget_lost(nothing));
+  int looks = 0;
+  live.refresh([&](std::uint64_t) -> std::uint64_t { return ++looks, 0; });
+  EXPECT_EQ(live.entries(number).size(), static_cast<std::size_t>(kTiny));
+}
+
+TEST_F(RaceTest, WhatAHealMadeWholeIsReadByThoseWhoHadTheDamagedOneOpen) {
+  const auto writing = open();
+  (void)commit(*writing, "web1", {{"a", noise(50000, 1)}});
+  seal_all(*writing);
+  const ChunkId id = chunk_id(ObjectKind::Data, noise(50000, 1));
+  const std::string path =
+      home() + "/store/" +
+      Layout::pack_object(writing->locate(ObjectKind::Data, std::vector{id}).front()->pack);
+  const std::string whole = read_file(path);
+  std::string damaged = whole;
+  damaged[20000] = static_cast<char>(damaged[20000] ^ 1);
+  replace_durably(path, damaged);
+  const auto store = open();
+  EXPECT_THROW((void)store->read(ObjectKind::Data, id), Error);
+  replace_durably(path, whole);
+  EXPECT_EQ(store->read(ObjectKind::Data, id), noise(50000, 1));
+}
+
 // A copy that was taken while backups ran (docs/OPERATIONS.md): first the journal, later the pack that it
 // became.
 TEST_F(RaceTest, ACopyThatHasAJournalAndThePackThatItBecameIsAWholeStore) {
