@@ -15,7 +15,7 @@ constexpr std::size_t kIdsWorthPercent = 1;
 }  // namespace
 
 std::uint64_t Appender::append(const EncodedGroup& group, const std::vector<StoredChunk>& chunks) {
-  const Journal::Retire retire = [this](std::uint64_t number) { store_.index().retire(number); };
+  const Journal::Retire retire = [this](std::uint64_t number) { return store_.index().retire(number); };
   store_.index().refresh();
   if (!journal_) journal_.emplace(Journal::acquire(store_.layout(), store_.id(), retire));
   RecordHead head;

@@ -247,7 +247,7 @@ void Cleaner::seal_journals(Garbage& garbage) {
     spared = number;
     fullest = bytes;
   }
-  const auto retire = [this](std::uint64_t sealed) { store_.index().retire(sealed); };
+  const auto retire = [this](std::uint64_t sealed) { return store_.index().retire(sealed); };
   for (const std::uint64_t number : journals) {
     if (number == spared) continue;
     const bool sealed = Journal::seal(store_.layout(), {store_.id(), number}, retire);

@@ -163,7 +163,7 @@ std::uint64_t pack_of(const HealEvent& event) { return pack_number(base_name(eve
 // Packs that are in nobody's hands.
 std::set<std::uint64_t> free_packs(StoreImpl& store, const std::set<std::uint64_t>& damaged) {
   std::set<std::uint64_t> out;
-  const auto retire = [&](std::uint64_t sealed) { store.index().retire(sealed); };
+  const auto retire = [&](std::uint64_t sealed) { return store.index().retire(sealed); };
   for (const std::uint64_t number : damaged) {
     const bool journal = path_exists(store.layout().journal(number));
     if (!journal || Journal::seal(store.layout(), {store.id(), number}, retire)) out.insert(number);

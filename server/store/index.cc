@@ -162,11 +162,12 @@ void Index::cover(std::uint64_t number) {
   live_.covered(number);
 }
 
-void Index::retire(std::uint64_t number) {
-  const FileLock no_emptying = begin_to_cover(number);
-  if (runs_.covered(number) == kWholePack) return;
+FileLock Index::retire(std::uint64_t number) {
+  FileLock no_emptying = begin_to_cover(number);
+  if (runs_.covered(number) == kWholePack) return no_emptying;
   runs_.add_located(live_.entries(number), {{number, kWholePack}});
   live_.forget(number);
+  return no_emptying;
 }
 
 void Index::merge_if_idle(std::uint64_t most) {

@@ -58,8 +58,9 @@ class Index {
   void cover(std::uint64_t number);
   // True when the entries of a journal take more memory than they should: time to sync and cover it.
   [[nodiscard]] bool crowded(std::uint64_t number) const;
-  // Makes the entries of a sealed journal durable.
-  void retire(std::uint64_t number);
+  // Makes the entries of a sealed journal durable.  As long as the answer lives no rebuild takes them away:
+  // until the pack has its name, a rebuild would not find it.
+  [[nodiscard]] FileLock retire(std::uint64_t number);
   // Indexes these packs again: they were damaged when they were read, and are whole now.
   void read_again(const std::vector<std::uint64_t>& packs);
   // Merges runs when nobody else is at it; see RunSet::merge().

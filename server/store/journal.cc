@@ -229,11 +229,13 @@ void Journal::finish(const Retire& retire) {
 }
 
 void Journal::move_to_packs(const Retire& retire) {
-  retire(pack_.number);
-  const std::string to = Layout::pack_object(pack_.number);
-  if (!layout_.storage->adopt(to, layout_.journal(pack_.number)))
-    throw Error(Kind::Corrupt, "store: " + quoted(layout_.storage->shown(to)) +
-                                   " exists, and its journal does with other bytes");
+  {
+    const FileLock known = retire(pack_.number);
+    const std::string to = Layout::pack_object(pack_.number);
+    if (!layout_.storage->adopt(to, layout_.journal(pack_.number)))
+      throw Error(Kind::Corrupt, "store: " + quoted(layout_.storage->shown(to)) +
+                                     " exists, and its journal does with other bytes");
+  }
   crash_point("store.pack-renamed");
   DescriptorReader pack(fd_.get());
   store_parity(layout_, pack, pack_);

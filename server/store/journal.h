@@ -12,6 +12,7 @@
 
 #include "common/io/bulk.h"
 #include "common/io/fd.h"
+#include "common/io/lock.h"
 #include "server/store/layout.h"
 #include "server/store/scan.h"
 
@@ -27,7 +28,8 @@ inline constexpr std::uint64_t kPackTargetBytes = 32U << 20U;
 class Journal {
  public:
   // Called with a finished pack before it becomes an object: its index entries must be durable on return.
-  using Retire = std::function<void(std::uint64_t number)>;
+  // What it returns is held until the object stands.
+  using Retire = std::function<FileLock(std::uint64_t number)>;
 
   // Takes over an unowned journal or makes a new one.
   [[nodiscard]] static Journal acquire(const Layout& layout, const StoreId& store, const Retire& retire);

@@ -415,7 +415,7 @@ HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
   }
   for (const std::uint64_t number : list_packs(layout_.journals())) {
     packs.insert(number);
-    healer.heal_journal(number, [this](std::uint64_t sealed) { index_.retire(sealed); });
+    healer.heal_journal(number, [this](std::uint64_t sealed) { return index_.retire(sealed); });
   }
   if (!healer.healed().empty()) index_.read_again(healer.healed());
   index_.damage().note(packs, healer.places());

@@ -27,7 +27,7 @@ class UnreadableTest : public StoreTest {
     auto& impl = dynamic_cast<store::StoreImpl&>(*store_);
     for (const std::uint64_t number : store::list_packs(impl.layout().journals()))
       (void)store::Journal::seal(impl.layout(), {impl.id(), number},
-                                 [&](std::uint64_t sealed) { impl.index().retire(sealed); });
+                                 [&](std::uint64_t sealed) { return impl.index().retire(sealed); });
     return out;
   }
   struct Told {

@@ -17,7 +17,7 @@ class CheckTest : public StoreTest {
     auto& impl = dynamic_cast<StoreImpl&>(store);
     for (const std::uint64_t number : list_packs(impl.layout().journals()))
       (void)Journal::seal(impl.layout(), {impl.id(), number},
-                          [&](std::uint64_t sealed) { impl.index().retire(sealed); });
+                          [&](std::uint64_t sealed) { return impl.index().retire(sealed); });
   }
   std::shared_ptr<Storage> memory_ = std::make_shared<MemoryStorage>();
   std::shared_ptr<HookedStorage> hooked_ = std::make_shared<HookedStorage>(memory_);
@@ -62,6 +62,7 @@ TEST_F(CheckTest, AnIndexThatDoesNotKnowAllChunksOfAPackIsToldAndMadeAnew) {
     std::erase_if(entries, [&](const IndexEntry& entry) { return entry.key == left_out; });
     RunSet(impl.layout().runs(), impl.id(), RunKind::Located)
         .add_located(std::move(entries), {{sealed, kWholePack}});
+    return impl.index().retire(sealed);
   }));
   const auto fresh = open();
   EXPECT_THROW((void)fresh->read(ObjectKind::Data, chunk_id(ObjectKind::Data, content)), Error);

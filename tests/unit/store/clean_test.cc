@@ -220,7 +220,7 @@ TEST_F(CleanTest, SmallPacksAreMergedAndDoublesGo) {
     const auto& impl = dynamic_cast<StoreImpl&>(*store);
     for (const std::uint64_t number : list_packs(impl.layout().journals()))
       (void)Journal::seal(impl.layout(), {impl.id(), number}, [&](std::uint64_t sealed) {
-        dynamic_cast<StoreImpl&>(*store).index().retire(sealed);
+        return dynamic_cast<StoreImpl&>(*store).index().retire(sealed);
       });
   }
   EXPECT_EQ(files_in(home() + "/store/packs").size(), 24U) << "with parity";
@@ -326,7 +326,7 @@ void seal_all(Store& store) {
   auto& impl = dynamic_cast<StoreImpl&>(store);
   for (const std::uint64_t number : list_packs(impl.layout().journals()))
     (void)Journal::seal(impl.layout(), {impl.id(), number},
-                        [&](std::uint64_t sealed) { impl.index().retire(sealed); });
+                        [&](std::uint64_t sealed) { return impl.index().retire(sealed); });
 }
 
 // Lines that repeat far apart, like sources.

@@ -20,7 +20,7 @@ class IndexBuildTest : public StoreTest {
     auto& impl = dynamic_cast<StoreImpl&>(store);
     for (const std::uint64_t number : list_packs(impl.layout().journals()))
       (void)Journal::seal(impl.layout(), {impl.id(), number},
-                          [&](std::uint64_t sealed) { impl.index().retire(sealed); });
+                          [&](std::uint64_t sealed) { return impl.index().retire(sealed); });
   }
   // A pack of very many tiny chunks.
   void fill() {

@@ -369,6 +369,28 @@ TEST_F(RaceTest, WhatAHealMadeWholeIsReadByThoseWhoHadTheDamagedOneOpen) {
   EXPECT_EQ(store->read(ObjectKind::Data, id), noise(50000, 1));
 }
 
+// Between the run that covers a pack and its name: the rebuild sees neither.
+TEST_F(RaceTest, ARebuildWhileAJournalBecomesAPackKnowsThePack) {
+  const auto builder = open();
+  const Hooked hooked = open_hooked();
+  (void)commit(*hooked.store, "web1", {{"a", noise(50000, 1)}});
+  std::atomic<bool> over{false};
+  std::jthread rebuild;
+  hooked.storage->before_put = [&](const std::string& name) {
+    if (!name.starts_with("packs/") || rebuild.joinable()) return;
+    rebuild = std::jthread([&] {
+      builder->rebuild_index({}, true);
+      over = true;
+    });
+    for (int i = 0; i < 1000 && !over; ++i) std::this_thread::sleep_for(1ms);
+  };
+  seal_all(*hooked.store);
+  ASSERT_TRUE(rebuild.joinable());
+  rebuild.join();
+  const auto reader = Store::open_to_read(home() + "/store");
+  EXPECT_EQ(reader->read(ObjectKind::Data, chunk_id(ObjectKind::Data, noise(50000, 1))), noise(50000, 1));
+}
+
 // A copy that was taken while backups ran (docs/OPERATIONS.md): first the journal, later the pack that it
 // became.
 TEST_F(RaceTest, ACopyThatHasAJournalAndThePackThatItBecameIsAWholeStore) {

@@ -29,7 +29,7 @@ void seal_all(Store& store) {
   auto& impl = dynamic_cast<StoreImpl&>(store);
   for (const std::uint64_t number : list_packs(impl.layout().journals()))
     (void)Journal::seal(impl.layout(), {impl.id(), number},
-                        [&](std::uint64_t sealed) { impl.index().retire(sealed); });
+                        [&](std::uint64_t sealed) { return impl.index().retire(sealed); });
 }
 
 // One file of each version is still there in the newest snapshot, a megabyte beside each is not.
