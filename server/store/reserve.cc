@@ -9,6 +9,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 namespace bk::store {
 namespace {
 
@@ -24,7 +26,8 @@ std::uint64_t free_bytes(const std::string& folder) {
 
 void free_reserve_if_short(const std::string& store, std::uint64_t bytes) {
   if (!path_exists(path_in(store)) || free_bytes(store) >= bytes) return;
-  check_sys(::unlink(path_in(store).c_str()), [&] { return "removing " + quoted(path_in(store)); });
+  if (::unlink(path_in(store).c_str()) != 0 && errno != ENOENT)  // somebody else was as short of room
+    throw sys_error(errno, "removing " + quoted(path_in(store)));
 }
 
 void keep_reserve(const std::string& store, std::uint64_t bytes) noexcept {

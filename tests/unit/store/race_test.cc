@@ -391,6 +391,18 @@ TEST_F(RaceTest, ARebuildWhileAJournalBecomesAPackKnowsThePack) {
   EXPECT_EQ(reader->read(ObjectKind::Data, chunk_id(ObjectKind::Data, noise(50000, 1))), noise(50000, 1));
 }
 
+TEST_F(RaceTest, TwoThatGiveUpTheReserveAtOnceBothGoOn) {
+  const std::string reserve = home() + "/store/locks/reserve";
+  ensure_directory(parent_of(reserve));
+  replace_durably(reserve, "room");
+  before_statvfs = [&](const std::string&) {
+    remove_durably(reserve);
+    return true;
+  };
+  EXPECT_NO_THROW(free_reserve_if_short(home() + "/store", UINT64_MAX));
+  EXPECT_FALSE(path_exists(reserve));
+}
+
 // A copy that was taken while backups ran (docs/OPERATIONS.md): first the journal, later the pack that it
 // became.
 TEST_F(RaceTest, ACopyThatHasAJournalAndThePackThatItBecameIsAWholeStore) {
