@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <set>
 
 namespace bk::bkdb {
@@ -56,6 +57,18 @@ void rebuild_index(Session& session, bool anew) {
   progress.clear();
 }
 
+void rebuild_views(const std::string& home, store::Store& store,
+                   const std::vector<store::SnapshotRecord>& records) {
+  bool all = true;
+  server::rebuild_views(home, [&]() -> std::optional<std::vector<store::SnapshotRecord>> {
+    auto now = store.snapshots({}, [&](const std::string&) { all = false; });
+    return all ? std::optional(std::move(now)) : std::nullopt;
+  });
+  // The copy of a record that is lost in the store stays: it may be the last one.
+  if (!all)
+    for (const store::SnapshotRecord& record : records) server::update_view(home, record);
+}
+
 }  // namespace
 
 // Index, catalog and views, from the store alone (I3).  Each step is finished before the next begins, and
@@ -68,17 +81,13 @@ int run_build(Session& session, const Words& words) {
   crash_point("bkdb.build_index");
   const std::string& home = session.place().home;
   Findings findings;
-  bool all = true;
-  const auto records = store.snapshots({}, [&](const std::string&) { all = false; });
   server::Catalog catalog(join_path(home, "catalog.db"));
-  name_missing(session, catalog.list(), records, findings);
+  const auto remembered = catalog.list();  // before the store: a row comes after its snapshot
+  const auto records = store.snapshots({}, [](const std::string&) {});
+  name_missing(session, remembered, records, findings);
   server::rebuild_catalog(catalog, store);
   crash_point("bkdb.build_catalog");
-  // The copy of a record that is lost in the store stays: it may be the last one.
-  if (all)
-    server::rebuild_views(home, records);
-  else
-    for (const store::SnapshotRecord& record : records) server::update_view(home, record);
+  rebuild_views(home, store, records);
   crash_point("bkdb.build_views");
   if (force) distrust_mirrors(home, records);
   const std::size_t mirrors = pull::rebuild_git_views(

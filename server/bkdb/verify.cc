@@ -299,13 +299,40 @@ class PastBadSectors {
   store::Store& store_;
 };
 
+// One that was removed meanwhile may be cleaned away by now: nobody's damage.
+class UnlessRemoved {
+ public:
+  UnlessRemoved(store::Store& store, const Problem& problem) : store_(store), problem_(problem) {}
+  void tell(const store::SnapshotRecord& snapshot, const std::string& path, const Reason& reason) {
+    const auto [known, first] = removed_.try_emplace(snapshot.id, false);
+    if (first) known->second = is_removed(snapshot);
+    if (!known->second) problem_(snapshot, path, reason);
+  }
+
+ private:
+  [[nodiscard]] bool is_removed(const store::SnapshotRecord& snapshot) {
+    try {
+      return store_.was_removed(snapshot.client, snapshot.id);
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Corrupt) throw;
+      return false;  // its journal is told by who checks that
+    }
+  }
+  store::Store& store_;
+  const Problem& problem_;
+  std::unordered_map<std::string, bool> removed_;
+};
+
 }  // namespace
 
 Reason reason_of(const Error& error) { return {error.what(), store::is_unreadable(error)}; }
 
 VerifyTotals verify_snapshots(store::Store& store, const Snapshots& chosen, const VerifyPlan& plan,
-                              const Problem& problem, const std::function<void(std::uint64_t)>& progress) {
+                              const Problem& report, const std::function<void(std::uint64_t)>& progress) {
   const PastBadSectors past(store);
+  UnlessRemoved counting(store, report);
+  const Problem problem = [&](const store::SnapshotRecord& snapshot, const std::string& path,
+                              const Reason& reason) { counting.tell(snapshot, path, reason); };
   VerifyTotals totals;
   Bad bad;
   totals.snapshots = chosen.size();

@@ -26,7 +26,7 @@ struct VerifyTotals {
 };
 
 // `problem` gets the snapshot, the path within its source ("" for the root) and the reason; the same path is
-// reported once for each snapshot.
+// reported once for each snapshot.  What was removed meanwhile is not reported.
 struct Reason {
   std::string text;
   bool unreadable = false;  // the disk did not give it back: nothing is known of the bytes

@@ -150,6 +150,19 @@ void rebuild_views(const std::string& home, const std::vector<store::SnapshotRec
   rebuilder.finish();
 }
 
+void rebuild_views(const std::string& home, const ListRecords& list) {
+  const auto same = [](const store::SnapshotRecord& a, const store::SnapshotRecord& b) {
+    return a.id == b.id;
+  };
+  std::optional<std::vector<store::SnapshotRecord>> records = list();
+  while (records) {
+    rebuild_views(home, *records);
+    auto now = list();
+    if (now && std::ranges::equal(*now, *records, same)) return;
+    records = std::move(now);
+  }
+}
+
 CatalogSnapshot catalog_row(const store::SnapshotRecord& r) {
   return {r.id,    r.client, r.module,        r.method, r.name, r.sequence,
           r.files, r.bytes,  r.skipped_count, r.began,  r.ended};
@@ -168,9 +181,9 @@ void rebuild_catalog(Catalog& catalog, store::Store& store) {
 }
 
 std::unique_ptr<Catalog> open_catalog(const std::string& path, store::Store& store) {
-  const bool missing = !path_exists(path);
   auto catalog = std::make_unique<Catalog>(path);
-  if (missing || catalog->was_damaged()) rebuild_catalog(*catalog, store);
+  // Whoever made the file, now or before a kill, or set a damaged one aside, may not have filled it yet.
+  if (catalog->size() == 0) rebuild_catalog(*catalog, store);
   return catalog;
 }
 

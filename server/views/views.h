@@ -13,7 +13,9 @@
 #include "server/store/snapshot.h"
 #include "server/store/store.h"
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +36,10 @@ void remove_views(const std::string& home, const std::vector<store::SnapshotReco
 // Makes every source's folder hold exactly its records: missing and differing files are written, record files
 // that the store does not know are removed, anything else is left alone.  Durable on return.
 void rebuild_views(const std::string& home, const std::vector<store::SnapshotRecord>& records);
+// The same with what `list` gives, again and again until it gives the same before and after: so a view that a
+// backup added during the work is not lost.  Stops when it gives nothing.
+using ListRecords = std::function<std::optional<std::vector<store::SnapshotRecord>>()>;
+void rebuild_views(const std::string& home, const ListRecords& list);
 
 // A record as a row of the catalog.
 [[nodiscard]] CatalogSnapshot catalog_row(const store::SnapshotRecord& record);
@@ -42,7 +48,7 @@ void rebuild_views(const std::string& home, const std::vector<store::SnapshotRec
 // repeats until the store did not change meanwhile, so a row that a backup added during the work is not lost.
 void rebuild_catalog(Catalog& catalog, store::Store& store);
 
-// Opens the catalog, and fills it from the store when it was missing or damaged.
+// Opens the catalog, and fills it from the store when it is empty: it was missing or damaged.
 [[nodiscard]] std::unique_ptr<Catalog> open_catalog(const std::string& path, store::Store& store);
 
 }  // namespace bk::server

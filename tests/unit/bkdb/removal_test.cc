@@ -48,6 +48,30 @@ TEST_F(RemovalTest, RmShowsWhatGoesAsksAndNeedsYes) {
   EXPECT_EQ(left("web2"), 3U);
 }
 
+TEST_F(RemovalTest, ACatalogThatAKilledProgramMadeAndDidNotFillIsFilled) {
+  fill();
+  const std::string path = home() + "/catalog.db";
+  for (const char* const ending : {"", "-wal", "-shm"}) remove_durably(path + ending);
+  { const server::Catalog empty(path); }
+  EXPECT_EQ(server::open_catalog(path, *store_)->size(), 6U);
+}
+
+TEST_F(RemovalTest, AViewThatABackupAddsWhileAllAreMadeAnewStays) {
+  fill();
+  store::SnapshotRecord added;
+  server::rebuild_views(home(), [&]() -> std::optional<std::vector<store::SnapshotRecord>> {
+    auto listed = store_->snapshots();
+    if (added.id.empty()) {
+      added = back_up("t", {.name = "/srv/wiki", .began = {1'378'344'930 + 7 * 86400, 0}});
+      server::update_view(home(), added);
+    }
+    return listed;
+  });
+  EXPECT_TRUE(path_exists(home() + "/" +
+                          server::view_folder("web1", added.module, added.method, "/srv/wiki") + "/" +
+                          server::view_file_name(added)));
+}
+
 TEST_F(RemovalTest, RmWithoutWordsRemovesNothing) {
   fill();
   EXPECT_EQ(answered("yes", "rm").status, 64);

@@ -58,6 +58,14 @@ TEST_F(UnreadableTest, ABadSectorNamesItsSnapshotsAndTheOthersAreReadToTheirEnd)
   EXPECT_EQ(verify(false), (std::vector<Told>{{first_.id, "", true}}));
 }
 
+TEST_F(UnreadableTest, WhatWasRemovedAndCleanedAwayMeanwhileIsNoDamage) {
+  store_->mark_snapshots("web1", {store::MarkKind::Removal, {1783000200, 0}, "root", ""},
+                         std::vector{first_.id});
+  EXPECT_GT(store_->clean({}).packs_removed, 0U);
+  EXPECT_EQ(verify(true), std::vector<Told>{});
+  EXPECT_EQ(verify(false), std::vector<Told>{});
+}
+
 TEST_F(UnreadableTest, ChunksBehindABadSectorNameTheirPaths) {
   // The folder stands elsewhere, too: a client made it anew.
   const store::SnapshotRecord whole = first_;
