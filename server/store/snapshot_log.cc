@@ -239,6 +239,7 @@ void SnapshotLog::repair_locked() {
 
 // A few looks at names and sizes, no reading: opening a store stays cheap however long the journals are.
 bool SnapshotLog::needs_repair() const {
+  if (!is_directory(folder_)) return false;
   const SnapshotJournal::Size size = journal().size();
   if (size.torn) return true;
   for (const std::string& kind : kObjectKinds) {
@@ -248,7 +249,7 @@ bool SnapshotLog::needs_repair() const {
 }
 
 void SnapshotLog::repair() {
-  if (!is_directory(folder_) || !needs_repair()) return;
+  if (!needs_repair()) return;
   const FileLock lock = FileLock::exclusive(folder_ + "/lock");
   repair_locked();
 }

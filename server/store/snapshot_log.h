@@ -56,6 +56,8 @@ class SnapshotLog {
   // Cuts a torn line and takes up an interrupted commit.  Waits for whoever is at work on the same: without
   // that commit the caller would take an answered request for an open one.
   void repair();
+  // Whether there is something to be done by repair().  Throws Corrupt, Io: it cannot be read.
+  [[nodiscard]] bool needs_repair() const;
   // Every line's hash, every object's digest; one line of text per problem.
   void check(const std::function<void(const PackProblem&)>& report) const;
   // Makes the journal whole from its own lines, the objects and the other copy (a storage and the folder
@@ -78,7 +80,6 @@ class SnapshotLog {
   [[nodiscard]] std::string object_name(std::uint64_t number, std::string_view kind = "snapshot") const;
   [[nodiscard]] SnapshotMark mark_of(const JournalLine& line) const;
   [[nodiscard]] std::string first_hash() const;
-  [[nodiscard]] bool needs_repair() const;
   [[nodiscard]] std::set<std::string> expected_objects(const std::vector<JournalLine>& lines) const;
   void follow(std::vector<JournalLine>& lines) const;
   struct Predecessor {

@@ -155,10 +155,16 @@ StoreImpl::StoreImpl(Layout layout, StoreHeader header, Opening how)
   for (const std::string& folder : {layout_.journals(), layout_.snapshots()}) ensure_directory(folder);
   index_.open(how == Opening::ToRebuild);
   for (const std::string& client : list_clients(layout_)) {
+    // One client's journal must not close the store to all others; whoever needs it is told.
+    SnapshotLog log(layout_, header_.id, client);
     try {
-      SnapshotLog(layout_, header_.id, client).repair();
+      if (!log.needs_repair()) continue;
+    } catch (const Error&) {
+      continue;  // it cannot be read
+    }
+    try {
+      log.repair();
     } catch (const Error& error) {
-      // One client's journal must not close the store to all others; whoever needs it is told.
       if (error.kind() != Kind::Corrupt) throw;
     }
   }

@@ -190,6 +190,11 @@ TEST_F(StoreTest, AClientWhoseJournalCannotBeReadIsTakenForANewOne) {
   ASSERT_EQ(::unlink(journal.c_str()), 0);
   ASSERT_EQ(::symlink(journal.c_str(), journal.c_str()), 0);  // ELOOP
   EXPECT_FALSE(has_snapshots(home() + "/store", "web1"));
+
+  const auto again = Store::open(home() + "/store", true);  // nor does it close the store to all others
+  (void)commit(*again, "web2", {{"b", "2"}});
+  EXPECT_EQ(again->snapshots("web2").size(), 1U);
+  EXPECT_THROW((void)again->newest("web1", "wiki", "rsync", "/srv"), Error);
 }
 
 // First pulls into a new store: one finds no header, and by the time it looks around, another one has made
