@@ -45,6 +45,20 @@ done
 timeout 20 $(ssh_as web1) -p "$BK_SSHD_PORT" -W "127.0.0.1:$BK_SSHD_PORT" "$login" </dev/null >"$dir/out" 2>&1 && fail "-W"
 grep -q "SSH-2.0" "$dir/out" && fail "a port was forwarded"
 
+# A5: a git that a client starts has little memory and time, also when it is told to do nothing.
+mkfifo "$dir/still"
+timeout 60 $(ssh_as web1) -p "$BK_SSHD_PORT" "$login" "git-receive-pack 'web1'" <"$dir/still" >"$dir/out" 2>&1 & still=$!
+exec 7>"$dir/still"
+git_of_web1() { for p in /proc/[0-9]*; do [[ $(readlink "$p/cwd" 2>/dev/null) == "$home/repositories/web1.git" || $(tr '\0' ' ' <"$p/cmdline" 2>/dev/null) == *"$home/repositories/web1.git"* ]] && [[ $(<"$p/comm") == git* ]] && { echo "$p"; return; }; done; }
+for _ in $(seq 100); do proc=$(git_of_web1 2>/dev/null) || true; [[ -n $proc ]] && break; sleep 0.1; done
+[[ -n $proc ]] || fail "no git waits for the client: $(<"$dir/out")"
+grep -qE '^Max cpu time +600 +600 ' "$proc/limits" || fail "time: $(<"$proc/limits")"
+grep -qE '^Max core file size +1 +1 ' "$proc/limits" || fail "core files: $(<"$proc/limits")"
+grep -qa __asan_init "$BK_BIN/bk_access" || grep -qa __tsan_init "$BK_BIN/bk_access" ||
+  grep -qE '^Max address space +1073741824 +1073741824 ' "$proc/limits" || fail "memory: $(<"$proc/limits")"
+exec 7>&-
+wait "$still" || true
+
 # A21, A22: whether another client exists, what it has and asks, is not told and not touched.
 git_as web1 ls-remote "$url/web2.git" 2>"$dir/there" && fail "read another's repository"
 git_as web1 ls-remote "$url/web3.git" 2>"$dir/nowhere" && fail "read a repository that is nobody's"

@@ -89,6 +89,16 @@ one_round "$C1" "$S1" s3
 exits 0 "$S1/scripts/bkdb" export "$T/third" -C "$S1"
 diff -r "$T"/second/0_* "$T"/third/0_* || die "what is stored now is not what is in the bucket"
 
+say "a key that others can read is not used; it stands nowhere but in its file (A20)"
+chmod 640 "$C1/.aws/credentials"
+"$C1/scripts/backup_it" s3 "" >/dev/null
+"$C1/scripts/send_request" --now >"$T/out" 2>&1 || true
+exits 0 grep -rhE 'may be read by others: chmod 600' "$C1/log"
+chmod 600 "$C1/.aws/credentials"
+[[ ${#AWS_SECRET_ACCESS_KEY} -ge 8 ]] || die "too short to be looked for"
+! grep -rlF --exclude-dir=.aws -e "$AWS_SECRET_ACCESS_KEY" "$C1" "$S1" || die "the key is in these files"
+checks=$((checks + 1))
+
 say "the page's restore, as it stands there, into another bucket"
 describe again photos.toml
 cd "$C1"
