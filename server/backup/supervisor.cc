@@ -422,8 +422,8 @@ class Supervisor {
   }
 
   void stop_workers() {
+    if (is_idle()) return;
     ingests_.stop();
-    if (running_.empty() && helpers_.empty()) return;
     for (Running& r : running_) (void)::kill(r.child.pid(), SIGTERM);
     const auto end = steady_clock::now() + kSettle;
     const auto left = [end] {

@@ -32,7 +32,7 @@ wait_for 60 have 3 1
 kill -0 "$runner" || die "do_backup did not wait for client2's repository"
 new 3
 wait_for 60 have 3 2
-kill -TERM "$runner"; wait "$runner" || true; runner=
+kill -TERM "$runner"; ends 75
 limit ingest_timeout '"10s"'
 run; ends 75
 grep -q 'client2: its requests are not taken since .*limits.ingest_timeout' "$T/run.out" || { cat "$T/run.out"; die "nobody was told"; }
