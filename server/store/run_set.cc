@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <map>
 #include <numeric>
 #include <set>
@@ -55,6 +56,16 @@ void RunSet::take_up(const std::string& path) {
   runs_.push_back(std::make_unique<Run>(path, store_, kind_));
   share_mapping();
   if (runs_.back()->is_about_removed_packs()) note_removed();
+}
+
+// Whoever holds the lock may have merged it away since it got its name, or begun anew.
+void RunSet::take_up_made(const std::string& path) {
+  try {
+    take_up(path);
+  } catch (const Error& error) {
+    if (error.sys_errno() != ENOENT) throw;
+    reload();
+  }
 }
 
 // The smallest runs are mapped: there are many of them, and a look-up asks each.
@@ -177,14 +188,14 @@ void RunSet::add_located(std::vector<IndexEntry> entries, std::vector<Coverage> 
   for (const IndexEntry& entry : entries) shape.widen(slot_of(entry.where));
   RunWriter writer(folder_, store_, shape, entries.size(), std::move(packs));
   for (const IndexEntry& entry : entries) writer.add(entry.key, slot_of(entry.where));
-  take_up(writer.finish());
+  take_up_made(writer.finish());
 }
 
 void RunSet::add_keys(std::vector<Key> keys) {
   std::sort(keys.begin(), keys.end());
   RunWriter writer(folder_, store_, RunShape{}, keys.size(), {});
   for (const Key& key : keys) writer.add(key);
-  take_up(writer.finish());
+  take_up_made(writer.finish());
 }
 
 // The smallest runs of a tier that is full, as many as one run may take.

@@ -59,6 +59,7 @@ class RunSet {
 
  private:
   void take_up(const std::string& path);
+  void take_up_made(const std::string& path);
   void note_removed();
   void replace(const std::vector<const Run*>& inputs, const std::string& merged);
   [[nodiscard]] std::string merge_into_one(const std::vector<const Run*>& inputs);

@@ -14,9 +14,15 @@
 
 namespace bk::store::test {
 
-thread_local CallHook before_flock, before_rename, before_statvfs;
+thread_local CallHook before_flock, before_fsync, before_rename, before_statvfs;
 
 namespace {
+
+std::string path_of(int fd) {
+  std::array<char, PATH_MAX> name{};
+  const ssize_t got = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), name.data(), name.size());
+  return {name.data(), got > 0 ? static_cast<std::size_t>(got) : 0};
+}
 
 // What the hook does itself is not hooked.
 void ask(CallHook& hook, const std::string& path) {
@@ -33,12 +39,14 @@ extern "C" {
 
 int flock(int fd, int operation) noexcept {
   using namespace bk::store::test;  // NOLINT: hooks
-  if (before_flock) {
-    std::array<char, PATH_MAX> name{};
-    const ssize_t got = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), name.data(), name.size());
-    ask(before_flock, std::string(name.data(), got > 0 ? static_cast<std::size_t>(got) : 0));
-  }
+  if (before_flock) ask(before_flock, path_of(fd));
   return static_cast<int>(::syscall(SYS_flock, fd, operation));
+}
+
+int fsync(int fd) {
+  using namespace bk::store::test;  // NOLINT: hooks
+  if (before_fsync) ask(before_fsync, path_of(fd));
+  return static_cast<int>(::syscall(SYS_fsync, fd));
 }
 
 int rename(const char* from, const char* to) noexcept {

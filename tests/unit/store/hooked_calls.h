@@ -11,6 +11,7 @@ namespace bk::store::test {
 using CallHook = std::function<bool(const std::string& path)>;
 extern thread_local CallHook before_flock;    // the path of the open file
 extern thread_local CallHook before_rename;   // the new path
+extern thread_local CallHook before_fsync;    // the path of the open file or folder
 extern thread_local CallHook before_statvfs;  // the path asked about
 
 }  // namespace bk::store::test

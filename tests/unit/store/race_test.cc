@@ -391,6 +391,24 @@ TEST_F(RaceTest, ARebuildWhileAJournalBecomesAPackKnowsThePack) {
   EXPECT_EQ(reader->read(ObjectKind::Data, chunk_id(ObjectKind::Data, noise(50000, 1))), noise(50000, 1));
 }
 
+// Whoever merges needs not wait for who adds.
+TEST_F(RaceTest, ARunThatIsMergedAwayBeforeItsWriterOpensItIsFoundInTheMergedOne) {
+  ensure_directory(home() + "/runs");
+  RunSet ours(home() + "/runs", {}, RunKind::Keys), theirs(home() + "/runs", {}, RunKind::Keys);
+  const auto key = [](int i) { return key_of(static_cast<Wide>(i + 1) << 64U); };
+  for (int i = 0; i < 7; ++i) ours.add_keys({key(i)});
+  before_fsync = [&](const std::string& path) {
+    if (path != home() + "/runs") return false;
+    theirs.reload();
+    theirs.merge();
+    return true;
+  };
+  ours.add_keys({key(7)});
+  EXPECT_FALSE(before_fsync);
+  EXPECT_EQ(files_in(home() + "/runs").size(), 1U);
+  for (int i = 0; i < 8; ++i) EXPECT_TRUE(ours.contains(key(i))) << i;
+}
+
 TEST_F(RaceTest, TwoThatGiveUpTheReserveAtOnceBothGoOn) {
   const std::string reserve = home() + "/store/locks/reserve";
   ensure_directory(parent_of(reserve));
