@@ -27,7 +27,7 @@ CopyFinder::CopyFinder(const Layout& own, const StoreId& store, std::shared_ptr<
   remove_tree(layout_.index);  // of a heal that was killed
   index_.emplace(layout_, store);
   ensure_directory(layout_.runs());
-  (void)index_->reconcile();
+  index_->reconcile();
   if (is_directory(layout_.journals())) index_->refresh();
 }
 

@@ -51,8 +51,10 @@ class Index {
   void remove_packs(const std::vector<std::uint64_t>& numbers) { runs_.remove_packs(numbers); }
   // Rewrites runs of which a large part is about removed packs.
   void purge();
-  // Looks for packs that no run covers and indexes them; true when it found any.
-  bool reconcile();
+  // Waits for whoever rebuilds the index or merges, and takes up what he made.
+  void catch_up();
+  // The same, and indexes packs that no run covers.
+  void reconcile();
   // Puts a journal's entries into a run once they are worth one, so that opening never reads much of a
   // journal. Everything in it is durable already.
   void cover(std::uint64_t number);

@@ -128,10 +128,18 @@ void Index::read_again(const std::vector<std::uint64_t>& packs) {
   runs_.merge();
 }
 
-bool Index::reconcile() {
-  const FileLock lock = FileLock::exclusive(layout_.index_lock());
-  runs_.reload();
-  return index_packs({}) > 0;
+void Index::catch_up() {
+  { const FileLock lock = FileLock::exclusive(layout_.index_lock()); }
+  reload_runs();
+}
+
+void Index::reconcile() {
+  {
+    const FileLock lock = FileLock::exclusive(layout_.index_lock());
+    runs_.reload();
+    (void)index_packs({});
+  }
+  reload_runs();
 }
 
 // Always taken before the index's own: a clean takes both in this order.

@@ -147,7 +147,7 @@ StoreImpl::StoreImpl(Layout layout, StoreHeader header, Opening how)
       header_(std::move(header)),
       index_(layout_, header_.id),
       reader_(layout_, header_.id),
-      reconciled_(how == Opening::ToRead) {
+      may_lock_(how != Opening::ToRead) {
   if (how == Opening::ToRead) {
     index_.open_to_read();
     return;
@@ -211,7 +211,9 @@ std::string_view StoreImpl::view(ObjectKind kind, const ChunkId& id) {
     index_.reload_runs();
     if (const auto found = try_read(kind, id, hindrance)) return *found;
   }
-  if (!std::exchange(reconciled_, true) && index_.reconcile()) {
+  // A rebuild has taken the runs away; or a pack is in none, which is looked for once.
+  if (may_lock_) {
+    std::exchange(reconciled_, true) ? index_.catch_up() : index_.reconcile();
     if (const auto found = try_read(kind, id, hindrance)) return *found;
   }
   if (hindrance.unreadable && past_bad_sectors_) throw Unreadable(*hindrance.unreadable);

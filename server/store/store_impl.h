@@ -108,7 +108,8 @@ class StoreImpl final : public Store {
   PackReader reader_;
   ChunkMarker marker_;
   std::vector<WriterImpl*> writers_;
-  bool reconciled_, past_bad_sectors_ = false;
+  const bool may_lock_;
+  bool reconciled_ = false, past_bad_sectors_ = false;
   std::map<std::string, PossessionView> owners_;  // who was asked for
 };
 

@@ -391,6 +391,29 @@ TEST_F(RaceTest, ARebuildWhileAJournalBecomesAPackKnowsThePack) {
   EXPECT_EQ(reader->read(ObjectKind::Data, chunk_id(ObjectKind::Data, noise(50000, 1))), noise(50000, 1));
 }
 
+// Twice: a process may live through several rebuilds.
+TEST_F(RaceTest, WhoMissesAChunkDuringARebuildWaitsAndFindsIt) {
+  const auto store = open();
+  (void)commit(*store, "web1", {{"a", noise(50000, 1)}});
+  seal_all(*store);
+  for (int round = 0; round < 2; ++round) {
+    const Hooked builder = open_hooked();
+    std::atomic<bool> emptied{false}, go_on{false};
+    at_next_pack(builder, [&] {
+      emptied = true;
+      while (!go_on) std::this_thread::sleep_for(1ms);
+    });
+    std::jthread rebuild([&] { builder.store->rebuild_index({}, true); });
+    while (!emptied) std::this_thread::sleep_for(1ms);
+    dynamic_cast<StoreImpl&>(*store).index().reload_runs();
+    std::jthread later([&] {
+      std::this_thread::sleep_for(100ms);
+      go_on = true;
+    });
+    EXPECT_EQ(store->read(ObjectKind::Data, chunk_id(ObjectKind::Data, noise(50000, 1))), noise(50000, 1));
+  }
+}
+
 // Whoever merges needs not wait for who adds.
 TEST_F(RaceTest, ARunThatIsMergedAwayBeforeItsWriterOpensItIsFoundInTheMergedOne) {
   ensure_directory(home() + "/runs");
