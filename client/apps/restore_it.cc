@@ -4,6 +4,7 @@
 #include "common/io/file.h"
 #include "common/options/options.h"
 #include "common/restore/destination.h"
+#include "common/restore/whole_rows.h"
 #include "common/text/escape.h"
 
 #include <fcntl.h>
@@ -25,6 +26,7 @@ void declare(Options& options) {
       .usage("restore_it [options] files data_idx [datetime_range] [PATH]")
       .usage("restore_it [options] find PATTERN [data_idx] [datetime_range]")
       .usage("restore_it [options] export DEST [data_idx] [datetime_range]")
+      .usage("restore_it whole FOLDER")
       .usage("restore_it --from FILE|- [--force] [--no-sync] export DEST");
   add_home(options);
   options.value("server", "NAME", "the server to ask (default: default_server)")
@@ -96,7 +98,24 @@ void refuse_own_folders(const std::string& home, const std::string& destination)
   }
 }
 
+// What lies there is pulled as it is.
+void refuse_spool(const std::string& home, const std::string& folder) {
+  refuse_own_folders(home, folder);
+  if (real_path(join_path(home, "spool")).starts_with(real_path(clean_absolute(folder)) + "/"))
+    throw Error(Kind::Usage, quoted(folder) + " holds Backline's own spool; name the restored folder");
+}
+
+int make_whole(const Options& options, const char* argv0) {
+  if (options.words().size() != 2) throw Error(Kind::Usage, "usage: restore_it whole FOLDER");
+  const std::string& folder = options.words()[1];
+  refuse_spool(find_home(options, argv0), folder);
+  const std::string text = fmt::format("{} files of rows made whole\n", make_rows_whole(folder));
+  std::fputs(text.c_str(), stdout);
+  return kExitDone;
+}
+
 int run(const Options& options, const char* argv0) {
+  if (!options.words().empty() && options.words().front() == "whole") return make_whole(options, argv0);
   restore::Ask ask = ask_of(options);
   ReceiveTask task = task_of(options);
   if (ask.command == "export") {
@@ -108,8 +127,8 @@ int run(const Options& options, const char* argv0) {
     Destination::check(*task.destination, {task.force, task.sync});
     ask.keeps = Destination::is_unfinished(*task.destination);
   } else if (ask.command != "ls" && ask.command != "files" && ask.command != "find") {
-    throw Error(Kind::Usage,
-                "unknown command " + quoted(ask.command) + "; there are ls, files, find, export; see --help");
+    throw Error(Kind::Usage, "unknown command " + quoted(ask.command) +
+                                 "; there are ls, files, find, export, whole; see --help");
   }
   if (const std::optional<std::string> from = options.get("from")) {
     if (!task.destination || !ask.words.empty() || !ask.paths.empty())

@@ -1,6 +1,8 @@
 #include "client/restore/receive.h"
 
 #include "common/error/error.h"
+#include "common/io/file.h"
+#include "common/restore/whole_rows.h"
 #include "common/text/escape.h"
 
 #include <fmt/format.h>
@@ -73,6 +75,11 @@ class Receiver final : public restore::Receiver {
     for (const ExportedEntry& entry : made_)
       task_.print(fmt::format("{} is {} of {}\n", entry.entry, quoted(entry.path), to_text(entry.began)));
     if (destination_) task_.print(fmt::format("received {} bytes\n", received));
+    for (const ExportedEntry& entry : made_) {
+      if (!is_not_whole(join_path(destination_->path(), entry.entry))) continue;
+      task_.complain(not_whole_advice("restore_it", destination_->path()));
+      break;
+    }
     for (const std::string& line : report_.lines()) task_.complain(line);
     if (!report_.empty()) worse(kExitPartial);
     return status_;

@@ -2,6 +2,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/restore/destination.h"
+#include "common/restore/whole_rows.h"
 #include "common/text/escape.h"
 #include "server/bkdb/commands.h"
 #include "server/bkdb/export_pax.h"
@@ -106,6 +107,7 @@ int export_folder(Session& session, const std::vector<Selected>& chosen, const s
   Destination destination(path, {session.options().has("force"), !session.options().has("no-sync")});
   RestoreReport report;
   Findings findings;
+  bool not_whole = false;
   for_each_chosen(session, chosen,
                   [&](const store::SnapshotRecord& snapshot, const std::string& entry, std::size_t index,
                       const std::vector<std::string>& parts) {
@@ -119,12 +121,14 @@ int export_folder(Session& session, const std::vector<Selected>& chosen, const s
                     std::vector<std::string> missing =
                         export_tree(session.store(), snapshot, task, report, findings);
                     destination.add(exported_entry(entry, snapshot));
+                    not_whole = not_whole || is_not_whole(join_path(path, entry));
                     print(session.json() ? exported_json(index, snapshot, entry)
                                          : fmt::format("{} is {} of {}\n", entry, shown_path(snapshot.name),
                                                        shown_time(snapshot.began, session.zone())));
                     return missing;
                   });
   destination.finish();
+  if (not_whole) warn(not_whole_advice("bkdb", path));
   for (const std::string& line : report.lines()) warn(line);
   return findings.status() != kExitDone ? findings.status() : report.empty() ? kExitDone : kExitPartial;
 }

@@ -1,7 +1,9 @@
 #include "server/bkdb/export_pax.h"
 
+#include "common/restore/whole_rows.h"
 #include "server/bkdb/content.h"
 #include "server/bkdb/hard_links.h"
+#include "server/bkdb/session.h"
 #include "server/bkdb/walk.h"
 
 namespace bk::bkdb {
@@ -23,6 +25,7 @@ class PaxExporter final : public Visitor {
 
   void entry(const std::string& path, const Entry& entry) override {
     const std::string name = shown(path);
+    if (path == kNotWhole) warn(not_whole_advice("bkdb", "FOLDER (where it is unpacked)"));
     if (entry.unreadable)
       return findings_.leave_out(name, "not exported: it could not be read when it was backed up");
     if (entry.type == EntryType::Socket)

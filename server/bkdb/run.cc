@@ -1,5 +1,6 @@
 #include "common/error/error.h"
 #include "common/text/escape.h"
+#include "server/bkdb/command_whole.h"
 #include "server/bkdb/commands.h"
 #include "server/bkdb/old_folder.h"
 
@@ -61,6 +62,7 @@ int run(const Options& options, const char* argv0) {
   }
   const std::string& name = options.words().front();
   if (name == "serve") return run_serve(options, argv0);
+  if (name == "whole") return run_whole(Words(options.words().begin() + 1, options.words().end()));
   if (name == "key") return run_key(Words(options.words().begin() + 1, options.words().end()));
   for (const auto& [known, command] : kCommands) {
     if (name != known) continue;
@@ -74,7 +76,8 @@ int run(const Options& options, const char* argv0) {
   }
   std::string names;
   for (const auto& [known, command] : kCommands) names += (names.empty() ? "" : ", ") + std::string(known);
-  throw Error(Kind::Usage, "unknown command " + quoted(name) + "; there are " + names + ", key; see --help");
+  throw Error(Kind::Usage,
+              "unknown command " + quoted(name) + "; there are " + names + ", key, whole; see --help");
 }
 
 }  // namespace bk::bkdb

@@ -59,6 +59,7 @@ void declare_options(Options& options) {
       .usage("bkdb [options] heal [--from DIR]")
       .usage("bkdb [options] rm|hold|release [data_idx] [datetime_range]")
       .usage("bkdb [options] keep|clean-pretend|clean|build")
+      .usage("bkdb whole FOLDER")
       .usage("bkdb key new|show FILE")
       .usage("bkdb key seal CLIENT-FILE UNSEAL-FILE");
   add_home(options);
