@@ -50,6 +50,8 @@ constexpr ConfigKey kSchema[] = {
     {"module.NAME.exclude_tables", ConfigType::TextList, "",
      "patterns of tables whose rows are left out: database.table"},
     {"module.NAME.accounts", ConfigType::Flag, "true", "save users, roles and their rights, too"},
+    {"module.NAME.changes", ConfigType::Flag, "true",
+     "keep a large table of which few rows changed as its older state and what changed"},
     {"module.NAME.lock_tables", ConfigType::Flag, "false",
      "lock a database's tables while it is dumped: for engines without transactions"},
     {"module.NAME.lock_wait", ConfigType::Duration, "10m",

@@ -24,6 +24,7 @@ constexpr KindKey kKeys[] = {
     {"exclude_databases", ConfigType::TextList, "mysql postgres"},
     {"exclude_tables", ConfigType::TextList, "mysql postgres"},
     {"accounts", ConfigType::Flag, "mysql postgres"},
+    {"changes", ConfigType::Flag, "mysql postgres"},
     {"lock_tables", ConfigType::Flag, "mysql"},
     {"lock_wait", ConfigType::Duration, "mysql postgres sqlite trac wiki wordpress"},
     {"host", ConfigType::Text, "postgres"},

@@ -3,9 +3,11 @@
 #include "client/modules/ready.h"
 #include "client/modules/spool.h"
 #include "common/error/error.h"
+#include "common/io/file.h"
 #include "common/options/options.h"
 #include "common/path/names.h"
 #include "common/path/pattern.h"
+#include "common/restore/whole_rows.h"
 #include "common/text/ascii.h"
 #include "common/text/escape.h"
 
@@ -23,6 +25,17 @@ int list(const ModuleConfig& module, DatabaseServer& server) {
   if (module.flag("accounts")) text += std::string(kAccountsSource) + "\n";
   std::fputs(text.c_str(), stdout);
   return std::fflush(stdout) == 0 ? kExitDone : kExitIo;
+}
+
+// What a restore must not load as it is says so by itself.
+void keep_changes_of(DatabaseServer& server, Spool& spool) {
+  bool any = false;
+  for (const DatabaseServer::RowFile& file : server.row_files(spool.folder()))
+    any = keep_changes(spool, file.path, file.form) || any;
+  if (any)
+    replace_durably(
+        join_path(spool.folder(), kNotWhole),
+        "this dump is not whole: run \"bkdb whole FOLDER\" or \"restore_it whole FOLDER\" first;\n");
 }
 
 }  // namespace
@@ -104,6 +117,7 @@ int run_database_cmd(
     server->dump_accounts(spool.folder());
   } else {
     server->dump(database_of_source(run.name), spool.folder(), skipped);
+    if (module.flag("changes")) keep_changes_of(*server, spool);
   }
   report_ready(run, {"rsync", began, spool.commit()}, {"", skipped}, clock);
   for (const std::string& entry : skipped) std::fputs(("skipped: " + entry + "\n").c_str(), stderr);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "client/config/config.h"
+#include "client/modules/row_changes.h"
 
 #include <functional>
 #include <memory>
@@ -34,6 +35,12 @@ class DatabaseServer {
   // Dumps into the empty folder and checks the dump; "<reason> <percent path>" goes to `skipped`.  Throws.
   virtual void dump(const std::string& database, const std::string& folder,
                     std::vector<std::string>& skipped) = 0;
+  // Files of what dump() made, relative, that may be kept as their changes (row_changes.h).
+  struct RowFile {
+    std::string path;
+    RowForm form;
+  };
+  [[nodiscard]] virtual std::vector<RowFile> row_files(const std::string& folder) = 0;
   virtual void dump_accounts(const std::string& folder) = 0;
 };
 

@@ -88,6 +88,14 @@ class Mysql : public DatabaseServer {
     if (!module_.flag("lock_tables")) note_changed(database, began, skipped);
   }
 
+  std::vector<RowFile> row_files(const std::string& folder) override {
+    std::vector<RowFile> out;
+    for (const std::string& name : list_directory(folder)) {
+      if (name.starts_with("2-")) out.push_back({name, RowForm::Insert});
+    }
+    return out;
+  }
+
   void dump_accounts(const std::string& folder) override {
     if (ask("SELECT VERSION()").find("MariaDB") == std::string::npos)
       throw Error(Kind::Config,

@@ -65,6 +65,17 @@ class Postgres : public DatabaseServer {
     note_subscriptions(database, skipped);
   }
 
+  std::vector<RowFile> row_files(const std::string& folder) override {
+    std::vector<RowFile> out;
+    if (module_.text("format") != "directory") return out;
+    for (const std::string& name : list_directory(join_path(folder, "dump"))) {
+      // Not the large objects.
+      if (name.ends_with(".dat") && parse_int<std::uint64_t>(name.substr(0, name.size() - 4)))
+        out.push_back({"dump/" + name, RowForm::Copy});
+    }
+    return out;
+  }
+
   void dump_accounts(const std::string& folder) override {
     if (ask("postgres", "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')") != "t\n")
       throw Error(Kind::Refused,
