@@ -70,14 +70,16 @@ for _ in 1 2; do one_round "$C1" "$S1" mysql; done
 kill "$writer"; wait "$writer" 2>/dev/null || true; writer=
 printf '#!/bin/sh\nexec /usr/bin/mariadb --no-defaults -u root --default-character-set=utf8mb4 "$@"\n' >"$T/bin/mariadb"
 chmod +x "$T/bin/mariadb"
-restore() { run_block modules/mysql.md "sh restore" "s|^source=.*|source='$(index_of "$S1" "$1")' database=$2|"; } # SOURCE DATABASE
+restore() { # SOURCE DATABASE [SED]
+  rm -rf "$T/restored"
+  run_block modules/mysql.md "sh restore" "s|^source=.*|source='$(index_of "$S1" "$1")' database=$2 folder=$T/restored|${3:+; $3}"
+}
 restore /shop again
 same "$(sql again -e 'SELECT SUM(balance), COUNT(*) FROM account')" $'2000000.00\t2000'
 same "$(sql again -e 'SELECT COUNT(*) > 0 FROM transfer')" 1 "transfers during the first backups"
 n=0
 while read -r time; do
-  sql -e "CREATE DATABASE past$n"
-  "$S1/scripts/bkdb" export - "$(index_of "$S1" /shop)" "=$time" -C "$S1" | tar -xOf - --wildcards '*.sql' | sql "past$n"
+  restore /shop "past$n" "s|export \"\$folder\" \"\$source\"|& '=$time'|"
   same "$(sql "past$n" -e 'SELECT SUM(balance), COUNT(*) FROM account')" $'2000000.00\t2000'
   n=$((n + 1))
 done < <("$S1/scripts/bkdb" ls --json -C "$S1" | python3 -c 'import json,sys
@@ -119,6 +121,46 @@ sed -i 's/^lock_wait.*/&\nlock_tables = true/' "$C1/backupconfig.toml"
 one_round "$C1" "$S1" mysql
 kill "$writer"; wait "$writer" 2>/dev/null || true; writer=
 sed -i '/^lock_tables/d' "$C1/backupconfig.toml"
+
+say "every hundredth row changed: little is stored, and the rows are those of the server"
+stored() { du -sb "$S1/store" | cut -f1; }
+sum_of() { sql "$1" -e 'SELECT COUNT(*), COUNT(DISTINCT id), SUM(CRC32(CONCAT_WS("|", id, a, HEX(b), t))) FROM many'; }
+sql <<'SQL'
+CREATE DATABASE rows_; USE rows_;
+CREATE TABLE many (id INT PRIMARY KEY, a CHAR(32), b VARBINARY(32), t VARCHAR(80), up INT, FOREIGN KEY (up) REFERENCES many (id)) ENGINE=InnoDB;
+SET FOREIGN_KEY_CHECKS = 0; INSERT INTO many SELECT seq, MD5(seq), UNHEX(MD5(-seq)), CONCAT('Zeile\n', seq, '; ,('), 60001 - seq FROM seq_1_to_60000;
+CREATE TRIGGER noted BEFORE UPDATE ON many FOR EACH ROW SET NEW.t = CONCAT(OLD.t, '!');
+SQL
+store=$(stored); one_round "$C1" "$S1" mysql; first=$(($(stored) - store))
+for round in 1 2; do
+  sql rows_ -e "UPDATE many SET a = MD5(CONCAT(a, RAND())) WHERE id % 100 = $round; INSERT INTO many (id, t) VALUES (70000 + $round, 'new')"
+  store=$(stored); one_round "$C1" "$S1" mysql; grown=$(($(stored) - store))
+  echo "   round $round: $grown bytes more than $first"
+  ((grown * 20 <= first)) || die "the store grew by $grown of $first bytes"
+done
+entry=$(export_source "$S1" /rows_ "$T/rows")
+"$T/bin/bkdb" export - "$(index_of "$S1" /rows_)" 2>"$T/out" >"$T/rows.tar"; says 'whole FOLDER'
+"$T/bin/bkdb" export "$T/rows2" "$(index_of "$S1" /rows_)" >"$T/out" 2>&1; says "run bkdb whole $T/rows2\$"
+sql -e 'CREATE DATABASE rows_again'
+! cat "$entry"/*.sql | sql rows_again >"$T/out" 2>&1 || die "a dump that is not whole was loaded"
+says 'bkdb whole'
+same "$(sql rows_again -e 'SHOW TABLES')" "" "tables of a dump that is not whole"
+mv "$entry"/2-many.sql.more "$T/more"; head -c -100 "$T/more" >"$entry/2-many.sql.more"
+exits 65 "$T/bin/bkdb" whole "$T/rows"; [[ ! -e $entry/2-many.sql ]] || die "a file that is not whole"
+mv "$T/more" "$entry/2-many.sql.more"
+exits 0 "$C1/scripts/restore_it" whole "$T/rows"; says '^1 files of rows made whole'
+sql -e 'DROP DATABASE rows_again'
+restore /rows_ rows_again
+same "$(sum_of rows_again)" "$(sum_of rows_)" "rows put together"
+cmp "$T/restored"/*/2-many.sql "$entry/2-many.sql" || die "server and client put it together in two ways"
+mariadb-dump --no-defaults -u root --triggers --hex-blob --skip-dump-date rows_ | sed "/^-- Host/d; /for database/d" >"$T/one.sql"
+mariadb-dump --no-defaults -u root --triggers --hex-blob --skip-dump-date rows_again | sed "/^-- Host/d; /for database/d" >"$T/other.sql"
+cmp "$T/one.sql" "$T/other.sql" || die "the restored database differs"
+sed -i 's/^lock_wait.*/&\nchanges = false/' "$C1/backupconfig.toml"
+one_round "$C1" "$S1" mysql
+[[ -f $(export_source "$S1" /rows_ "$T/rows3")/2-many.sql ]] || die "changes = false, and no whole file"
+sed -i '/^changes/d' "$C1/backupconfig.toml"
+sql -e 'DROP DATABASE rows_; DROP DATABASE rows_again'
 
 say "no way to fail is a success"
 before=$(snapshots_of "$S1" /shop)

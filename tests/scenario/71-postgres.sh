@@ -103,6 +103,39 @@ done
 sed -i '/^format/d' "$C1/backupconfig.toml"
 one_round "$C1" "$S1" postgres
 
+say "every hundredth row changed: little is stored, and the rows are those of the server"
+stored() { du -sb "$S1/store" | cut -f1; }
+sum_of() { sql "$1" -c 'SELECT count(*), count(DISTINCT id), md5(string_agg(m::text, chr(10) ORDER BY id)) FROM many m'; }
+sql postgres -c 'CREATE DATABASE rows_'
+sql rows_ <<'SQL'
+CREATE TABLE many (id int PRIMARY KEY, a text, b bytea, t text, up int);
+INSERT INTO many SELECT i, md5(i::text), decode(md5((-i)::text), 'hex'), E'Zeile\n\\.\n' || i, 60001 - i FROM generate_series(1, 60000) i;
+ALTER TABLE many ADD FOREIGN KEY (up) REFERENCES many;
+CREATE TABLE same (x text); INSERT INTO same SELECT repeat('y', 100) FROM generate_series(1, 20000);
+SELECT lo_from_bytea(4712, decode(repeat('00ff0a', 1000000), 'hex')) \g /dev/null
+SQL
+store=$(stored); one_round "$C1" "$S1" postgres; first=$(($(stored) - store))
+for round in 1 2; do
+  sql rows_ -c "UPDATE many SET a = md5(a || random()) WHERE id % 100 = $round; DELETE FROM same WHERE ctid IN (SELECT ctid FROM same LIMIT 3)"
+  store=$(stored); one_round "$C1" "$S1" postgres; grown=$(($(stored) - store))
+  echo "   round $round: $grown bytes more than $first"
+  ((grown * 20 <= first)) || die "the store grew by $grown of $first bytes"
+done
+"$T/bin/bkdb" export "$T/rows" "$(index_of "$S1" /rows_)" >"$T/out" 2>&1; says "run bkdb whole $T/rows\$"
+sql postgres -c 'CREATE DATABASE rows_forgotten TEMPLATE template0'
+exits 1 pg_restore --exit-on-error -d rows_forgotten "$T"/rows/*/dump; says 'could not open'
+more=$(echo "$T"/rows/*/dump/*.dat.more)
+mv "$more" "$T/more"; sed 5d "$T/more" >"$more"
+exits 65 "$T/bin/bkdb" whole "$T/rows"; says 'do not belong together|is not what was dumped'
+mv "$T/more" "$more"
+exits 0 "$C1/scripts/restore_it" whole "$T/rows"; says '^[1-9] files of rows made whole'
+restore /rows_ rows_again
+same "$(sum_of rows_again)" "$(sum_of rows_)" "rows put together"
+same "$(sql rows_again -c 'SELECT count(*), min(x), max(x) FROM same')" "$(sql rows_ -c 'SELECT count(*), min(x), max(x) FROM same')"
+same "$(sql rows_again -c 'SELECT md5(lo_get(4712))')" "$(sql rows_ -c 'SELECT md5(lo_get(4712))')" "the large object"
+diff -r "$T/rows"/*/ "$T/restored"/*/ >"$T/out" || die "server and client put it together in two ways"
+for name in rows_ rows_again rows_forgotten; do sql postgres -c "DROP DATABASE $name"; done
+
 say "no way to fail is a success"
 before=$(snapshots_of "$S1" /shop)
 fails() { # PATTERN

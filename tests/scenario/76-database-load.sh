@@ -105,7 +105,7 @@ say "every backup restored as the page says"
 mapfile -t times < <("$S1/scripts/bkdb" ls --json -C "$S1" | python3 -c 'import json,sys
 print("\n".join(sorted(one["began"][:19].replace("T", " ") for s in json.load(sys.stdin)["sources"] if s["path"] == "/bank" for one in s["snapshots"])))')
 same "${#times[@]}" "$backups" "backups"
-if [[ $kind == mysql ]]; then what='export - "$source"'; else what='export "$folder" "$source"'; fi
+what='export "$folder" "$source"'
 for ((i = 0; i < backups; ++i)); do
   rm -rf "$T/restored"
   { echo 'set -eo pipefail'; block "$page" "sh restore" | sed "s|^source=.*|source='$(index_of "$S1" /bank)' database=past folder=$T/restored|; s|$what|& '=${times[i]}'|"; } >"$T/restore.sh"
