@@ -222,6 +222,14 @@ std::string_view StoreImpl::view(ObjectKind kind, const ChunkId& id) {
                                                       : hindrance.damage);
 }
 
+// A rebuild may have taken the runs away.
+std::vector<bool> StoreImpl::present(ObjectKind kind, std::span<const ChunkId> ids) {
+  std::vector<bool> out = index_.contains(kind, ids);
+  if (!may_lock_ || std::find(out.begin(), out.end(), false) == out.end()) return out;
+  index_.catch_up();
+  return index_.contains(kind, ids);
+}
+
 std::string StoreImpl::read(ObjectKind kind, const ChunkId& id) { return std::string(view(kind, id)); }
 
 std::vector<std::pair<Location, std::size_t>> StoreImpl::in_storage_order(

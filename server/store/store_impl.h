@@ -74,9 +74,7 @@ class StoreImpl final : public Store {
     return marker_.mark(kind, header_.id.stored(id));
   }
   void check_records(const std::function<void(const PackProblem&)>& report) override;
-  std::vector<bool> present(ObjectKind kind, std::span<const ChunkId> ids) override {
-    return index_.contains(kind, ids);
-  }
+  std::vector<bool> present(ObjectKind kind, std::span<const ChunkId> ids) override;
   void note_suffering(const std::vector<std::string>& ids) override { index_.damage().note_snapshots(ids); }
   bool suffers(const std::string& id) override {
     index_.damage().refresh();

@@ -391,12 +391,12 @@ TEST_F(RaceTest, ARebuildWhileAJournalBecomesAPackKnowsThePack) {
   EXPECT_EQ(reader->read(ObjectKind::Data, chunk_id(ObjectKind::Data, noise(50000, 1))), noise(50000, 1));
 }
 
-// Twice: a process may live through several rebuilds.
+// More than once: a process may live through several rebuilds.
 TEST_F(RaceTest, WhoMissesAChunkDuringARebuildWaitsAndFindsIt) {
   const auto store = open();
   (void)commit(*store, "web1", {{"a", noise(50000, 1)}});
   seal_all(*store);
-  for (int round = 0; round < 2; ++round) {
+  for (int round = 0; round < 3; ++round) {
     const Hooked builder = open_hooked();
     std::atomic<bool> emptied{false}, go_on{false};
     at_next_pack(builder, [&] {
@@ -410,7 +410,9 @@ TEST_F(RaceTest, WhoMissesAChunkDuringARebuildWaitsAndFindsIt) {
       std::this_thread::sleep_for(100ms);
       go_on = true;
     });
-    EXPECT_EQ(store->read(ObjectKind::Data, chunk_id(ObjectKind::Data, noise(50000, 1))), noise(50000, 1));
+    const std::vector<ChunkId> ids{chunk_id(ObjectKind::Data, noise(50000, 1))};
+    EXPECT_TRUE(round < 2 || store->present(ObjectKind::Data, ids).front());
+    EXPECT_EQ(store->read(ObjectKind::Data, ids.front()), noise(50000, 1));
   }
 }
 
