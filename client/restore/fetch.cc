@@ -60,7 +60,11 @@ int fetch(const std::string& home, const ServerConfig& server, const restore::As
   ssh::Session session(endpoint_of(home, server));
   const std::unique_ptr<ssh::Channel> channel = session.exec("backline restore");
   const std::string payload = restore::encode(ask);
-  channel->write(restore::frame_header(restore::FrameType::Ask, payload.size()) + payload, kEnding);
+  try {
+    channel->write(restore::frame_header(restore::FrameType::Ask, payload.size()) + payload, kEnding);
+  } catch (const Error& error) {
+    explain(*channel, error);  // it may have refused, and ended, before we asked
+  }
   ReceiveTask task = wanted;
   task.say = [&](std::string_view frame) { channel->write(frame, kEnding); };
   bool any = false;
