@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <vector>
 
@@ -198,6 +200,22 @@ void make_whole(const std::string& name) {
   for (const char* part : {".gone", ".rows", ".more", ".head", ".foot", ".sum"}) remove_name(name + part);
 }
 
+// Parts without their list, and without what a cut run had made of them: then that file would be missing
+// without a word.  One such name alone may be anything.
+void require_list(const std::string& part) {
+  constexpr std::string_view kOthers[] = {".rows", ".more", ".head", ".foot", ".sum"};
+  for (const std::string_view ending : kOthers) {
+    if (!part.ends_with(ending)) continue;
+    const std::string name = part.substr(0, part.size() - ending.size());
+    const auto there = std::count_if(std::begin(kOthers), std::end(kOthers), [&](std::string_view other) {
+      return look(name + std::string(other)).has_value();
+    });
+    if (there < 2 || look(name) || look(name + ".gone")) continue;
+    throw Error(Kind::NotFound, quoted(name + ".gone") + " is missing, and without it " + quoted(name) +
+                                    " cannot be made; restore them once more, or another time");
+  }
+}
+
 }  // namespace
 
 void join_rows(const RowParts& parts, const std::function<void(std::string_view)>& write) {
@@ -220,6 +238,7 @@ std::uint64_t make_rows_whole(const std::string& folder) {
       if (info && S_ISDIR(info->st_mode)) pending.push_back(full);
       if (!info || !S_ISREG(info->st_mode)) continue;
       if (name == kNotWhole) marks.push_back(full);
+      require_list(full);
       if (!name.ends_with(kGone) || name.size() == kGone.size()) continue;
       make_whole(full.substr(0, full.size() - kGone.size()));
       ++made;
