@@ -13,12 +13,6 @@ class CheckTest : public StoreTest {
   [[nodiscard]] std::unique_ptr<Store> open_hooked() {
     return Store::open_on(hooked_, home() + "/store", true);
   }
-  static void seal_all(Store& store) {
-    auto& impl = dynamic_cast<StoreImpl&>(store);
-    for (const std::uint64_t number : list_packs(impl.layout().journals()))
-      (void)Journal::seal(impl.layout(), {impl.id(), number},
-                          [&](std::uint64_t sealed) { return impl.index().retire(sealed); });
-  }
   std::shared_ptr<Storage> memory_ = std::make_shared<MemoryStorage>();
   std::shared_ptr<HookedStorage> hooked_ = std::make_shared<HookedStorage>(memory_);
 };

@@ -1,4 +1,3 @@
-#include "server/store/journal.h"
 #include "server/store/store_impl.h"
 #include "server/store/writers.h"
 #include "tests/unit/store/store_fixture.h"
@@ -217,11 +216,7 @@ TEST_F(CleanTest, SmallPacksAreMergedAndDoublesGo) {
   for (int i = 0; i < 12; ++i) {
     files["f" + std::to_string(i)] = noise(30000, static_cast<std::uint64_t>(100 + i));
     (void)commit(*store, "web1", files);
-    const auto& impl = dynamic_cast<StoreImpl&>(*store);
-    for (const std::uint64_t number : list_packs(impl.layout().journals()))
-      (void)Journal::seal(impl.layout(), {impl.id(), number}, [&](std::uint64_t sealed) {
-        return dynamic_cast<StoreImpl&>(*store).index().retire(sealed);
-      });
+    seal_all(*store);
   }
   EXPECT_EQ(files_in(home() + "/store/packs").size(), 24U) << "with parity";
   const SnapshotRecord first = store->snapshots().front();
@@ -320,13 +315,6 @@ SnapshotRecord commit_chunked(Store& store, const Files& files) {
   }
   record.root.node = directory.finish().node;
   return writer->commit(std::move(record));
-}
-
-void seal_all(Store& store) {
-  auto& impl = dynamic_cast<StoreImpl&>(store);
-  for (const std::uint64_t number : list_packs(impl.layout().journals()))
-    (void)Journal::seal(impl.layout(), {impl.id(), number},
-                        [&](std::uint64_t sealed) { return impl.index().retire(sealed); });
 }
 
 // Lines that repeat far apart, like sources.

@@ -1,5 +1,4 @@
 // Rebuilding the index: interrupted, beside writers, and beside cleans.
-#include "server/store/journal.h"
 #include "server/store/store_impl.h"
 #include "tests/unit/store/store_fixture.h"
 
@@ -16,12 +15,6 @@ using namespace test;  // NOLINT: builders
 
 class IndexBuildTest : public StoreTest {
  protected:
-  static void seal_all(Store& store) {
-    auto& impl = dynamic_cast<StoreImpl&>(store);
-    for (const std::uint64_t number : list_packs(impl.layout().journals()))
-      (void)Journal::seal(impl.layout(), {impl.id(), number},
-                          [&](std::uint64_t sealed) { return impl.index().retire(sealed); });
-  }
   // A pack of very many tiny chunks.
   void fill() {
     const auto store = open();

@@ -3,7 +3,6 @@
 #include "common/storage/folder_storage.h"
 #include "server/store/checkpoint_folder.h"
 #include "server/store/damage_list.h"
-#include "server/store/journal.h"
 #include "server/store/live.h"
 #include "server/store/possession.h"
 #include "server/store/reserve.h"
@@ -33,12 +32,6 @@ using Files = std::map<std::string, std::string>;
 
 class RaceTest : public StoreTest {
  protected:
-  static void seal_all(Store& store) {
-    auto& impl = dynamic_cast<StoreImpl&>(store);
-    for (const std::uint64_t number : list_packs(impl.layout().journals()))
-      (void)Journal::seal(impl.layout(), {impl.id(), number},
-                          [&](std::uint64_t sealed) { return impl.index().retire(sealed); });
-  }
   // The store with its packs and records behind hooks.
   struct Hooked {
     std::shared_ptr<HookedStorage> storage;

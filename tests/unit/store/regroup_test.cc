@@ -1,7 +1,6 @@
 // Sources of which the newest snapshot reads a little of very many groups.
 #include "server/store/regroup.h"
 
-#include "server/store/journal.h"
 #include "tests/unit/store/store_fixture.h"
 
 #include <signal.h>
@@ -23,13 +22,6 @@ Files read_back(Store& store, const SnapshotRecord& record) {
   DirectoryReader reader(store, record.root.node);
   while (const auto entry = reader.next()) out[entry->name] = content_of(store, *entry);
   return out;
-}
-
-void seal_all(Store& store) {
-  auto& impl = dynamic_cast<StoreImpl&>(store);
-  for (const std::uint64_t number : list_packs(impl.layout().journals()))
-    (void)Journal::seal(impl.layout(), {impl.id(), number},
-                        [&](std::uint64_t sealed) { return impl.index().retire(sealed); });
 }
 
 // One file of each version is still there in the newest snapshot, a megabyte beside each is not.

@@ -4,7 +4,9 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/storage/memory_storage.h"
+#include "server/store/journal.h"
 #include "server/store/store.h"
+#include "server/store/store_impl.h"
 #include "server/store/tree.h"
 
 #include <gtest/gtest.h>
@@ -105,6 +107,14 @@ inline std::uint64_t bytes_in(const std::string& folder) {
     if (::stat(path.c_str(), &info) == 0) sum += static_cast<std::uint64_t>(info.st_size);
   }
   return sum;
+}
+
+// Every journal that nobody owns becomes a pack.
+inline void seal_all(Store& store) {
+  auto& impl = dynamic_cast<StoreImpl&>(store);
+  for (const std::uint64_t number : list_packs(impl.layout().journals()))
+    (void)Journal::seal(impl.layout(), {impl.id(), number},
+                        [&](std::uint64_t sealed) { return impl.index().retire(sealed); });
 }
 
 // The same tests with the objects in memory.
