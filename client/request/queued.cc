@@ -58,6 +58,8 @@ void read_prepared(const Document& doc, proto::Request& r, bool may_be_absent) {
   r.prepared = find_time(doc, "prepared");
   r.archive_bytes = doc.find_number("archive-bytes");
   r.archive_sha256 = doc.find("archive-sha256").value_or("");
+  if (r.archive_bytes.has_value() != !r.archive_sha256.empty())
+    refuse("archive-bytes and archive-sha256 go together");
   r.skipped_count = doc.find_number("source-skipped").value_or(0);
   r.skipped = doc.all("source-entry");
 }

@@ -1,6 +1,7 @@
 #include "client/queue/queue.h"
 
 #include "client/queue/ledger.h"
+#include "common/digest/sha256.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 
@@ -214,6 +215,22 @@ TEST_F(QueueTest, ADamagedFileIsSetAsideAndSaidSo) {
   EXPECT_THROW((void)add("/srv/a"), Error);
   EXPECT_EQ(queue->recover(std::chrono::hours(1)).size(), 1U);
   EXPECT_FALSE(queue->add({{"directories", "/srv/a"}}).front().merged);
+}
+
+TEST_F(QueueTest, AnArchivesSizeAndDigestGoTogether) {
+  (void)add("/srv/a");
+  Queued item = prepared();
+  item.request.archive_bytes = 7;
+  item.request.archive_sha256 = std::string(64, 'a');
+  EXPECT_EQ(parse_queued(write_queued(item)), item);
+  for (const std::string_view key : {"archive-bytes: ", "archive-sha256: "}) {
+    const std::string text = write_queued(item);
+    const std::size_t line = text.find(key);
+    std::string cut = text.substr(0, line) + text.substr(text.find('\n', line) + 1);
+    cut.erase(cut.rfind("end: "));
+    cut += "end: sha256 " + Sha256::of(cut).hex() + "\n";
+    EXPECT_THROW((void)parse_queued(cut), Error) << key;
+  }
 }
 
 TEST_F(QueueTest, CountersGoOnFromTheServersMark) {
