@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Every test source and scenario belongs to a target, every scenario says its goal and has a number of its own, every fuzz target has a
-corpus, every test that may be skipped exists."""
+corpus."""
 import os
 import re
 
-import skips
 import tree
 
 
@@ -20,32 +19,9 @@ def registered(root, path):
     return False
 
 
-def entries(root, files):
-    """What ctest calls its entries: label:name of scripts and whole programs (${…} in a name stands for anything), label:Suite.Name."""
-    out = []
-    for path in files:
-        if path.endswith("CMakeLists.txt"):
-            text = tree.read(root, path)
-            named = ["%s:%s" % (label, name) for name, label in re.findall(r"bk_script_test\((\S+) LABEL (\w+)", text)]
-            named += re.findall(r"bk_test_run\((\S+)", text) + ["fuzz:" + name for name in re.findall(r"bk_fuzz\((\w+)", text)]
-            out += [re.sub(r"\\\$\\\{\w+\\\}", r"[\\w-]+", re.escape(name)) for name in named]
-        elif path.endswith(".cc"):
-            out += [r"\w+:%s\.%s" % t for t in re.findall(r"\bTEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)", tree.read(root, path))]
-    return out
-
-
-def check_skips(root, files):
-    known = "|".join(entries(root, [f for f in files if f.startswith("tests/")]))
-    for name in sorted(skips.allowed(os.path.join(root, "tests/skips"))):
-        if not re.fullmatch(known, name):
-            yield "tests/skips names %s, which no test is called" % name
-
-
 def check(root):
     out = []
     files = tree.project_files(root)
-    if "tests/skips" in files:
-        out += check_skips(root, files)
     numbers = {}
     for path in files:
         if not path.startswith("tests/"):

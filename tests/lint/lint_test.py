@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 import check_docs  # noqa: E402
 import check_layers  # noqa: E402
 import check_man  # noqa: E402
+import check_skips  # noqa: E402
 import check_steps  # noqa: E402
 import check_tests  # noqa: E402
 import skips  # noqa: E402
@@ -208,15 +209,6 @@ class Tests(Tree):
             self.put("tests/scenario/10-%s.sh" % name, "#!/bin/bash\n# Goal: nothing\n")
         self.complains(check_tests.check, "have the same number")
 
-    def test_a_skip_is_one_of_a_test_that_exists(self):
-        self.put("tests/unit/a/CMakeLists.txt", "bk_test(a SOURCES x_test.cc)\nforeach(fs ext4)\nbk_script_test(cut-${fs} LABEL fault SCRIPT c.py)\n"
-                 "bk_test_run(long:all a)\n")
-        self.put("tests/unit/a/x_test.cc", "TEST(Suite, Name) {}\n")
-        self.put("tests/skips", "unit:Suite.Name  # why\nfault:cut-ext4  # why\nlong:all  # why\n")
-        self.silent(check_tests.check)
-        self.put("tests/skips", "unit:Suite.OldName  # why\n")
-        self.complains(check_tests.check, "unit:Suite.OldName, which no test is called")
-
     def test_a_fuzz_target_has_a_corpus(self):
         self.put("tests/fuzz/CMakeLists.txt", "bk_fuzz(x_fuzz SOURCES x_fuzz.cc)\n")
         self.put("tests/fuzz/x_fuzz.cc")
@@ -229,6 +221,50 @@ class Skips(Tree):
                                   "<skipped/></testcase></testsuite>")
         self.assertEqual(list(skips.skipped(junit)), ["b"])
         self.assertEqual(skips.allowed(self.put("skips", "# why\nb  # no right\n")), {"b"})
+        self.assertEqual(skips.unannounced(junit, {"b"}), [])
+        self.assertEqual(skips.unannounced(junit, {"b.*", "a"}), ["b"])
+        suite = self.put("r.xml", '<testsuite><testcase name="unit:S.N" status="notrun"/></testsuite>')
+        self.assertEqual(skips.unannounced(suite, {"unit:S.*"}), [])
+
+    def test_a_skip_is_one_of_a_test_that_exists(self):
+        self.put("tests/unit/a/CMakeLists.txt", "bk_test(a SOURCES x_test.cc)\nforeach(fs ext4)\nbk_script_test(cut-${fs} LABEL fault SCRIPT c.py)\n"
+                 "bk_test_run(long:all a)\n")
+        self.put("tests/unit/a/x_test.cc", "TEST(Suite, Name) {}\n")
+        self.put("tests/skips", "unit:Suite.Name  # why\nfault:cut-ext4  # why\nlong:all  # why\nunit:Suite.*  # why\n")
+        self.silent(check_skips.check)
+        for gone in ("unit:Suite.OldName", "unit:OldSuite.*"):
+            self.put("tests/skips", gone + "  # why\n")
+            self.complains(check_skips.check, gone + ", which no test is called")
+
+    def test_a_test_that_may_be_skipped_is_announced(self):
+        self.put("tests/unit/a/CMakeLists.txt", "bk_test(a SOURCES x_test.cc)\n")
+        self.put("tests/unit/a/x_test.cc", "TEST(Suite, First) {}\nTEST(Suite, Name) {\n  if (no) GTEST_SKIP() << 1;\n}\n")
+        self.put("tests/skips", "# none\n")
+        self.complains(check_skips.check, "Suite.Name may be skipped")
+        self.put("tests/skips", "unit:Suite.Name  # why\n")
+        self.silent(check_skips.check)
+        self.put("tests/unit/a/x_test.cc", 'TEST(Suite, Name) {\n  if (std::getenv("BK_ACCEPT")) {\n    GTEST_SKIP() << 1;\n  }\n}\n')
+        self.put("tests/skips", "# none\n")
+        self.silent(check_skips.check)
+
+    def test_a_fixture_that_skips_is_announced_with_all_its_tests(self):
+        self.put("tests/unit/a/CMakeLists.txt", "bk_test(a SOURCES x_test.cc)\n")
+        self.put("tests/unit/a/x_test.cc", "class Rig : public testing::Test {\n  void SetUp() { GTEST_SKIP() << 1; }\n};\n"
+                 "TEST_F(Rig, One) {}\nTEST_F(Rig, Two) {}\nTEST(Other, Three) {}\n")
+        self.put("tests/skips", "unit:Rig.One  # why\n")
+        self.assertEqual([c for c in check_skips.check(self.root) if "Rig.Two" not in c], [])
+        self.complains(check_skips.check, "Rig.Two may be skipped")
+        self.put("tests/skips", "unit:Rig.*  # why\n")
+        self.silent(check_skips.check)
+
+    def test_a_script_that_skips_is_announced_under_each_of_its_names(self):
+        self.put("tests/scenario/CMakeLists.txt", "bk_script_test(x LABEL scenario SCRIPT 10-x.sh)\nbk_script_test(x-huge LABEL long SCRIPT 10-x.sh ARGS 9)\n")
+        script = '#!/bin/bash\n# Goal: x\n[[ $EUID == 0 ]] || skip "needs root"%s\n'
+        self.put("tests/scenario/10-x.sh", script % "")
+        self.put("tests/skips", "scenario:x  # why\n")
+        self.complains(check_skips.check, "long:x-huge may be skipped")
+        self.put("tests/scenario/10-x.sh", script % "  # only as scenario:x")
+        self.silent(check_skips.check)
 
 
 if __name__ == "__main__":

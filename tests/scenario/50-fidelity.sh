@@ -15,7 +15,7 @@ tree=$W/tree
 case $view in
   root) ;;
   tmpfs) # other limits than the disk's: 64 KiB of attributes, years far away
-    [[ $(id -u) == 0 ]] || skip "mounting needs root"
+    [[ $(id -u) == 0 ]] || skip "mounting needs root"  # only as scenario:fidelity-tmpfs
     mount -t tmpfs -o size=2g backline "$W" || skip "mounting needs the right to"
     MOUNTED=$W seeds=3 groups=sparse,attributes,acls,owners,times,traps,special,symlinks,changing ;;
   plain)
