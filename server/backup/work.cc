@@ -69,6 +69,7 @@ class Work {
                            {.parity_percent = worker_.config.store_parity,
                             .reserve_bytes = worker_.config.store_reserve,
                             .key_file = worker_.config.store_key_file});
+    store->read_past_bad_sectors(true);  // of older snapshots: as what is damaged, it is sent again
     const store::SnapshotRecord record = snapshot(*store);
     open_catalog(worker_.config.home + "/catalog.db", *store)->add(catalog_row(record));
     crash_point("backup.catalogued");

@@ -29,9 +29,10 @@ void name_missing(Session& session, const std::vector<server::CatalogSnapshot>& 
                   const std::vector<store::SnapshotRecord>& records, Findings& findings) {
   store::Store& store = session.store();
   store.check_records([&](const store::PackProblem& problem) {
-    if (problem.unreadable)  // nothing is known of it: no catalog without what it may say
-      throw Error(Kind::Io, problem.text + "; run bkdb build again when it can be read");
-    findings.damage(store.directory(), problem.text);
+    if (problem.unreadable)
+      findings.cannot_read(store.directory(), problem.text + "; run bkdb build again when it can be read");
+    else
+      findings.damage(store.directory(), problem.text);
   });
   std::set<std::string> there;
   for (const store::SnapshotRecord& record : records) there.insert(record.id);
@@ -40,7 +41,7 @@ void name_missing(Session& session, const std::vector<server::CatalogSnapshot>& 
     try {
       if (store.was_removed(s.client, s.id)) continue;
     } catch (const Error& error) {
-      if (error.kind() != Kind::Corrupt && error.kind() != Kind::Protocol) throw;
+      if (error.kind() != Kind::Corrupt && error.kind() != Kind::Protocol && error.kind() != Kind::Io) throw;
       continue;  // that client's journal was named
     }
     findings.damage(s.name,

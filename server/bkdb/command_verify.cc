@@ -148,7 +148,7 @@ int run_verify(Session& session, const Words& words) {
   const store::PackTotals packs = check_store(session, plan, verdict);
   if (part) {
     // Content was read as far as the plan goes; whom damage hits is found without reading more.
-    if (verdict.damaged > 0) (void)check_snapshots(session, records, what, verdict);
+    if (verdict.damaged + verdict.unreadable > 0) (void)check_snapshots(session, records, what, verdict);
     if (session.json())
       print(fmt::format("{{\"packs\":{},\"bytes\":{},\"left_out\":{},\"problems\":{},\"unreadable\":{}}}\n",
                         packs.packs, packs.bytes, packs.left_out, verdict.damaged, verdict.unreadable));

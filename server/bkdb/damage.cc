@@ -22,12 +22,22 @@ void Findings::damage(const std::string& path, const std::string& text) {
   tell(path, "damaged: " + text);
 }
 
+void Findings::cannot_read(const std::string& path, const std::string& text) {
+  ++unreadable;
+  if (listener) return listener(false, path, text);
+  tell(path, "cannot read: " + text);
+}
+
 void Findings::leave_out(const std::string& path, const std::string& text) {
   ++left_out;
   if (listener) return listener(false, path, text);
   tell(path, text);
 }
 
-int Findings::status() const { return damaged > 0 ? kExitCorrupt : left_out > 0 ? kExitPartial : kExitDone; }
+int Findings::status() const {
+  if (damaged > 0) return kExitCorrupt;
+  if (unreadable > 0) return kExitIo;
+  return left_out > 0 ? kExitPartial : kExitDone;
+}
 
 }  // namespace bk::bkdb

@@ -25,7 +25,13 @@ std::string key_of(const ChunkId& id, std::uint64_t bytes) {
   return key.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
 }
 
-Reason absent(const ChunkId& id) {
+// Asked of what is not there: it may stand where the disk gives nothing back.
+Reason absent(store::Store& store, const ChunkId& id) {
+  try {
+    (void)store.read(ObjectKind::Data, id);
+  } catch (const Error& error) {
+    if (store::is_unreadable(error)) return reason_of(error);
+  }
   return {"chunk " + id.hex() + " is missing, or stands only where the store is damaged"};
 }
 
@@ -104,7 +110,7 @@ void look(store::Store& store, const Snapshots& snapshots, VerifyTotals& totals,
   const auto flush = [&] {
     const std::vector<bool> present = store.present(ObjectKind::Data, ids);
     for (std::size_t i = 0; i < ids.size(); ++i)
-      if (!present[i]) bad.chunks[key_of(ids[i], lengths[i])] = absent(ids[i]);
+      if (!present[i]) bad.chunks[key_of(ids[i], lengths[i])] = absent(store, ids[i]);
     ids.clear();
     lengths.clear();
   };
@@ -267,7 +273,7 @@ class SealedReader {
     if (missing_ != nullptr && !missing_->contains(store_.mark_of(ObjectKind::Data, id))) return;
     try {
       if (!content_) {
-        if (!store_.present(ObjectKind::Data, {&id, 1})[0]) bad_[id] = absent(id);
+        if (!store_.present(ObjectKind::Data, {&id, 1})[0]) bad_[id] = absent(store_, id);
         return;
       }
       totals_.bytes += store_.read(ObjectKind::Data, id).size();
@@ -314,7 +320,7 @@ class UnlessRemoved {
     try {
       return store_.was_removed(snapshot.client, snapshot.id);
     } catch (const Error& error) {
-      if (error.kind() != Kind::Corrupt) throw;
+      if (error.kind() != Kind::Corrupt && error.kind() != Kind::Io) throw;
       return false;  // its journal is told by who checks that
     }
   }

@@ -4,6 +4,7 @@
 #include "common/io/file.h"
 #include "common/storage/folder_storage.h"
 #include "common/text/escape.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/index.h"
 #include "server/store/parity.h"
 #include "server/store/scan.h"
@@ -31,9 +32,14 @@ void check_content(const RecordHead& head, const PackRef& pack, std::uint64_t of
 
 }  // namespace
 
-void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, bool finished, bool payloads,
-                const PackFindings& findings) {
-  const auto report = [&](const std::string& text) { findings.report(quoted(path) + text); };
+void check_pack(ObjectReader& file, const std::string& path, const PackRef& pack, bool finished,
+                bool payloads, const PackFindings& findings) {
+  BadSectors bad;
+  PatientReader in(file, bad);
+  const auto report = [&](const std::string& text) { findings.report({quoted(path) + text, false}); };
+  const auto unreadable = [&](std::uint64_t from) {
+    findings.report({quoted(path) + " cannot be read " + bad.text(from), true});
+  };
   const auto place = [&](std::uint64_t from, std::uint64_t to) {
     if (findings.place) findings.place(from, to);
   };
@@ -42,7 +48,7 @@ void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, 
     check_pack_header(read_exactly(in, 0, kPackHeaderBytes), pack);
   } catch (const Error& error) {
     if (error.kind() != Kind::Corrupt) throw;
-    report(std::string(": ") + error.what());
+    bad.empty() ? report(std::string(": ") + error.what()) : unreadable(0);
   }
   PackScan scan(in, pack);
   std::uint64_t groups = 0;
@@ -81,10 +87,14 @@ void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, 
     const std::string damage = " offset " + std::to_string(from) + ": " + scan.reason();
     const bool more = scan.skip_to_next();
     if (more && scan.offset() == from) continue;  // it was in the making
+    const std::uint64_t to = more ? scan.offset() : UINT64_MAX;
     // The end of a journal may be in the making, or torn by a crash: its next writer cuts it.
-    if (more || finished) {
+    if (bad.overlaps(from, to)) {
+      unreadable(from);
+      place(from, to);
+    } else if (more || finished) {
       report(damage);
-      place(from, more ? scan.offset() : UINT64_MAX);
+      place(from, to);
     }
     intact = false;
     if (!more) break;
@@ -159,7 +169,7 @@ void PackAudit::check_all(const std::vector<std::uint64_t>& packs) {
 
 PackFindings PackAudit::findings(std::uint64_t number, Outcome& out) const {
   PackFindings findings;
-  findings.report = [&out](const std::string& text) { out.problems.push_back({text, false}); };
+  findings.report = [&out](const PackProblem& problem) { out.problems.push_back(problem); };
   findings.place = [&out, number](std::uint64_t from, std::uint64_t to) {
     out.places.push_back({number, from, to});
   };
@@ -173,7 +183,7 @@ PackFindings PackAudit::findings(std::uint64_t number, Outcome& out) const {
 
 void PackAudit::take(std::uint64_t number, const Outcome& outcome) {
   for (const PackProblem& problem : outcome.problems) report_(problem);
-  places_.insert(places_.end(), outcome.places.begin(), outcome.places.end());
+  if (outcome.read) places_.insert(places_.end(), outcome.places.begin(), outcome.places.end());
   if (plan_.good) plan_.good(outcome.marks);
   totals_.packs += outcome.totals.packs;
   totals_.bytes += outcome.totals.bytes;
@@ -189,18 +199,27 @@ void PackAudit::take(std::uint64_t number, const Outcome& outcome) {
 void PackAudit::check_journals() {
   for (const std::uint64_t number : list_packs(layout_.journals())) {
     const std::string path = layout_.journal(number);
-    const auto journal = open_reader(path);
-    if (!journal) continue;  // a pack by now
     Outcome out;
     try {
+      const auto journal = open_reader(path);
+      if (!journal) continue;  // a pack by now
       check_pack(*journal, path, {store_, number}, false, plan_.payloads, findings(number, out));
-      out.read = true;
+      judge(out);
+      out.totals.damaged = 0;  // packs are counted
+      out.read = out.totals.unreadable == 0;
     } catch (const Error& error) {
       if (error.kind() != Kind::Io) throw;
       out = unreadable(path, error, out);
     }
     take(number, out);
   }
+}
+
+// A place that cannot be read is no damage: nothing is noted of the whole file then.
+void PackAudit::judge(Outcome& out) {
+  const auto count = std::ranges::count_if(out.problems, &PackProblem::unreadable);
+  out.totals.unreadable = count > 0 ? 1 : 0;
+  out.totals.damaged = out.problems.size() > static_cast<std::size_t>(count) ? 1 : 0;
 }
 
 // Nothing is known of the file, but that some of its chunks were found good.
@@ -226,6 +245,7 @@ PackAudit::Outcome PackAudit::check(std::uint64_t number) const {
     }
     check_pack(*pack, path, {store_, number}, true, plan_.payloads, findings(number, out));
     out.good = out.problems.empty();
+    judge(out);
     out.totals.bytes = pack->size();
     if (plan_.payloads) check_parity({store_, number}, out);
   } catch (const Error& error) {
@@ -233,8 +253,7 @@ PackAudit::Outcome PackAudit::check(std::uint64_t number) const {
     return unreadable(path, error, out);
   }
   out.totals.packs = 1;
-  out.totals.damaged = out.good ? 0 : 1;
-  out.read = plan_.payloads || !out.good;
+  out.read = out.totals.unreadable == 0 && (plan_.payloads || !out.good);
   return out;
 }
 

@@ -13,18 +13,19 @@
 
 namespace bk::store {
 
-// What check_pack() finds: one line of text per problem, and where the bytes are not those that were written.
+// What check_pack() finds: one line of text per problem, and where the bytes are not those that were written,
+// or cannot be read.
 struct PackFindings {
-  std::function<void(const std::string& text)> report;
+  std::function<void(const PackProblem&)> report;
   std::function<void(std::uint64_t from, std::uint64_t to)> place{};  // may be empty
   // Every chunk whose content is what its identity says; may be empty: then nothing is decoded.
   std::function<void(const StoredChunk&)> good{};
   std::uint64_t* chunks = nullptr;  // gets how many there are in records whose heads are whole
 };
 // `path` is what the texts call it; `finished`: a pack, which ends in a seal.  Payloads are hashed; without
-// `payloads` only heads are read.  Throws Io.
-void check_pack(ObjectReader& in, const std::string& path, const PackRef& pack, bool finished, bool payloads,
-                const PackFindings& findings);
+// `payloads` only heads are read.  Goes on behind bad sectors.  Throws Io.
+void check_pack(ObjectReader& file, const std::string& path, const PackRef& pack, bool finished,
+                bool payloads, const PackFindings& findings);
 
 // All packs that a plan chooses, with their parity, and the journals; several at a time.
 class PackAudit {
@@ -50,6 +51,7 @@ class PackAudit {
     std::uint64_t chunks = 0;
     bool read = false, good = false;
   };
+  static void judge(Outcome& out);
   [[nodiscard]] static Outcome unreadable(const std::string& path, const Error& error, Outcome& so_far);
   void check_all(const std::vector<std::uint64_t>& packs);
   [[nodiscard]] Outcome check(std::uint64_t number) const;

@@ -5,11 +5,17 @@
 #include "common/io/file.h"
 #include "common/io/temporary.h"
 #include "common/text/escape.h"
+#include "server/store/bad_sectors.h"
 
 namespace bk::store {
 namespace {
 
 constexpr std::string_view kEnding = ".checkpoint";
+
+// Without it the source is read again, and that is all.
+bool is_unusable(const Error& error) {
+  return error.kind() == Kind::Protocol || error.kind() == Kind::Corrupt || is_media_error(error);
+}
 
 }  // namespace
 
@@ -56,7 +62,7 @@ std::optional<CheckpointRecord> CheckpointFolder::find(const std::string& module
   try {
     return read(path_of(module, method, name));
   } catch (const Error& error) {
-    if (error.kind() != Kind::Protocol && error.kind() != Kind::Corrupt) throw;
+    if (!is_unusable(error)) throw;
     return std::nullopt;
   }
 }
@@ -77,7 +83,7 @@ std::vector<CheckpointRecord> CheckpointFolder::all() const {
     try {
       if (auto record = read(folder_ + "/" + file)) out.push_back(*std::move(record));
     } catch (const Error& error) {
-      if (error.kind() != Kind::Protocol && error.kind() != Kind::Corrupt) throw;
+      if (!is_unusable(error)) throw;
     }
   }
   return out;

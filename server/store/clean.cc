@@ -4,6 +4,7 @@
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "common/storage/folder_storage.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/bytes.h"
 #include "server/store/place_record.h"
 #include "server/store/possession.h"
@@ -11,6 +12,8 @@
 #include "server/store/run_writer.h"
 #include "server/store/usage.h"
 #include "server/store/writer.h"
+
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
@@ -103,6 +106,22 @@ class AllEntries {
   std::priority_queue<RunCursor*, std::vector<RunCursor*>, Later> queue_;
 };
 
+// 0 when it is gone.
+std::uint64_t size_of(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
+}
+
+// What cannot be read is a refusal, or left as it is: it does not end a clean as a disk that is full does.
+struct PastBadSectors {
+  explicit PastBadSectors(bool& set) : flag(set), before(std::exchange(set, true)) {}
+  PastBadSectors(const PastBadSectors&) = delete;
+  PastBadSectors& operator=(const PastBadSectors&) = delete;
+  ~PastBadSectors() { flag = before; }
+  bool& flag;
+  const bool before;
+};
+
 // The next pack of sorted places, with all of its chunks.
 std::optional<std::pair<std::uint64_t, Unneeded>> next_pack(SortedRecords& places) {
   std::optional<std::pair<std::uint64_t, Unneeded>> out;
@@ -123,7 +142,7 @@ Cleaner::Cleaner(StoreImpl& store, const CleanOptions& options) : store_(store),
   lock_ = FileLock::try_exclusive(store.layout().clean_lock());
   if (!lock_)
     throw Error(Kind::Transient, "another clean, or a rebuild of the index, is at work on this store");
-  store_.index().load_condemned();
+  store_.index().load_condemned(true);
 }
 
 CleanTotals Cleaner::run() {
@@ -241,8 +260,7 @@ void Cleaner::seal_journals(Garbage& garbage) {
   std::uint64_t spared = 0, fullest = 0;
   const std::vector<std::uint64_t> journals = list_packs(store_.layout().journals());
   for (const std::uint64_t number : journals) {
-    const auto file = open_reader(store_.layout().journal(number));
-    const std::uint64_t bytes = file ? file->size() : 0;
+    const std::uint64_t bytes = size_of(store_.layout().journal(number));
     if (garbage.journals.contains(number) || bytes >= kSmallPack || bytes <= fullest) continue;
     spared = number;
     fullest = bytes;
@@ -301,7 +319,7 @@ void Cleaner::delete_condemned(const Condemned& condemned, SortedRecords* revive
   store_.index().purge();
   crash_point("store.clean.purged");
   Condemned::clear(store_.layout());
-  store_.index().load_condemned();
+  store_.index().load_condemned(true);
   crash_point("store.clean.cleared");
 }
 
@@ -311,9 +329,13 @@ void Cleaner::drop_and_choose(SortedRecords& places, std::set<std::uint64_t>& re
   std::vector<std::uint64_t> empty;
   places.rewind();
   while (const auto pack = next_pack(places)) {
-    const std::unique_ptr<ObjectReader> in = store_.layout().storage->open(Layout::pack_object(pack->first));
-    if (!in) continue;
-    PackScan scan(*in, {store_.id(), pack->first});
+    std::string problem;
+    const auto file = open_if_readable(*store_.layout().storage, Layout::pack_object(pack->first), &problem);
+    if (!problem.empty()) ++totals_.packs_damaged;
+    if (!file) continue;
+    BadSectors bad;
+    PatientReader in(*file, bad);
+    PackScan scan(in, {store_.id(), pack->first});
     std::uint64_t all = 0, unneeded = 0, chunks = 0;
     while (const std::optional<ScannedRecord> record = scan.next(false)) {
       for (std::size_t i = 0; i < record->head.chunks.size(); ++i) {
@@ -383,6 +405,7 @@ void Cleaner::forget_removed(const SeenLines& seen) {
 
 CleanTotals StoreImpl::clean(const CleanOptions& options) {
   const ReserveUse reserve(layout_, std::max(layout_.reserve_bytes, kCleanNeeds));
+  const PastBadSectors past(past_bad_sectors_);
   return Cleaner(*this, options).run();
 }
 
@@ -391,7 +414,7 @@ bool StoreImpl::can_read(const Location& where, ObjectKind kind, const StoredId&
     (void)reader_.chunk(where, kind, id);
     return true;
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt) throw;
+    if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
     return false;
   }
 }

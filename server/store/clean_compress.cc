@@ -1,5 +1,6 @@
 // Compressing old packs harder, once, when nobody waits (`bkdb clean --compress`).
 #include "common/error/error.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/clean.h"
 
 namespace bk::store {
@@ -12,9 +13,11 @@ constexpr std::uint64_t kCopiedTogether = 64U << 20U;  // bytes, before what was
 
 // Whether a pack holds content in small groups that shrank: it was never compressed anew.
 bool worth_compressing(StoreImpl& store, std::uint64_t number) {
-  const std::unique_ptr<ObjectReader> pack = store.layout().storage->open(Layout::pack_object(number));
-  if (!pack) return false;
-  PackScan scan(*pack, {store.id(), number});
+  const auto file = open_if_readable(*store.layout().storage, Layout::pack_object(number));
+  if (!file) return false;
+  BadSectors bad;
+  PatientReader pack(*file, bad);
+  PackScan scan(pack, {store.id(), number});
   std::uint64_t groups = 0, content = 0, payload = 0, all = 0;
   while (const std::optional<ScannedRecord> record = scan.next(false)) {
     const RecordHead& head = record->head;

@@ -1,5 +1,6 @@
 // Putting together again what newest snapshots read, within a budget (`bkdb clean --regroup`).
 #include "common/error/error.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/checkpoint_folder.h"
 #include "server/store/clean.h"
 #include "server/store/regroup.h"
@@ -27,7 +28,7 @@ std::set<std::uint64_t> within(Storage& storage, const std::vector<std::uint64_t
                                std::uint64_t& budget) {
   std::set<std::uint64_t> out;
   for (const std::uint64_t number : packs) {
-    const auto pack = storage.open(Layout::pack_object(number));
+    const auto pack = open_if_readable(storage, Layout::pack_object(number));
     if (!pack) continue;
     if (pack->size() > budget) break;
     budget -= pack->size();

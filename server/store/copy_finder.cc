@@ -2,7 +2,7 @@
 
 #include "common/error/error.h"
 #include "common/io/file.h"
-#include "server/store/parity.h"
+#include "server/store/bad_sectors.h"
 
 #include <algorithm>
 #include <utility>

@@ -4,6 +4,7 @@
 #include "common/io/file.h"
 #include "common/io/lock.h"
 #include "common/text/document.h"
+#include "server/store/bad_sectors.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -34,7 +35,8 @@ void DamageList::refresh() {
   try {
     parse(read_file(path_, kMaxBytes));
   } catch (const Error& error) {
-    if (error.kind() == Kind::Io && error.sys_errno() != ENOENT) throw;
+    const bool lost = error.sys_errno() == ENOENT || error.sys_errno() == EFBIG || is_media_error(error);
+    if (error.kind() == Kind::Io && !lost) throw;
     places_.clear();
     snapshots_.clear();
   }
@@ -51,13 +53,29 @@ void DamageList::parse(const std::string& text) {
   for (const std::string& id : doc.all("snapshot")) snapshots_.insert(id);
 }
 
-void DamageList::save() {
+std::string DamageList::text() const {
   Document doc("bk-damaged", 1);
   for (const auto& [pack, ranges] : places_)
     for (const Range& range : ranges) doc.add("place", fmt::format("{} {} {}", pack, range.from, range.to));
   for (const std::string& id : snapshots_) doc.add("snapshot", id);
-  replace_durably(path_, doc.write());
+  return doc.write();
+}
+
+// Very many places become one for each pack: what is between them is sent again, too.
+void DamageList::save() {
+  std::string bytes = text();
+  if (bytes.size() > kMaxBytes) {
+    for (auto& [pack, ranges] : places_) ranges = {hull(ranges)};
+    bytes = text();
+  }
+  replace_durably(path_, bytes);
   seen_ = version();
+}
+
+DamageList::Range DamageList::hull(const std::vector<Range>& ranges) {
+  Range out = ranges.front();
+  for (const Range& range : ranges) out = {std::min(out.from, range.from), std::max(out.to, range.to)};
+  return out;
 }
 
 bool DamageList::covers(std::uint64_t pack, std::uint64_t offset) const {

@@ -18,7 +18,8 @@ namespace bk::store {
 class DamageList {
  public:
   explicit DamageList(std::string path) : path_(std::move(path)) {}
-  // Takes up what other processes noted; cheap when nothing changed.  A damaged list counts as empty.
+  // Takes up what other processes noted; cheap when nothing changed.  A damaged list, one that cannot be
+  // read or is larger than any that was written counts as empty.
   void refresh();
   [[nodiscard]] bool empty() const { return places_.empty(); }
   [[nodiscard]] bool covers(std::uint64_t pack, std::uint64_t offset) const;
@@ -31,10 +32,12 @@ class DamageList {
 
  private:
   void parse(const std::string& text);
-  void save();
   struct Range {
     std::uint64_t from = 0, to = 0;
   };
+  [[nodiscard]] static Range hull(const std::vector<Range>& ranges);
+  [[nodiscard]] std::string text() const;
+  void save();
   std::string path_;
   std::map<std::uint64_t, std::vector<Range>> places_;
   std::set<std::string> snapshots_;

@@ -6,12 +6,15 @@
 #include "common/io/temporary.h"
 #include "common/storage/folder_storage.h"
 #include "common/text/escape.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/check.h"
 #include "server/store/parity.h"
 #include "server/store/record_merge.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 namespace bk::store {
 namespace {
@@ -42,15 +45,11 @@ class MissingReader final : public ObjectReader {
 // The first thing wrong with a pack, or with a journal (not finished); nothing when it is whole.
 std::string first_problem(ObjectReader& in, const PackRef& ref, bool finished = true) {
   std::string out;
-  const auto note = [&](const std::string& problem) {
-    if (out.empty()) out = problem;
-  };
-  try {
-    check_pack(in, "it", ref, finished, true, {note, {}});
-  } catch (const Error& error) {
-    if (!is_media_error(error)) throw;
-    note(error.what());
-  }
+  check_pack(in, "it", ref, finished, true,
+             {[&](const PackProblem& problem) {
+                if (out.empty()) out = problem.text;
+              },
+              {}});
   return out;
 }
 
@@ -98,8 +97,8 @@ bool PackHealer::take_if_whole(const PackRef& ref, const std::string& file, int 
 }
 
 bool PackHealer::from_parity(const PackRef& ref) {
-  const std::unique_ptr<ObjectReader> pack = layout_.storage->open(Layout::pack_object(ref.number));
-  const std::unique_ptr<ObjectReader> parity = layout_.storage->open(Layout::parity_object(ref.number));
+  const auto pack = open_if_readable(*layout_.storage, Layout::pack_object(ref.number));
+  const auto parity = open_if_readable(*layout_.storage, Layout::parity_object(ref.number));
   if (!parity) return false;
   MissingReader nothing;
   ObjectReader& damaged = pack ? *pack : nothing;
@@ -120,13 +119,13 @@ bool PackHealer::from_parity(const PackRef& ref) {
 
 std::unique_ptr<ObjectReader> PackHealer::open_copy(const PackRef& ref, std::string& name) const {
   for (const std::string& object : {Layout::pack_object(ref.number), "journal/" + pack_name(ref.number)})
-    if (std::unique_ptr<ObjectReader> found = copy_->open(name = object)) return found;
+    if (std::unique_ptr<ObjectReader> found = open_if_readable(*copy_, name = object)) return found;
   return nullptr;
 }
 
 bool PackHealer::from_records_of_copy(const PackRef& ref) {
   std::string name;
-  const std::unique_ptr<ObjectReader> own = layout_.storage->open(Layout::pack_object(ref.number));
+  const auto own = open_if_readable(*layout_.storage, Layout::pack_object(ref.number));
   const std::unique_ptr<ObjectReader> other = open_copy(ref, name);
   if (!other) return false;
   Making file(layout_);
@@ -152,24 +151,51 @@ bool PackHealer::journal_from_copy(const PackRef& ref, ObjectReader& own) {
   return true;
 }
 
-void PackHealer::heal_journal(std::uint64_t number, const Journal::Retire& retire) {
+void PackHealer::heal_journal(std::uint64_t number, const Journal::Retire& retire,
+                              const Journal::Retire& retire_as_it_is) {
   const PackRef ref{store_, number};
-  std::optional<Fd> fd = Journal::try_own(layout_.journal(number));
+  const std::string path = layout_.journal(number);
+  try {
+    (void)open_reader(path);
+  } catch (const Error& error) {
+    if (!is_media_error(error)) throw;
+    places_.push_back({number, 0, UINT64_MAX});
+    return tell(HealEvent::What::PackDamaged, ref, error.what(), path);
+  }
+  std::optional<Fd> fd = Journal::try_own(path);
   if (!fd) return;
   DescriptorReader own(fd->get());
-  const std::string problem = first_problem(own, ref, false);
-  if (problem.empty()) return;
-  if (!journal_from_copy(ref, own)) {
-    tell(HealEvent::What::PackDamaged, ref, problem, layout_.journal(number));
-    return note_places(own, ref, false);
+  std::vector<PackProblem> problems;
+  check_pack(own, "it", ref, false, true,
+             {[&](const PackProblem& problem) { problems.push_back(problem); }, {}});
+  if (problems.empty()) return;
+  if (journal_from_copy(ref, own)) {
+    fd.reset();
+    (void)Journal::seal(layout_, ref, retire);
+    return;
   }
-  fd.reset();
-  (void)Journal::seal(layout_, ref, retire);
+  note_places(own, ref, false);
+  if (std::ranges::none_of(problems, &PackProblem::unreadable))
+    return tell(HealEvent::What::PackDamaged, ref, problems.front().text, path);
+  set_aside(ref, *std::move(fd), problems.front().text, retire_as_it_is);
+}
+
+void PackHealer::set_aside(const PackRef& ref, Fd owned, const std::string& problem,
+                           const Journal::Retire& retire_as_it_is) {
+  const std::string path = layout_.journal(ref.number);
+  try {
+    Journal::set_aside(layout_, ref, std::move(owned), retire_as_it_is);
+  } catch (const Error& error) {
+    if (!is_media_error(error)) throw;
+    return tell(HealEvent::What::PackDamaged, ref, problem, path);
+  }
+  healed_.push_back(ref.number);
+  tell(HealEvent::What::PackDamaged, ref, "set aside from the journal " + quoted(path) + ": " + problem);
 }
 
 bool PackHealer::from_copy(const PackRef& ref) {
   if (copy_ == nullptr) return false;
-  const std::unique_ptr<ObjectReader> other = copy_->open(Layout::pack_object(ref.number));
+  const auto other = open_if_readable(*copy_, Layout::pack_object(ref.number));
   if (!other || !first_problem(*other, ref).empty()) return from_records_of_copy(ref);
   Making file(layout_);
   std::string buffer(1U << 20U, '\0');
@@ -183,7 +209,7 @@ bool PackHealer::from_copy(const PackRef& ref) {
 
 void PackHealer::look_after_parity(const PackRef& ref) {
   if (layout_.parity_percent == 0) return;
-  const std::unique_ptr<ObjectReader> parity = layout_.storage->open(Layout::parity_object(ref.number));
+  const auto parity = open_if_readable(*layout_.storage, Layout::parity_object(ref.number));
   std::string why = "there was none";
   try {
     if (parity && count_damaged_parity(*parity, ref) == 0) return;
@@ -200,25 +226,20 @@ void PackHealer::look_after_parity(const PackRef& ref) {
 
 void PackHealer::note_places(ObjectReader& in, const PackRef& ref, bool finished) {
   const auto note = [&](std::uint64_t from, std::uint64_t to) { places_.push_back({ref.number, from, to}); };
-  try {
-    check_pack(in, "it", ref, finished, true, {[](const std::string&) {}, note});
-  } catch (const Error& error) {
-    if (!is_media_error(error)) throw;
-    places_.push_back({ref.number, 0, UINT64_MAX});
-  }
+  check_pack(in, "it", ref, finished, true, {[](const PackProblem&) {}, note});
 }
 
 void PackHealer::heal(std::uint64_t number) {
   const PackRef ref{store_, number};
   ++totals_.packs;
   std::string problem = "it is missing";
-  if (const auto pack = layout_.storage->open(Layout::pack_object(number))) {
+  if (const auto pack = open_if_readable(*layout_.storage, Layout::pack_object(number), &problem)) {
     totals_.bytes += pack->size();
     problem = first_problem(*pack, ref);
   }
   if (problem.empty() || from_parity(ref) || from_copy(ref)) return look_after_parity(ref);
   tell(HealEvent::What::PackDamaged, ref, problem);
-  if (const std::unique_ptr<ObjectReader> pack = layout_.storage->open(Layout::pack_object(number)))
+  if (const auto pack = open_if_readable(*layout_.storage, Layout::pack_object(number)))
     note_places(*pack, ref, true);
   else
     places_.push_back({number, 0, UINT64_MAX});

@@ -7,7 +7,9 @@
 // is: its good groups can still be read.
 //
 // A journal that nobody owns is healed in the same way, from the copy alone: it has no parity yet.  Once it
-// is whole it is made a pack, which has.  One that a writer owns is left to the next heal.
+// is whole it is made a pack, which has.  One that a writer owns is left to the next heal.  One that cannot
+// be read as a whole becomes a pack as it is: what can be read of it is found there, the rest counts as
+// damaged, and nobody who opens the store has to try it again.
 //
 // Errors: Io.  Any number of backups may be at work meanwhile: finished packs never change.
 #pragma once
@@ -35,12 +37,14 @@ class PackHealer {
   PackHealer(const Layout& layout, const StoreId& store, Storage* copy, const HealReport& report)
       : layout_(layout), store_(store), copy_(copy), report_(report) {}
   void heal(std::uint64_t number);
-  // `retire` as in journal.h.  A torn end is no damage.
-  void heal_journal(std::uint64_t number, const Journal::Retire& retire);
+  // `retire` and `retire_as_it_is` as in journal.h, for a journal that is whole and one that is not.  A torn
+  // end is no damage.
+  void heal_journal(std::uint64_t number, const Journal::Retire& retire,
+                    const Journal::Retire& retire_as_it_is);
   [[nodiscard]] const HealTotals& totals() const { return totals_; }
   // Of the packs looked at, where they are still damaged.
   [[nodiscard]] const std::vector<DamagedPlace>& places() const { return places_; }
-  // Those that were made whole: an index that was built before may lack what was damaged.
+  // Those that were made whole or set aside: an index that was built before may lack what was damaged.
   [[nodiscard]] const std::vector<std::uint64_t>& healed() const { return healed_; }
 
  private:
@@ -51,6 +55,8 @@ class PackHealer {
   // The pack, else the journal, of the copy; null when it has neither.
   [[nodiscard]] std::unique_ptr<ObjectReader> open_copy(const PackRef& ref, std::string& name) const;
   [[nodiscard]] bool take_if_whole(const PackRef& ref, const std::string& file, int fd);
+  void set_aside(const PackRef& ref, Fd owned, const std::string& problem,
+                 const Journal::Retire& retire_as_it_is);
   void look_after_parity(const PackRef& ref);
   void note_places(ObjectReader& in, const PackRef& ref, bool finished);
   // `path` where it is not the object that `what` is about.

@@ -4,6 +4,7 @@
 #include "common/io/file.h"
 #include "common/io/temporary.h"
 #include "common/text/escape.h"
+#include "server/store/bad_sectors.h"
 
 #include <algorithm>
 #include <utility>
@@ -43,7 +44,8 @@ bool Index::try_open() {
 void Index::open(bool later) {
   ensure_directory(layout_.runs());
   (void)remove_abandoned_in(layout_.index);
-  if (try_open() || later) return;
+  if (later) return (void)try_open();
+  if (try_open() || try_open()) return forget_finished_rebuild();  // twice: a disk may have been away
   const FileLock no_clean = lock_out_clean();
   const FileLock lock = FileLock::exclusive(layout_.index_lock());
   if (try_open()) return;  // somebody else rebuilt it while we waited
@@ -73,6 +75,9 @@ void Index::open_to_read() {
     throw Error(Kind::Config, "the index " + quoted(layout_.index) + " cannot be used: " + why +
                                   "; `bkdb build` makes it anew");
   };
+  if (!usable() && path_exists(layout_.index_building()))
+    throw Error(Kind::Transient, "the index " + quoted(layout_.index) +
+                                     " is being made anew; try again when `bkdb build` has ended");
   if (!usable()) refuse("it is missing, or that of another store");
   try {
     runs_.reload();
@@ -117,8 +122,17 @@ bool Index::contains(const ChunkId& id) const {
   return there;
 }
 
-void Index::load_condemned() {
-  condemned_ = Condemned::load(layout_, store_);
+// What cannot be read is condemned no more: nobody deletes it without having read it, too.
+void Index::load_condemned(bool clean_is_locked) {
+  try {
+    condemned_ = Condemned::load(layout_, store_);
+  } catch (const Error& error) {
+    if (!is_media_error(error)) throw;
+    std::optional<FileLock> lock;
+    if (!clean_is_locked && !(lock = FileLock::try_exclusive(layout_.clean_lock()))) throw;
+    Condemned::clear(layout_);
+    condemned_.reset();
+  }
   runs_.reload();
   refresh();
 }
@@ -153,21 +167,36 @@ FileLock Index::begin_to_cover(std::uint64_t number) {
   return no_emptying;
 }
 
+// What could not be read must not count as known.  Looked at once more: a disk may have been away.
+void Index::require_readable(std::uint64_t number) {
+  if (!live_.problem(number)) return;
+  live_.forget(number);
+  refresh();
+  if (const auto problem = live_.problem(number)) throw Error(Kind::Io, *problem);
+}
+
 void Index::cover(std::uint64_t number) {
   refresh();
   if (!worth_a_run(live_.uncovered(number))) return;
   const FileLock no_emptying = begin_to_cover(number);
+  require_readable(number);
   const LiveJournals::Uncovered news = live_.uncovered(number);
   runs_.add_located(live_.entries(number), {{number, news.end}});
   live_.covered(number);
 }
 
-FileLock Index::retire(std::uint64_t number) {
+FileLock Index::retire(std::uint64_t number, bool as_it_is) {
   FileLock no_emptying = begin_to_cover(number);
+  if (!as_it_is) require_readable(number);
   if (runs_.covered(number) == kWholePack) return no_emptying;
   runs_.add_located(live_.entries(number), {{number, kWholePack}});
   live_.forget(number);
   return no_emptying;
+}
+
+std::optional<std::string> Index::problem() const {
+  if (auto journal = live_.problem()) return journal;
+  return unread_.empty() ? std::nullopt : std::optional(unread_.begin()->second);
 }
 
 void Index::merge_if_idle(std::uint64_t most) {

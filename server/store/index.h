@@ -12,6 +12,8 @@
 #include "server/store/run_set.h"
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,7 +25,7 @@ class Index {
   Index(const Layout& layout, const StoreId& store);
   // Opens, or rebuilds what cannot be opened; `later`: leaves that to the caller.
   void open(bool later = false);
-  // Opens, or throws Config: somebody who may write has to rebuild it.
+  // Opens, or throws Config: somebody who may write has to rebuild it; Transient: somebody does.
   void open_to_read();
   // What contains() tells is for writers: a chunk that stands only where the disk is known to be damaged is
   // not there.  find() tells all places: readers try them, and what they read is hashed.
@@ -46,11 +48,13 @@ class Index {
   void reload_runs();
   // Reads what is condemned, then the runs: whoever finds nothing condemned any more sees the deleted packs
   // go.
-  void load_condemned();
+  void load_condemned(bool clean_is_locked = false);
   // What stood in these packs is found no more; durable on return.
   void remove_packs(const std::vector<std::uint64_t>& numbers) { runs_.remove_packs(numbers); }
   // Rewrites runs of which a large part is about removed packs.
   void purge();
+  // False when it is missing or another store's, and while a rebuild is at work.
+  [[nodiscard]] bool usable() const;
   // Waits for whoever rebuilds the index or merges, and takes up what he made.
   void catch_up();
   // The same, and indexes packs that no run covers.
@@ -61,8 +65,14 @@ class Index {
   // True when the entries of a journal take more memory than they should: time to sync and cover it.
   [[nodiscard]] bool crowded(std::uint64_t number) const;
   // Makes the entries of a sealed journal durable.  As long as the answer lives no rebuild takes them away:
-  // until the pack has its name, a rebuild would not find it.
-  [[nodiscard]] FileLock retire(std::uint64_t number);
+  // until the pack has its name, a rebuild would not find it.  Throws Io for one that cannot be read whole;
+  // `as_it_is`: what cannot be read of it is not known any more.
+  [[nodiscard]] FileLock retire(std::uint64_t number, bool as_it_is = false);
+  // Of a journal, or of a pack that no run covers whole, that could not be read: what and why.  Chunks that
+  // are found nowhere may stand there.
+  [[nodiscard]] std::optional<std::string> problem() const;
+  // Such packs.
+  [[nodiscard]] const std::map<std::uint64_t, std::string>& unread() const { return unread_; }
   // Indexes these packs again: they were damaged when they were read, and are whole now.
   void read_again(const std::vector<std::uint64_t>& packs);
   // Merges runs when nobody else is at it; see RunSet::merge().
@@ -85,12 +95,13 @@ class Index {
   void rebuild_locked(const Progress& progress, bool anew);
   [[nodiscard]] FileLock lock_out_clean() const;
   [[nodiscard]] bool may_go_on();
+  void forget_finished_rebuild() const;
   void begin_rebuild();
   void empty();
   // Returns how many packs no run covered to their end before.
   std::size_t index_packs(const Progress& progress);
   [[nodiscard]] FileLock begin_to_cover(std::uint64_t number);
-  [[nodiscard]] bool usable() const;
+  void require_readable(std::uint64_t number);
   [[nodiscard]] bool try_open();
   [[nodiscard]] bool condemned(const Key& key, const Location& where) const {
     return condemned_ && condemned_->applies(key, where.pack);
@@ -102,6 +113,7 @@ class Index {
   LiveJournals live_;
   std::unique_ptr<Condemned> condemned_;
   DamageList damage_;
+  std::map<std::uint64_t, std::string> unread_;  // packs, and why; not tried again
 };
 
 // The numbers of all finished packs, sorted.

@@ -4,6 +4,7 @@
 #include "common/io/file.h"
 #include "common/text/document.h"
 #include "common/text/escape.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/index.h"
 #include "server/store/possession.h"
 #include "server/store/scan.h"
@@ -45,20 +46,24 @@ struct Portion {
   std::vector<Coverage> packs;
 };
 
-// Calls `full` whenever the portion is worth a run, also in mid-pack: one of tiny chunks holds very many.
-void read_pack(ObjectReader& in, const PackRef& pack, std::uint64_t from, Portion& portion,
+// Calls `full` whenever the portion is worth a run, also in mid-pack: one of tiny chunks holds very many.  A
+// pack that cannot be read whole is covered up to there, so that it is read again another time; what else can
+// be read of it is known meanwhile.
+void read_pack(ObjectReader& file, const PackRef& pack, std::uint64_t from, Portion& portion, BadSectors& bad,
                const std::function<void()>& full) {
   GroupDecoder decoder;
+  PatientReader in(file, bad);
+  const auto upto = [&](std::uint64_t place) { return bad.empty() ? place : std::min(place, bad.first()); };
   PackScan scan(in, pack, std::max<std::uint64_t>(kPackHeaderBytes, from));
   do {
     while (const std::optional<ScannedRecord> record = scan.next(false)) {
       give_chunks(in, *record, decoder, portion.entries);
       if (portion.entries.size() < kEntriesPerRun) continue;
-      portion.packs.push_back({pack.number, record->end});
+      portion.packs.push_back({pack.number, upto(record->end)});
       full();
     }
   } while (!scan.reason().empty() && scan.skip_to_next());
-  portion.packs.push_back({pack.number, kWholePack});
+  portion.packs.push_back({pack.number, upto(kWholePack)});
   if (portion.entries.size() >= kEntriesPerRun / 2) full();
 }
 
@@ -75,7 +80,7 @@ std::vector<std::uint64_t> all_packs(const Layout& layout) {
 }
 
 bool Index::usable() const {
-  const std::optional<std::string> header = try_read_file(layout_.index_header(), kMaxTextBytes);
+  const std::optional<std::string> header = read_if_readable(layout_.index_header(), kMaxTextBytes);
   return header && *header == header_text(store_);
 }
 
@@ -102,10 +107,17 @@ std::size_t Index::index_packs(const Progress& progress) {
   };
   std::size_t read = 0;
   for (const std::uint64_t number : numbers) {
-    const std::unique_ptr<ObjectReader> in = layout_.storage->open(Layout::pack_object(number));
-    if (!in) continue;  // cleaned away since, or in a wrong folder: a check names it
+    if (unread_.contains(number)) continue;
+    const std::string name = Layout::pack_object(number);
+    const std::string cannot = "the pack " + quoted(layout_.storage->shown(name)) + " cannot be ";
+    std::string problem;
+    const std::unique_ptr<ObjectReader> in = open_if_readable(*layout_.storage, name, &problem);
+    if (!problem.empty()) unread_[number] = cannot + "opened: " + problem;
+    if (!in) continue;  // or cleaned away since, or in a wrong folder: a check names it
     ++read;
-    read_pack(*in, {store_, number}, runs_.covered(number), portion, write);
+    BadSectors bad;
+    read_pack(*in, {store_, number}, runs_.covered(number), portion, bad, write);
+    if (!bad.empty()) unread_[number] = cannot + "read " + bad.text();
     done += in->size();
     if (progress) progress(std::min(done, all), all);
   }
@@ -121,9 +133,11 @@ void Index::read_again(const std::vector<std::uint64_t>& packs) {
     if (!portion.packs.empty())
       runs_.add_located(std::exchange(portion.entries, {}), std::exchange(portion.packs, {}));
   };
-  for (const std::uint64_t number : packs)
+  for (const std::uint64_t number : packs) {
+    BadSectors bad;
     if (const std::unique_ptr<ObjectReader> in = layout_.storage->open(Layout::pack_object(number)))
-      read_pack(*in, {store_, number}, 0, portion, write);
+      read_pack(*in, {store_, number}, 0, portion, bad, write);
+  }
   write();
   runs_.merge();
 }
@@ -156,16 +170,17 @@ void Index::rebuild(const Progress& progress, bool anew) {
 
 // Whether the runs are what an interrupted rebuild wrote.
 bool Index::may_go_on() {
-  const std::optional<std::string> building = try_read_file(layout_.index_building(), kMaxTextBytes);
-  if (!building || *building != building_text(store_)) return false;
   try {
+    const std::optional<std::string> building = try_read_file(layout_.index_building(), kMaxTextBytes);
+    if (!building || *building != building_text(store_)) return false;
     ensure_directory(layout_.runs());
     runs_.reload();
+    return std::all_of(runs_.runs().begin(), runs_.runs().end(),
+                       [](const auto& run) { return run->intact(); });
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt) throw;
+    if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
     return false;
   }
-  return std::all_of(runs_.runs().begin(), runs_.runs().end(), [](const auto& run) { return run->intact(); });
 }
 
 // A writer that stores meanwhile looks, under the same lock, whether the runs still know what it told them.
@@ -192,6 +207,7 @@ void Index::begin_rebuild() {
 }
 
 void Index::rebuild_locked(const Progress& progress, bool anew) {
+  unread_.clear();
   if (anew || !may_go_on()) begin_rebuild();
   // A writer whose run was emptied away may have given its pack a name since.
   while (index_packs(progress) > 0) {
@@ -199,6 +215,17 @@ void Index::rebuild_locked(const Progress& progress, bool anew) {
   crash_point("store.rebuild-packs");
   replace_durably(layout_.index_header(), header_text(store_));
   refresh();
+}
+
+// Of one that was killed when all packs were read: a later one has to read them all.
+void Index::forget_finished_rebuild() const {
+  if (!path_exists(layout_.index_building())) return;
+  try {
+    const std::optional<FileLock> no_rebuild = FileLock::try_exclusive(layout_.clean_lock());
+    if (no_rebuild && usable()) remove_durably(layout_.index_building());
+  } catch (const Error&) {
+    // Who may not write.
+  }
 }
 
 void Index::end_rebuild() { remove_durably(layout_.index_building()); }

@@ -7,6 +7,7 @@
 #include "common/io/temporary.h"
 #include "common/storage/folder_storage.h"
 #include "common/text/escape.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/heal.h"
 
 #include <fcntl.h>
@@ -64,7 +65,7 @@ std::optional<Fd> try_open(const std::string& path) {
   try {
     return open_file(path, O_RDWR | O_NOFOLLOW);
   } catch (const Error& error) {
-    if (error.sys_errno() == ENOENT) return std::nullopt;
+    if (error.sys_errno() == ENOENT || is_media_error(error)) return std::nullopt;
     throw;
   }
 }
@@ -107,6 +108,12 @@ bool Journal::seal(const Layout& layout, const PackRef& pack, const Retire& reti
   return layout.storage->exists(Layout::pack_object(pack.number));
 }
 
+void Journal::set_aside(const Layout& layout, const PackRef& pack, Fd owned, const Retire& retire) {
+  Journal journal(layout, pack, std::move(owned));
+  sync_file(journal.fd_.get());
+  journal.move_to_packs(retire, false);
+}
+
 Journal Journal::create(const Layout& layout, const StoreId& store) {
   for (;;) {
     const PackRef pack{store, new_number()};
@@ -134,26 +141,32 @@ void Journal::account(const RecordHead& head, std::string_view digest) {
 
 // What stands behind the last whole record was being written when the copy was taken.
 void Journal::drop_double(ObjectReader& pack) {
-  DescriptorReader own(fd_.get());
+  DescriptorReader file(fd_.get());
+  BadSectors bad;
+  PatientReader own(file, bad);
   PackScan scan(own, pack_);
   while (scan.next(false)) {
   }
   const bool torn = !scan.reason().empty();
   const std::uint64_t whole = own.size() < kPackHeaderBytes ? own.size() : scan.offset();
   if (torn && own.size() >= kPackHeaderBytes && scan.skip_to_next()) return;
-  if (same_front(own, pack, whole)) remove_durably(layout_.journal(pack_.number));
+  BadSectors bad_there;
+  PatientReader there(pack, bad_there);
+  const bool same = same_front(own, there, whole);
+  if (same && bad.empty() && bad_there.empty()) remove_durably(layout_.journal(pack_.number));
 }
 
-// True when the journal can be appended to; false when it was retired.
+// True when the journal can be appended to; false when it was retired, or cannot be read.
 bool Journal::salvage(const Retire& retire) {
   const std::string path = layout_.journal(pack_.number);
+  DescriptorReader file(fd_.get());
+  BadSectors bad;
+  PatientReader reader(file, bad);
   std::string header(kPackHeaderBytes, '\0');
-  const std::size_t got = pread_up_to(fd_.get(), header.data(), header.size(), 0);
-  if (got < kPackHeaderBytes) {
+  if (reader.read(0, header.data(), header.size()) < kPackHeaderBytes) {
     cut(fd_.get(), 0, path);  // the maker died within its header: nothing can follow it
     write_all(fd_.get(), write_pack_header(pack_));
   }
-  DescriptorReader reader(fd_.get());
   PackScan scan(reader, pack_);
   bool sealed = false;
   std::uint64_t marked_end = 0;
@@ -164,8 +177,10 @@ bool Journal::salvage(const Retire& retire) {
   }
   const bool torn = !scan.reason().empty();
   end_ = scan.offset();
+  const bool damaged = torn && scan.skip_to_next();
+  if (!bad.empty()) return false;
   write_again(fd_.get(), marked_end, path);
-  if (sealed || (torn && scan.skip_to_next())) {
+  if (sealed || damaged) {
     sync_file(fd_.get());
     move_to_packs(retire);
     return false;
@@ -228,7 +243,7 @@ void Journal::finish(const Retire& retire) {
   behind_.let_go(fd_.get());  // now, because the parity was made of these pages
 }
 
-void Journal::move_to_packs(const Retire& retire) {
+void Journal::move_to_packs(const Retire& retire, bool with_parity) {
   {
     const FileLock known = retire(pack_.number);
     const std::string to = Layout::pack_object(pack_.number);
@@ -237,6 +252,7 @@ void Journal::move_to_packs(const Retire& retire) {
                                      " exists, and its journal does with other bytes");
   }
   crash_point("store.pack-renamed");
+  if (!with_parity) return;
   DescriptorReader pack(fd_.get());
   store_parity(layout_, pack, pack_);
 }

@@ -6,6 +6,9 @@
 // record after a crash is cut off, unless a valid record follows it; then the file was damaged and not torn,
 // nothing is cut, and it is retired to packs/ as it is, for check_structure() to report.
 //
+// One that the disk does not let be read, as a whole or in part, is left alone by writers: the next look may
+// find it readable, and `bkdb heal` sets it aside (heal.h).
+//
 // In a copy of a store that was taken while a journal became a pack, both stand.  Nobody appends to such a
 // journal: it goes when the pack has all that it has, and stays as it is otherwise.
 #pragma once
@@ -37,6 +40,10 @@ class Journal {
   // Makes a pack of a journal that nobody owns; true when it is one now.
   [[nodiscard]] static bool seal(const Layout& layout, const PackRef& pack, const Retire& retire);
 
+  // Makes a pack, as it is, of a journal that cannot be read as a whole: `owned` is its file.  It has no seal
+  // and no parity.
+  static void set_aside(const Layout& layout, const PackRef& pack, Fd owned, const Retire& retire);
+
   // The journal's file, owned from now on; nothing when it is gone or a writer owns it.
   [[nodiscard]] static std::optional<Fd> try_own(const std::string& path);
 
@@ -58,7 +65,7 @@ class Journal {
   [[nodiscard]] static Journal create(const Layout& layout, const StoreId& store);
   [[nodiscard]] bool salvage(const Retire& retire);
   void drop_double(ObjectReader& pack);
-  void move_to_packs(const Retire& retire);
+  void move_to_packs(const Retire& retire, bool with_parity = true);
   void account(const RecordHead& head, std::string_view digest);
 
   Layout layout_;

@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "common/text/escape.h"
 
 #include <sys/stat.h>
 
@@ -31,8 +32,15 @@ LiveJournals::View* LiveJournals::open(std::uint64_t number, const Covered& cove
     if (has_name(*known->second.file)) return &known->second;
     views_.erase(known);  // a heal put a whole one in its place
   }
+  if (closed_.contains(number)) return nullptr;
   View view;
-  view.file = open_reader(layout_.journal(number));
+  try {
+    view.file = open_reader(layout_.journal(number));
+  } catch (const Error& error) {
+    if (!is_media_error(error)) throw;
+    closed_[number] = error.what();
+    return nullptr;
+  }
   if (!view.file) return nullptr;  // became a pack
   const std::uint64_t upto = covered ? covered(number) : 0;
   if (upto > view.end && upto != kWholePack) view.begin = view.end = view.synced_end = view.group_end = upto;
@@ -40,15 +48,18 @@ LiveJournals::View* LiveJournals::open(std::uint64_t number, const Covered& cove
 }
 
 void LiveJournals::read_on(std::uint64_t number, View& view) {
-  if (view.file->size() <= view.end) return;
-  PackScan scan(*view.file, {store_, number}, view.end);
+  const std::uint64_t size = view.file->size();
+  if (size <= view.end || (size == view.size_seen && !view.bad.empty())) return;
+  view.size_seen = size;
+  PatientReader file(*view.file, view.bad);
+  PackScan scan(file, {store_, number}, view.end);
   do {
     while (const std::optional<ScannedRecord> record = scan.next(true)) {
       view.end = record->end;
       if (record->head.type != RecordType::Group) continue;
       view.group_end = record->end;
       try {
-        insert(view.chunks, number, record->offset, chunks_of(*view.file, *record, decoder_));
+        insert(view.chunks, number, record->offset, chunks_of(file, *record, decoder_));
       } catch (const Error& error) {
         if (error.kind() != Kind::Corrupt) throw;  // its chunks count as absent; check_structure() names it
       }
@@ -71,6 +82,7 @@ void LiveJournals::refresh(const Covered& covered) {
     if (view->chunks.size() >= view->look_again) let_go_covered(*view, covered(number));
   }
   const std::set<std::uint64_t> names(there.begin(), there.end());
+  std::erase_if(closed_, [&](const auto& journal) { return !names.contains(journal.first); });
   for (auto it = views_.begin(); it != views_.end();) {
     const bool left = !names.contains(it->first);
     if (left) read_on(it->first, it->second);
@@ -79,6 +91,32 @@ void LiveJournals::refresh(const Covered& covered) {
                                !layout_.storage->exists(Layout::pack_object(it->first)));
     it = over ? views_.erase(it) : std::next(it);
   }
+}
+
+void LiveJournals::forget(std::uint64_t number) {
+  views_.erase(number);
+  closed_.erase(number);
+}
+
+void LiveJournals::clear() {
+  views_.clear();
+  closed_.clear();
+}
+
+std::optional<std::string> LiveJournals::problem(std::uint64_t number) const {
+  const std::string name = "the journal " + quoted(layout_.journal(number)) + " cannot be ";
+  if (const auto closed = closed_.find(number); closed != closed_.end())
+    return name + "opened: " + closed->second;
+  const auto known = views_.find(number);
+  if (known == views_.end() || known->second.bad.empty()) return std::nullopt;
+  return name + "read " + known->second.bad.text();
+}
+
+std::optional<std::string> LiveJournals::problem() const {
+  if (!closed_.empty()) return problem(closed_.begin()->first);
+  for (const auto& [number, view] : views_)
+    if (!view.bad.empty()) return problem(number);
+  return std::nullopt;
 }
 
 bool LiveJournals::forget_lost(const Covered& covered) {

@@ -1,7 +1,11 @@
 // What stands in the journals that are not packs yet, whoever writes them.
+//
+// A journal that the disk does not give back, as a whole or in part, is no reason to stop: what could be read
+// of it counts, the rest is as absent, and problem() tells.
 #pragma once
 
 #include "common/storage/folder_storage.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/layout.h"
 #include "server/store/location.h"
 #include "server/store/run.h"
@@ -9,6 +13,8 @@
 
 #include <functional>
 #include <map>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -31,7 +37,10 @@ class LiveJournals {
   [[nodiscard]] std::vector<std::uint64_t> numbers() const;  // of the journals that are known
   // All entries of one journal.
   [[nodiscard]] std::vector<IndexEntry> entries(std::uint64_t number) const;
-  void forget(std::uint64_t number) { views_.erase(number); }
+  void forget(std::uint64_t number);
+  // Of a journal of which something could not be read: what and why.
+  [[nodiscard]] std::optional<std::string> problem(std::uint64_t number) const;
+  [[nodiscard]] std::optional<std::string> problem() const;  // of the first such one
   // How many bytes of a journal only this memory knows, and where their last group ends.  Not where the file
   // ends: a mark behind the last group may be lost in a power cut, and coverage must never reach beyond the
   // file.
@@ -40,7 +49,7 @@ class LiveJournals {
     std::size_t chunks = 0;
   };
   [[nodiscard]] Uncovered uncovered(std::uint64_t number) const;
-  void clear() { views_.clear(); }
+  void clear();
   // Lets go of journals of whose entries the runs have lost some, to be read again; true when there were any.
   bool forget_lost(const Covered& covered);
   // The entries are in a run now.
@@ -56,6 +65,8 @@ class LiveJournals {
     std::uint64_t begin = kPackHeaderBytes, end = kPackHeaderBytes, synced_end = kPackHeaderBytes;
     std::uint64_t group_end = kPackHeaderBytes;
     std::size_t look_again = kCrowded;  // at so many chunks: whether their writer has covered some meanwhile
+    BadSectors bad;
+    std::uint64_t size_seen = 0;  // when something bad was found
     std::unordered_multimap<Key, Location> chunks;
   };
   void read_on(std::uint64_t number, View& view);
@@ -66,6 +77,7 @@ class LiveJournals {
   StoreId store_;
   GroupDecoder decoder_;
   std::map<std::uint64_t, View> views_;
+  std::map<std::uint64_t, std::string> closed_;  // those that cannot be opened, and why; not tried again
 };
 
 }  // namespace bk::store

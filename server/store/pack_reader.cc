@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 #include "common/storage/folder_storage.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/bytes.h"
 #include "server/store/scan.h"
 
@@ -172,7 +173,7 @@ void PackReader::prepare(const Location& where, std::uint16_t last) {
   try {
     remember(key, load(where.pack, where.offset, last));
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt) throw;
+    if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
   }
 }
 

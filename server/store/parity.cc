@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/parity/reed_solomon.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/bytes.h"
 
 #include <sys/types.h>
@@ -98,7 +99,7 @@ std::optional<ParityTable> try_table(ObjectReader& parity, std::uint64_t offset,
     text.resize(parity.read(offset, text.data(), text.size()));
     return parse_parity_table(text, ref);
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt) throw;
+    if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
     reason = error.what();
     return std::nullopt;
   }
@@ -112,7 +113,7 @@ std::optional<ParityShape> try_head(ObjectReader& parity, std::uint64_t offset, 
     head.resize(parity.read(offset, head.data(), head.size()));
     return parse_parity_head(head, ref);
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt) throw;
+    if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
     return std::nullopt;
   }
 }
@@ -185,8 +186,6 @@ void copy_pack(ObjectReader& pack, std::uint64_t bytes, int out) {
 }
 
 }  // namespace
-
-bool is_media_error(const Error& error) { return error.kind() == Kind::Io && error.sys_errno() == EIO; }
 
 std::uint64_t ParityShape::table_bytes() const {
   return kParityHeadBytes + (blocks() + parity_blocks()) * kSumBytes + kDigestBytes + kParityHeadBytes;

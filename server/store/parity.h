@@ -46,9 +46,6 @@ inline constexpr std::size_t kParityHeadBytes = 64;
 // Writes the parity of a pack into an empty file; synced.  Memory: one stripe and the table.
 void write_parity(ObjectReader& pack, const PackRef& ref, unsigned percent, int out);
 
-// A sector that the disk cannot give back; its bytes count as damaged ones.
-[[nodiscard]] bool is_media_error(const Error& error);
-
 struct ParityCheck {
   ParityTable table;
   std::vector<std::uint64_t> damaged;  // blocks of the pack

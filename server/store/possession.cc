@@ -8,6 +8,7 @@
 #include "common/path/names.h"
 #include "common/text/document.h"
 #include "common/text/escape.h"
+#include "server/store/bad_sectors.h"
 
 #include <fcntl.h>
 
@@ -18,7 +19,7 @@ namespace bk::store {
 namespace {
 
 constexpr std::size_t kMaxRecent = 1U << 17U;  // keys in memory, about 7 MiB, then a run
-constexpr std::uint64_t kMappedBytes = 8U << 20U;
+constexpr std::uint64_t kHeldBytes = 8U << 20U;
 constexpr std::uint64_t kMaxLogBytes = 1U << 30U;
 
 std::string header_text(const StoreId& store) {
@@ -31,7 +32,7 @@ constexpr const char* kDistrusted = "/distrusted";
 
 bool is_usable(const std::string& folder, const StoreId& store) {
   if (path_exists(folder + kDistrusted)) return false;
-  const std::optional<std::string> header = try_read_file(folder + "/header", 65536);
+  const std::optional<std::string> header = read_if_readable(folder + "/header", 65536);
   return header && *header == header_text(store);
 }
 
@@ -41,6 +42,16 @@ std::vector<Key> keys_of(std::string_view bytes) {
   return keys;
 }
 
+// A log's keys; none of one that the disk does not give back: its client sends that again.
+std::vector<Key> what_can_be_read(int fd) {
+  try {
+    return keys_of(read_rest(fd, kMaxLogBytes));
+  } catch (const Error& error) {
+    if (!is_media_error(error)) throw;
+    return {};
+  }
+}
+
 }  // namespace
 
 ClientPossession::ClientPossession(const Layout& layout, const StoreId& store, const std::string& client,
@@ -48,7 +59,7 @@ ClientPossession::ClientPossession(const Layout& layout, const StoreId& store, c
     : folder_(layout.possession(client)),
       store_(store),
       index_(index),
-      runs_(folder_, store, RunKind::Keys, kMappedBytes) {
+      runs_(folder_, store, RunKind::Keys, kHeldBytes) {
   ensure_directory(folder_);
   const FileLock lock = FileLock::exclusive(folder_ + "/lock");
   bool usable = false;
@@ -56,7 +67,7 @@ ClientPossession::ClientPossession(const Layout& layout, const StoreId& store, c
     runs_.reload();
     usable = is_usable(folder_, store);
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt) throw;
+    if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
   }
   if (!usable) rebuild(walk);
   take_up_logs();
@@ -104,7 +115,7 @@ void ClientPossession::rebuild(const Walk& walk) {
   for (const std::string& name : list_directory(folder_)) {
     if (name.ends_with(".run")) remove_durably(folder_ + "/" + name);
   }
-  runs_ = RunSet(folder_, store_, RunKind::Keys, kMappedBytes);
+  runs_ = RunSet(folder_, store_, RunKind::Keys, kHeldBytes);
   std::vector<Key> keys;
   const auto write = [&] {
     if (!keys.empty()) runs_.add_keys(std::exchange(keys, {}));
@@ -129,10 +140,11 @@ void ClientPossession::take_up_logs() {
       fd = open_file(path, O_RDWR | O_NOFOLLOW);
     } catch (const Error& error) {
       if (error.sys_errno() == ENOENT) continue;  // its writer made a run of it just now
+      if (is_media_error(error)) continue;        // its client sends that again
       throw;
     }
     if (!try_lock_descriptor(fd.get())) continue;
-    std::vector<Key> keys = keys_of(read_rest(fd.get(), kMaxLogBytes));
+    std::vector<Key> keys = what_can_be_read(fd.get());
     if (!keys.empty()) runs_.add_keys(std::move(keys));
     remove_durably(path);
   }
@@ -199,11 +211,11 @@ PossessionView::PossessionView(const Layout& layout, const StoreId& store, const
   const std::string folder = layout.possession(client);
   try {
     if (!is_usable(folder, store)) return;
-    RunSet runs(folder, store, RunKind::Keys, kMappedBytes);
+    RunSet runs(folder, store, RunKind::Keys, kHeldBytes);
     runs.reload();
     runs_ = std::move(runs);
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt) throw;
+    if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
   }
 }
 

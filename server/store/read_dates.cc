@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/time/time.h"
+#include "server/store/bad_sectors.h"
 
 #include <fmt/format.h>
 
@@ -20,7 +21,7 @@ constexpr std::chrono::minutes kSaveEvery{1};
 
 ReadDates::ReadDates(std::string path)
     : path_(std::move(path)), now_(SystemClock().now().seconds), saved_(std::chrono::steady_clock::now()) {
-  const std::optional<std::string> text = try_read_file(path_, kMaxBytes);
+  const std::optional<std::string> text = read_if_readable(path_, kMaxBytes);
   if (!text || !text->starts_with(kFirstLine)) return;
   std::istringstream lines(text->substr(kFirstLine.size()));
   std::uint64_t pack = 0;

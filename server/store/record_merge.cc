@@ -2,6 +2,7 @@
 
 #include "common/digest/sha256.h"
 #include "common/io/file.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/scan.h"
 
 #include <algorithm>
@@ -76,7 +77,9 @@ class Merge {
 }  // namespace
 
 bool merge_records(ObjectReader& own, ObjectReader& other, const PackRef& pack, MergeEnd end, int into) {
-  return Merge(own, other, pack, into).run(end);
+  BadSectors bad, bad_there;
+  PatientReader mine(own, bad), theirs(other, bad_there);
+  return Merge(mine, theirs, pack, into).run(end);
 }
 
 }  // namespace bk::store

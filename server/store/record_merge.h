@@ -15,6 +15,7 @@ enum class MergeEnd {
   Open,    // of a journal: ends with the last whole record that either has
   Sealed,  // of a pack: ends with its seal, or, when it never had one, with one made here
 };
+// A stretch that cannot be read counts as damaged.
 // Writes the whole file to `into`, an empty file that stays the caller's; unsynced.  False when `own` has no
 // damaged stretch, or one that `other` cannot fill; what was written is of no use then.  Throws Io.
 [[nodiscard]] bool merge_records(ObjectReader& own, ObjectReader& other, const PackRef& pack, MergeEnd end,

@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/spill/disk_map.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/node.h"
 #include "server/store/place_record.h"
 
@@ -144,7 +145,7 @@ void ScatteredSource::gather(const std::set<std::uint64_t>& packs, Repacker& int
 }
 
 LookedAt::LookedAt(std::string path) : path_(std::move(path)) {
-  const std::optional<std::string> text = try_read_file(path_, kMaxBytes);
+  const std::optional<std::string> text = read_if_readable(path_, kMaxBytes);
   if (!text || !text->starts_with(kFirstLine)) return;
   std::istringstream lines(text->substr(kFirstLine.size()));
   std::string source;

@@ -3,7 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
-#include "server/store/parity.h"
+#include "server/store/bad_sectors.h"
 
 #include <algorithm>
 
@@ -22,14 +22,16 @@ void check_chunks(const RecordHead& head, const StoreId& store, std::string_view
 }  // namespace
 
 bool Repacker::copy(std::uint64_t number, const Unneeded& unneeded) {
-  const std::unique_ptr<ObjectReader> pack = store_.layout().storage->open(Layout::pack_object(number));
-  if (!pack) return false;
+  const auto file = open_if_readable(*store_.layout().storage, Layout::pack_object(number));
+  if (!file) return false;
   done_.push_back(number);  // from now on no reason to leave a chunk out
+  BadSectors bad;
+  PatientReader pack(*file, bad);
   try {
-    PackScan scan(*pack, {store_.id(), number});
+    PackScan scan(pack, {store_.id(), number});
     bool sealed = false;
     while (const std::optional<ScannedRecord> record = scan.next(true)) {
-      if (record->head.type == RecordType::Group) copy_group(*pack, *record, unneeded);
+      if (record->head.type == RecordType::Group) copy_group(pack, *record, unneeded);
       sealed = record->head.type == RecordType::Seal;
     }
     if (scan.reason().empty() && sealed) return true;
@@ -42,16 +44,18 @@ bool Repacker::copy(std::uint64_t number, const Unneeded& unneeded) {
 
 void Repacker::copy_what_is_good(std::uint64_t number) {
   done_.push_back(number);
-  const std::unique_ptr<ObjectReader> pack = store_.layout().storage->open(Layout::pack_object(number));
-  if (!pack) return;
+  const auto file = open_if_readable(*store_.layout().storage, Layout::pack_object(number));
+  if (!file) return;
+  BadSectors bad;
+  PatientReader pack(*file, bad);
   try {
-    PackScan scan(*pack, {store_.id(), number});
+    PackScan scan(pack, {store_.id(), number});
     do {
       while (const std::optional<ScannedRecord> record = scan.next(true))
-        if (record->head.type == RecordType::Group) copy_group(*pack, *record, {});
+        if (record->head.type == RecordType::Group) copy_group(pack, *record, {});
     } while (!scan.reason().empty() && scan.skip_to_next());
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
+    if (error.kind() != Kind::Corrupt) throw;
     done_.pop_back();
   }
 }
@@ -142,7 +146,7 @@ std::uint64_t drop_packs(StoreImpl& store, const std::vector<std::uint64_t>& num
   std::uint64_t freed = 0;
   Storage& storage = *store.layout().storage;
   for (const std::uint64_t number : numbers) {
-    if (const auto pack = storage.open(Layout::pack_object(number))) freed += pack->size();
+    if (const auto pack = open_if_readable(storage, Layout::pack_object(number))) freed += pack->size();
     storage.remove(Layout::parity_object(number));
     storage.remove(Layout::pack_object(number));
     crash_point("store.clean.pack-removed");

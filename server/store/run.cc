@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/bytes.h"
 
 #include <fcntl.h>
@@ -64,9 +65,9 @@ void RunShape::widen(const Slot& place) {
   position = std::max(position, static_cast<std::uint8_t>(std::bit_width(place.position)));
 }
 
-Run::Run(const std::string& path, const StoreId& store, RunKind kind)
-    : path_(path), fd_(open_file(path, O_RDONLY)) {
+Run::Run(const std::string& path, const StoreId& store, RunKind kind) : path_(path) {
   try {
+    fd_ = open_file(path, O_RDONLY);
     struct stat info {};
     check_sys(::fstat(fd_.get(), &info), [] { return "looking at it"; });
     bytes_ = static_cast<std::uint64_t>(info.st_size);
@@ -93,6 +94,7 @@ Run::Run(const std::string& path, const StoreId& store, RunKind kind)
       ByteReader::fail("the file has another length than it states");
   } catch (Error& error) {
     error.add_context("opening " + quoted(path));
+    if (is_media_error(error)) throw Error(Kind::Corrupt, error.what());
     throw;
   }
 }
@@ -117,22 +119,31 @@ bool Run::intact() const {
   return hash.finish().view() == std::string_view(digest, sizeof digest);
 }
 
-void Run::use_mapping(bool use) {
-  if (use == use_mapping_) return;
-  file_ = use ? MappedFile(fd_.get(), path_) : MappedFile();
-  use_mapping_ = use;
+void Run::hold_in_memory(bool hold) {
+  in_memory_ = hold;
+  if (!hold) whole_ = {};
+}
+
+const char* Run::whole() const {
+  if (whole_.empty()) {
+    std::string bytes(bytes_, '\0');
+    if (pread_up_to(fd_.get(), bytes.data(), bytes.size(), 0) != bytes_)
+      throw Error(Kind::Corrupt, quoted(path_) + " became shorter");
+    whole_ = std::move(bytes);
+  }
+  return whole_.data();
 }
 
 void Run::read(std::uint64_t offset, void* into, std::size_t bytes) const {
-  if (use_mapping_) {
-    std::memcpy(into, file_.bytes().data() + offset, bytes);
+  if (in_memory_) {
+    std::memcpy(into, whole() + offset, bytes);
   } else if (pread_up_to(fd_.get(), into, bytes, offset) != bytes) {
     throw Error(Kind::Corrupt, quoted(path_) + " became shorter");
   }
 }
 
 void Run::will_read(std::uint64_t offset, std::uint64_t bytes) const {
-  if (!use_mapping_)
+  if (!in_memory_)
     (void)::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
                           POSIX_FADV_WILLNEED);
 }
@@ -154,7 +165,7 @@ void Run::let_go(std::uint64_t first, std::uint64_t count) const {
 }
 
 const char* Run::stretch(std::uint64_t first, std::uint64_t count) const {
-  if (use_mapping_) return file_.bytes().data() + kRunHeaderBytes + first * record_bytes_;
+  if (in_memory_) return whole() + kRunHeaderBytes + first * record_bytes_;
   if (first < window_first_ || first + count > window_first_ + window_count_) {
     load(first, count);
     if (!keep_cached_) let_go(first, count);

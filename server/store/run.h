@@ -9,12 +9,11 @@
 // Space-Efficient Bloom Filters", 2007) answers nine of ten look-ups for keys that are not there.  Fences,
 // filter and records are all in the order of the keys, so sorted look-ups walk through each of them once.
 //
-// Small runs are read through a mapping, large ones by read calls, so that what a process holds does not grow
-// with the store: the kernel keeps what it has room for.
+// Small runs are held in memory, large ones read by calls, so that what a process holds does not grow with
+// the store: the kernel keeps what it has room for.  None is mapped: a bad sector would end the process.
 #pragma once
 
 #include "common/io/fd.h"
-#include "common/io/map.h"
 #include "server/store/location.h"
 #include "server/store/record.h"
 
@@ -66,14 +65,14 @@ struct RunShape {
 
 class Run {
  public:
-  // Reads the header.  Throws Corrupt when the file is not a run of this store and kind, or its length is
-  // wrong.
+  // Reads the header.  Throws Corrupt when the file is not a run of this store and kind, its length is
+  // wrong, or the disk does not give it back: a run can be made anew.
   Run(const std::string& path, const StoreId& store, RunKind kind);
   [[nodiscard]] std::uint64_t size() const { return count_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }  // of the file
   [[nodiscard]] const RunShape& shape() const { return shape_; }
-  // Whether everything is read through a mapping (at first it is not), whose pages count as this process's.
-  void use_mapping(bool use);
+  // Whether the whole file is held in memory (at first it is not), from the first look on.
+  void hold_in_memory(bool hold);
   // Whether the kernel should keep records that were read, though there may be no room for all: when not, the
   // room is left to filters and fences.
   void keep_cached(bool keep) { keep_cached_ = keep; }
@@ -103,6 +102,7 @@ class Run {
   friend class RunCursor;
   void load(std::uint64_t first, std::uint64_t count) const;
   void let_go(std::uint64_t first, std::uint64_t count) const;
+  [[nodiscard]] const char* whole() const;
   [[nodiscard]] const char* stretch(std::uint64_t first, std::uint64_t count) const;
   void read(std::uint64_t offset, void* into, std::size_t bytes) const;
   void will_read(std::uint64_t offset, std::uint64_t bytes) const;
@@ -114,15 +114,15 @@ class Run {
   [[nodiscard]] Slot slot_at(const char* record) const;
   std::string path_;
   Fd fd_;
-  MappedFile file_;
-  bool use_mapping_ = false, keep_cached_ = true;
+  bool in_memory_ = false, keep_cached_ = true;
+  mutable std::string whole_;  // when it is in memory, and was looked at
   RunShape shape_;
   std::uint32_t record_bytes_ = 0;
   std::uint64_t count_ = 0, filter_blocks_ = 0;
   std::uint64_t packs_ = 0, bytes_ = 0;
   std::uint64_t fences_at_ = 0, filter_at_ = 0, packs_at_ = 0;  // in the file
   mutable std::uint64_t asked_ = 0;                             // since it was opened
-  // Records that were read last, when not through the mapping.
+  // Records that were read last, when not from memory.
   mutable std::string window_;
   mutable std::uint64_t window_first_ = 0, window_count_ = 0;
 };

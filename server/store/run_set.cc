@@ -45,16 +45,16 @@ void find_in_run(const Run& run, std::span<const Key> keys, std::span<const std:
 
 }  // namespace
 
-RunSet::RunSet(std::string folder, const StoreId& store, RunKind kind, std::uint64_t mapped_bytes)
+RunSet::RunSet(std::string folder, const StoreId& store, RunKind kind, std::uint64_t held_bytes)
     : folder_(std::move(folder)),
       store_(store),
       kind_(kind),
-      mapped_bytes_(mapped_bytes),
+      held_bytes_(held_bytes),
       memory_(memory_limit_bytes()) {}
 
 void RunSet::take_up(const std::string& path) {
   runs_.push_back(std::make_unique<Run>(path, store_, kind_));
-  share_mapping();
+  share_memory();
   if (runs_.back()->is_about_removed_packs()) note_removed();
 }
 
@@ -68,8 +68,8 @@ void RunSet::take_up_made(const std::string& path) {
   }
 }
 
-// The smallest runs are mapped: there are many of them, and a look-up asks each.
-void RunSet::share_mapping() {
+// The smallest runs are held in memory: there are many of them, and a look-up asks each.
+void RunSet::share_memory() {
   std::vector<Run*> by_size;
   for (const auto& run : runs_) by_size.push_back(run.get());
   std::sort(by_size.begin(), by_size.end(), [](const Run* a, const Run* b) { return a->size() < b->size(); });
@@ -78,7 +78,7 @@ void RunSet::share_mapping() {
   const bool keep = all <= memory_ / 2;
   for (Run* run : by_size) {
     used += run->bytes();
-    run->use_mapping(used <= mapped_bytes_);
+    run->hold_in_memory(used <= held_bytes_);
     run->keep_cached(keep);
   }
 }

@@ -23,8 +23,8 @@ inline constexpr std::uint64_t kLargestRun = 1U << 27U;
 // writing a merged run and removing its inputs is, too.  One thread; other processes may add and merge.
 class RunSet {
  public:
-  // `mapped_bytes`: how much of the runs' records may be mapped memory at a time; the larger ones are read.
-  RunSet(std::string folder, const StoreId& store, RunKind kind, std::uint64_t mapped_bytes = 16U << 20U);
+  // `held_bytes`: how much of the runs may be held in memory at a time; the larger ones are read.
+  RunSet(std::string folder, const StoreId& store, RunKind kind, std::uint64_t held_bytes = 16U << 20U);
   // Takes up runs that came since, and lets go of those that were merged away.  A run that is damaged
   // throws Corrupt.  Reads one folder and the headers of runs that are new.
   void reload();
@@ -63,12 +63,12 @@ class RunSet {
   void note_removed();
   void replace(const std::vector<const Run*>& inputs, const std::string& merged);
   [[nodiscard]] std::string merge_into_one(const std::vector<const Run*>& inputs);
-  void share_mapping();
+  void share_memory();
   [[nodiscard]] std::vector<const Run*> next_merge(std::uint64_t most) const;
   std::string folder_;
   StoreId store_;
   RunKind kind_;
-  std::uint64_t mapped_bytes_, memory_;
+  std::uint64_t held_bytes_, memory_;
   std::vector<std::unique_ptr<Run>> runs_;
   std::vector<std::uint64_t> removed_;  // sorted
 };

@@ -4,6 +4,7 @@
 #include "common/io/file.h"
 #include "common/io/temporary.h"
 #include "common/text/escape.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/heal.h"
 #include "server/store/snapshot_log.h"
 
@@ -24,7 +25,7 @@ std::string problem_of(const std::function<void()>& look) {
     look();
     return {};
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt && error.kind() != Kind::Protocol) throw;
+    if (error.kind() != Kind::Corrupt && error.kind() != Kind::Protocol && !is_media_error(error)) throw;
     return error.what();
   }
 }
@@ -82,7 +83,8 @@ void SnapshotLog::heal_object(const Layout& layout, const JournalLine& line, con
     return other.kind == "removal" && other.object == line.object;
   });
   const bool is_record = line.kind == "snapshot";
-  if (is_record && removed && storage_->exists(object_name(line.number))) return;  // the next clean takes it
+  if (is_record && removed && open_if_readable(*storage_, object_name(line.number)))
+    return;  // the next clean takes it
   const std::string kind = is_record && removed ? "gone" : line.kind;
   const std::string problem = problem_of([&] {
     if (kind == "snapshot")
@@ -96,8 +98,8 @@ void SnapshotLog::heal_object(const Layout& layout, const JournalLine& line, con
     replace_object(layout, name, store_.domain ? store_.domain->cover(name, text) : text);
     report({what, storage_->shown(name), detail});
   };
-  const std::optional<std::string> text =
-      copy.storage == nullptr ? std::nullopt : copy.storage->get(name, kMaxSnapshotBytes);
+  std::optional<std::string> text;
+  if (copy.storage != nullptr) (void)problem_of([&] { text = copy.storage->get(name, kMaxSnapshotBytes); });
   if (text && kind == "snapshot" && Sha256::of(*text).hex() == line.object)
     return take(*text, What::FileCopied, "taken from " + quoted(copy.storage->shown(name)));
   if (kind == "snapshot") return report({What::FileDamaged, storage_->shown(name), problem});

@@ -4,6 +4,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
+#include "server/store/bad_sectors.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -141,7 +142,7 @@ std::optional<JournalLine> SnapshotJournal::line_after(const End& end) const {
   try {
     return parse(rows(end.count + 1, 1), end.count + 1, end.hash);
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt) throw;
+    if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
     return std::nullopt;
   }
 }

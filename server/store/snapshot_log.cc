@@ -6,6 +6,7 @@
 #include "common/path/names.h"
 #include "common/storage/folder_storage.h"
 #include "common/text/escape.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/checkpoint_folder.h"
 #include "server/store/covered_storage.h"
 #include "server/store/known_clients.h"
@@ -143,7 +144,7 @@ std::vector<SnapshotRecord> SnapshotLog::all(const Damaged& damaged) const {
     try {
       step();
     } catch (const Error& error) {
-      if (!damaged || error.kind() != Kind::Corrupt) throw;
+      if (!damaged || (error.kind() != Kind::Corrupt && !is_media_error(error))) throw;
       damaged(error.what());
     }
   };
@@ -160,16 +161,20 @@ std::vector<SnapshotRecord> SnapshotLog::all(const Damaged& damaged) const {
 std::optional<SnapshotRecord> SnapshotLog::newest(const std::string& module, const std::string& method,
                                                   const std::string& name) const {
   const std::string source = source_of(module, method, name);
-  std::optional<JournalLine> found;
+  std::optional<SnapshotRecord> found;
   std::set<std::string> removed;  // a removal stands behind what it removes
   journal().backwards([&](const JournalLine& line) {
     if (line.kind == "removal") removed.insert(line.object);
-    if (line.kind == "snapshot" && line.source == source && !removed.contains(line.object)) found = line;
+    if (line.kind != "snapshot" || line.source != source || removed.contains(line.object)) return true;
+    try {
+      found = load(line);
+    } catch (const Error& error) {
+      // It was removed meanwhile; or what a check names, which must not end the source's backups.
+      if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
+    }
     return !found;
   });
-  if (!found) return std::nullopt;
-  if (std::optional<SnapshotRecord> record = load_unless_removed(*found)) return record;
-  return newest(module, method, name);  // each time one less
+  return found;
 }
 
 void SnapshotLog::append_line(const SnapshotJournal::End& end, const std::string& kind,
@@ -266,7 +271,7 @@ SnapshotLog::Predecessor SnapshotLog::predecessor(const std::string& source) con
       out.began = record.began;
       return false;
     } catch (const Error& error) {
-      if (error.kind() != Kind::Corrupt) throw;
+      if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
       return true;
     }
   });

@@ -34,6 +34,7 @@ class SnapshotLog {
   // All snapshots that were not removed, in journal order.  Throws Corrupt naming the file.
   // With `damaged`: goes on without what cannot be read, and tells it there.
   [[nodiscard]] std::vector<SnapshotRecord> all(const Damaged& damaged = {}) const;
+  // The newest one of a source whose record can be read.
   [[nodiscard]] std::optional<SnapshotRecord> newest(const std::string& module, const std::string& method,
                                                      const std::string& name) const;
   // Sets sequence, began, previous and id; durable on return (object, then line).  Throws Io, Corrupt.

@@ -8,6 +8,7 @@
 #include "common/random/random.h"
 #include "common/storage/folder_storage.h"
 #include "common/text/escape.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/checkpoint_folder.h"
 #include "server/store/covered_storage.h"
 #include "server/store/heal.h"
@@ -164,7 +165,9 @@ StoreImpl::StoreImpl(Layout layout, StoreHeader header, Opening how)
     try {
       log.repair();
     } catch (const Error& error) {
-      if (error.kind() != Kind::Corrupt) throw;
+      const int code = error.sys_errno();
+      const bool may_not = code == EROFS || code == EACCES || code == EPERM;  // who only reads
+      if (error.kind() != Kind::Corrupt && !is_media_error(error) && !may_not) throw;
     }
   }
 }
@@ -190,9 +193,9 @@ std::optional<std::string_view> StoreImpl::try_read(ObjectKind kind, const Chunk
     } catch (const Error& error) {
       if (is_media_error(error))
         hindrance.unreadable = error;
-      else if (error.kind() != Kind::Corrupt)
-        throw;
-      else if (hindrance.damage.empty())
+      else if (error.kind() != Kind::Corrupt && error.kind() != Kind::NotFound)
+        throw;  // not found: cleaned away since it was opened
+      else if (error.kind() == Kind::Corrupt && hindrance.damage.empty())
         hindrance.damage = error.what();
       reader_.forget(where.pack);
     }
@@ -215,6 +218,12 @@ std::string_view StoreImpl::view(ObjectKind kind, const ChunkId& id) {
     std::exchange(reconciled_, true) ? index_.catch_up() : index_.reconcile();
     if (const auto found = try_read(kind, id, hindrance)) return *found;
   }
+  if (!may_lock_ && !index_.usable())
+    throw Error(Kind::Transient, "chunk " + id.hex() +
+                                     " is not found while the index is being made anew; try again when "
+                                     "`bkdb build` has ended");
+  if (const auto elsewhere = index_.problem(); elsewhere && !hindrance.unreadable && hindrance.damage.empty())
+    hindrance.unreadable = Error(Kind::Io, "chunk " + id.hex() + " is nowhere else, and " + *elsewhere);
   if (hindrance.unreadable && past_bad_sectors_) throw Unreadable(*hindrance.unreadable);
   if (hindrance.unreadable) throw Error(*hindrance.unreadable);
   throw Error(Kind::Corrupt, hindrance.damage.empty() ? "chunk " + id.hex() + " is missing from the store"
@@ -288,7 +297,7 @@ bool StoreImpl::owns_group(const std::string& client, const StoredPlace& place) 
     return std::all_of(chunks.begin(), chunks.end(),
                        [&](const StoredChunk& chunk) { return owner.owns(chunk.id); });
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt) throw;
+    if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
     return false;
   }
 }
@@ -430,9 +439,12 @@ HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
   }
   for (const std::uint64_t number : list_packs(layout_.journals())) {
     packs.insert(number);
-    healer.heal_journal(number, [this](std::uint64_t sealed) { return index_.retire(sealed); });
+    healer.heal_journal(
+        number, [this](std::uint64_t sealed) { return index_.retire(sealed); },
+        [this](std::uint64_t sealed) { return index_.retire(sealed, true); });
   }
   if (!healer.healed().empty()) index_.read_again(healer.healed());
+  for (const std::uint64_t number : noted_and_gone()) packs.insert(number);
   index_.damage().note(packs, healer.places());
   HealTotals totals = healer.totals();
   const HealReport count = [&](const HealEvent& event) {

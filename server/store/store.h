@@ -264,6 +264,7 @@ class Store {
   [[nodiscard]] virtual std::vector<SnapshotRecord> snapshots(
       const std::string& client = {},
       const std::function<void(const std::string& problem)>& damaged = {}) = 0;
+  // The newest one of a source that can be read: a damaged record must not end its backups.
   [[nodiscard]] virtual std::optional<SnapshotRecord> newest(const std::string& client,
                                                              const std::string& module,
                                                              const std::string& method,

@@ -2,6 +2,7 @@
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
+#include "server/store/bad_sectors.h"
 #include "server/store/check.h"
 #include "server/store/checkpoint_folder.h"
 #include "server/store/possession.h"
@@ -30,6 +31,7 @@ PackTotals StoreImpl::check_packs(const PackPlan& plan, const std::function<void
     places.push_back({number, 0, UINT64_MAX});
     read.insert(number);
   }
+  for (const std::uint64_t number : noted_and_gone()) read.insert(number);
   index_.damage().note(read, places);
   if (plan.share >= 1 && plan.not_read_for.count() == 0) check_index(audit.chunks(), report);
   return totals;
@@ -43,7 +45,7 @@ void StoreImpl::check_index(const std::map<std::uint64_t, std::uint64_t>& chunks
     index_.reload_runs();
     known = index_.runs().count_records();
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt) throw;
+    if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
     return;  // check_records() names the run
   }
   for (const auto& [number, count] : chunks) {
@@ -82,10 +84,30 @@ std::vector<std::uint64_t> StoreImpl::lost_packs() {
   return {lost.begin(), lost.end()};
 }
 
+// What the list of damage says of packs that stand nowhere any more helps nobody.
+std::vector<std::uint64_t> StoreImpl::noted_and_gone() {
+  std::vector<std::uint64_t> out;
+  index_.damage().refresh();
+  for (const DamagedPlace& place : index_.damage().places()) {
+    if (!out.empty() && out.back() == place.pack) continue;
+    std::string problem;
+    const auto pack = open_if_readable(*layout_.storage, Layout::pack_object(place.pack), &problem);
+    if (!pack && problem.empty() && !path_exists(layout_.journal(place.pack))) out.push_back(place.pack);
+  }
+  return out;
+}
+
 void StoreImpl::check_records(const std::function<void(const PackProblem&)>& report) {
   for (const auto& run : index_.runs().runs()) {
-    if (!run->intact()) report({quoted(run->path()) + ": damaged; `bkdb build` makes the index anew", false});
+    try {
+      if (run->intact()) continue;
+      report({quoted(run->path()) + ": damaged; `bkdb build` makes the index anew", false});
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Io) throw;
+      report({quoted(run->path()) + ": " + error.what() + "; `bkdb build` makes the index anew", true});
+    }
   }
+  for (const auto& [pack, problem] : index_.unread()) report({problem, true});
   for (const std::string& client : ClientPossession::remembered(layout_))
     if (!is_directory(layout_.snapshots() + "/" + client))
       report({"client " + quoted(client) + " had snapshots, and " +

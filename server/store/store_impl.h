@@ -86,6 +86,7 @@ class StoreImpl final : public Store {
  private:
   [[nodiscard]] std::set<std::uint64_t> known_packs();
   [[nodiscard]] std::vector<std::uint64_t> lost_packs();
+  [[nodiscard]] std::vector<std::uint64_t> noted_and_gone();
   void check_index(const std::map<std::uint64_t, std::uint64_t>& chunks,
                    const std::function<void(const PackProblem&)>& report);
   // Why a chunk could not be read where it should stand: the first damage, and the newest bad sector.

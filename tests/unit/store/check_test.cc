@@ -3,6 +3,8 @@
 #include "tests/unit/store/hooked_storage.h"
 #include "tests/unit/store/store_fixture.h"
 
+#include <fcntl.h>
+
 namespace bk::store {
 namespace {
 
@@ -67,6 +69,36 @@ TEST_F(CheckTest, AnIndexThatDoesNotKnowAllChunksOfAPackIsToldAndMadeAnew) {
   fresh->rebuild_index({}, true);
   EXPECT_EQ(problems(*fresh), std::vector<std::string>{});
   EXPECT_EQ(fresh->read(ObjectKind::Data, chunk_id(ObjectKind::Data, content)), content);
+}
+
+TEST_F(CheckTest, WhatIsNotedOfPacksThatAreGoneIsForgotten) {
+  const auto store = open_hooked();
+  (void)commit(*store, "web1", {{"a", noise(50000, 1)}});
+  seal_all(*store);
+  const std::string id(64, 'a');
+  dynamic_cast<StoreImpl&>(*store).index().damage().note({1}, {{1, 0, 100}});
+  store->note_suffering({id});
+  EXPECT_TRUE(store->suffers(id));
+  EXPECT_EQ(problems(*store), std::vector<std::string>{});
+  EXPECT_EQ(dynamic_cast<StoreImpl&>(*store).index().damage().places().size(), 0U);
+  EXPECT_FALSE(store->suffers(id));
+}
+
+TEST_F(CheckTest, AListOfVeryManyPlacesStaysReadable) {
+  constexpr std::uint64_t kPlaces = 1500000;
+  std::vector<DamagedPlace> places;
+  for (std::uint64_t i = 0; i < kPlaces; ++i)
+    places.push_back({UINT64_MAX - i % 3, i * 1000000, i * 1000000 + 5});
+  const std::string path = home() + "/damaged";
+  DamageList list(path), other(path);
+  list.note({UINT64_MAX}, places);
+  other.refresh();
+  EXPECT_TRUE(other.covers(UINT64_MAX, 0));
+  EXPECT_TRUE(other.covers(UINT64_MAX - (kPlaces - 1) % 3, (kPlaces - 1) * 1000000));
+  const Fd fd = open_file(path, O_WRONLY);
+  resize_file(fd.get(), 65U << 20U);  // nobody wrote that
+  EXPECT_NO_THROW(other.refresh());
+  EXPECT_TRUE(other.empty());
 }
 
 TEST_F(CheckTest, AChunkBehindABadSectorIsIoOrUnreadableAsTheReaderWants) {

@@ -3,8 +3,14 @@
 // more once it has returned true.
 #pragma once
 
+#include <sys/types.h>
+
+#include <cerrno>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
+#include <utility>
 
 namespace bk::store::test {
 
@@ -13,5 +19,17 @@ extern thread_local CallHook before_flock;    // the path of the open file
 extern thread_local CallHook before_rename;   // the new path
 extern thread_local CallHook before_fsync;    // the path of the open file or folder
 extern thread_local CallHook before_statvfs;  // the path asked about
+
+// A disk with bad sectors, for all threads: changed while nobody reads.
+struct BadDisk {
+  using Range = std::pair<std::uint64_t, std::uint64_t>;
+  std::map<ino_t, Range> sectors;     // of a file, wherever it is moved, from and to: reading them fails
+  std::map<std::string, int> closed;  // files that cannot be opened, and the errno
+  int code = EIO;
+  unsigned failures = 0;  // calls that failed
+  void damage(const std::string& path, std::uint64_t from, std::uint64_t to);
+  void good() { *this = {}; }
+};
+extern BadDisk bad_disk;
 
 }  // namespace bk::store::test

@@ -21,6 +21,7 @@ class HookedStorage final : public Storage {
   std::function<void(const std::string& name)> before_put;  // and adopt()
   std::set<std::string> bad_sectors;  // objects of which nothing but the first 64 bytes can be read
   std::function<void(const std::string& name)> on_read;  // may be empty
+  bool forgets_removed = false;  // what is removed cannot be read by who has it open, as in an object store
 
   bool put(const std::string& name, std::string_view bytes) override {
     if (before_put) before_put(name);
@@ -52,6 +53,8 @@ class HookedStorage final : public Storage {
     std::uint64_t size() override { return below_->size(); }
     std::size_t read(std::uint64_t offset, char* into, std::size_t bytes) override {
       if (storage_.on_read) storage_.on_read(name_);
+      if (storage_.forgets_removed && !storage_.below_->exists(name_))
+        throw Error(Kind::NotFound, name_ + " was removed");
       if (offset + bytes > 64 && storage_.bad_sectors.contains(name_))
         throw sys_error(EIO, "reading " + name_);
       return below_->read(offset, into, bytes);

@@ -115,6 +115,15 @@ TEST_F(IndexBuildTest, WhatClientsPossessIsMadeAnewToo) {
   EXPECT_TRUE(open()->writer("web1", "wiki", "rsync", "/srv")->possession().has(ids).front());
 }
 
+TEST_F(IndexBuildTest, ARebuildThatWasKilledWhenAllPacksWereReadIsNotGoneOnWith) {
+  (void)commit(*open(), "web1", {{"a", noise(50000, 3)}});
+  const std::string building = home() + "/index/building";
+  dynamic_cast<StoreImpl&>(*open()).index().rebuild({});
+  ASSERT_TRUE(path_exists(building));
+  (void)open();
+  EXPECT_FALSE(path_exists(building));
+}
+
 TEST_F(IndexBuildTest, ARebuildAndACleanAtOnceBothEnd) {
   for (int i = 0; i < 4; ++i)
     (void)commit(*open(), "web1", {{"a", noise(50000, 3U + static_cast<unsigned>(i))}});

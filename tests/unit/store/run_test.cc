@@ -111,8 +111,8 @@ TEST_F(RunTest, ManyLookUpsAreTheSameAsOneByOne) {
   runs.add_located(entries_of(3000, 4000, 9), packs_of(9));  // a thousand keys stand in both
   std::vector<Key> keys;
   for (std::uint64_t i = 0; i < 9000; ++i) keys.push_back(random_key(i * 7919 % 9000));
-  for (const std::uint64_t mapped : {16U << 20U, 0U}) {
-    RunSet asked(dir_.path(), kStore, RunKind::Located, mapped);
+  for (const std::uint64_t held : {16U << 20U, 0U}) {
+    RunSet asked(dir_.path(), kStore, RunKind::Located, held);
     asked.reload();
     std::vector<std::vector<Location>> many(keys.size());
     asked.find_many(keys, [&](std::size_t i, const store::Run& run, std::uint64_t record) {

@@ -74,7 +74,7 @@ TEST_F(SnapshotJournalTest, ACommitBehindADamagedNewestRecordGoesOnCounting) {
   auto store = open();
   for (int i = 0; i < 3; ++i) (void)commit(*store, "web1", {{"a", std::to_string(i)}});
   flip(folder() + "/00000000000000000003.snapshot", 40);
-  EXPECT_THROW((void)store->newest("web1", "wiki", "rsync", "/srv"), Error);
+  EXPECT_EQ(store->newest("web1", "wiki", "rsync", "/srv")->sequence, 2U);
   const SnapshotRecord next = commit(*store, "web1", {{"a", "3"}});
   EXPECT_EQ(next.sequence, 4U);
   EXPECT_EQ(store->newest("web1", "wiki", "rsync", "/srv")->id, next.id);

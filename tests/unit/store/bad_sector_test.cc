@@ -1,0 +1,374 @@
+// A file of a store that the disk does not give back, as a whole or in part: nobody else is worse for it.
+#include "server/store/bad_sectors.h"
+#include "server/store/checkpoint_folder.h"
+#include "tests/unit/store/hooked_calls.h"
+#include "tests/unit/store/store_fixture.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace bk::store {
+namespace {
+
+using namespace test;  // NOLINT: builders
+
+using What = HealEvent::What;
+
+ChunkId id_of(const std::string& content) { return chunk_id(ObjectKind::Data, content); }
+
+// What reading the chunk of this content gives.
+enum class Read { Good, Io, Missing };
+Read read_of(Store& store, const std::string& content) {
+  try {
+    EXPECT_EQ(store.read(ObjectKind::Data, id_of(content)), content);
+    return Read::Good;
+  } catch (const Error& error) {
+    return error.kind() == Kind::Io ? Read::Io : Read::Missing;
+  }
+}
+
+// A store of three files in one journal that nobody owns; the one in the middle has a bad sector.
+class BadSectorTest : public StoreTest {
+ protected:
+  void SetUp() override {
+    StoreTest::SetUp();
+    bad_disk.good();
+    const auto store = open();
+    (void)commit(*store, "web1", {{"a", first_}, {"b", middle_}, {"c", last_}});
+    journal_ = files_in(home() + "/store/journal").at(0);
+    place_ = place_of(*store, middle_);
+    place_ = (place_ / 4096 + 2) * 4096;
+  }
+  void TearDown() override {
+    bad_disk.good();
+    StoreTest::TearDown();
+  }
+  static std::uint64_t place_of(Store& store, const std::string& content) {
+    const ChunkId id = id_of(content);
+    return store.locate(ObjectKind::Data, {&id, 1}).at(0)->offset;  // NOLINT: it stands there
+  }
+  void damage(const std::string& path) { bad_disk.damage(path, place_, place_ + 4096); }
+  std::vector<HealEvent> heal(Store& store, const std::string& copy = {}) {
+    std::vector<HealEvent> out;
+    totals_ = store.heal(copy, [&](const HealEvent& event) { out.push_back(event); }, {});
+    return out;
+  }
+  std::vector<std::string> packs() {
+    std::vector<std::string> out = files_in(home() + "/store/packs");
+    std::erase_if(out, [](const std::string& path) { return !path.ends_with(".pack"); });
+    return out;
+  }
+  void expect_the_middle_is_lost(Store& store) {
+    EXPECT_EQ(read_of(store, first_), Read::Good);
+    EXPECT_EQ(read_of(store, middle_), Read::Io);
+    EXPECT_EQ(read_of(store, last_), Read::Good);
+  }
+  const std::string first_ = noise(1U << 20U, 1), middle_ = noise(1U << 20U, 2), last_ = noise(1U << 20U, 3);
+  std::string journal_;
+  std::uint64_t place_ = 0;
+  HealTotals totals_;
+};
+
+TEST_F(BadSectorTest, AJournalWithOneClosesTheStoreToNobody) {
+  const std::string before = read_file(journal_);
+  damage(journal_);
+  {
+    const auto store = open();
+    expect_the_middle_is_lost(*store);
+    EXPECT_EQ(store->snapshots().size(), 1U);
+    (void)commit(*store, "web2", {{"d", "another client's"}});
+    (void)commit(*store, "web1", {{"a", first_}, {"e", "more"}});
+    EXPECT_EQ(read_of(*store, "more"), Read::Good);
+  }
+  EXPECT_EQ(open()->snapshots().size(), 3U);
+  EXPECT_EQ(read_of(*Store::open_to_read(home() + "/store"), first_), Read::Good);
+  bad_disk.good();
+  EXPECT_EQ(read_file(journal_), before);
+  EXPECT_EQ(read_of(*open(), middle_), Read::Good);
+  EXPECT_EQ(problems(*open()), std::vector<std::string>{});
+}
+
+TEST_F(BadSectorTest, WhatTheFileSystemSaysOfItsOwnRecordsIsTheSame) {
+  for (const int code : {EUCLEAN, EBADMSG, ENODATA}) {
+    damage(journal_);
+    bad_disk.code = code;
+    expect_the_middle_is_lost(*open());
+    bad_disk.good();
+  }
+  damage(journal_);
+  bad_disk.code = ENOMEM;  // says nothing of the disk
+  EXPECT_THROW((void)open(), Error);
+}
+
+TEST_F(BadSectorTest, ACheckSaysWhereAndThatItCannotReadAndMarksNothing) {
+  damage(journal_);
+  const auto store = open();
+  store->read_past_bad_sectors(true);
+  EXPECT_THROW((void)store->read(ObjectKind::Data, id_of(middle_)), Unreadable);
+  std::vector<PackProblem> found;
+  const PackTotals totals =
+      store->check_packs({}, [&](const PackProblem& problem) { found.push_back(problem); }, {});
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_TRUE(found[0].unreadable);
+  EXPECT_NE(found[0].text.find(journal_ + "\" cannot be read at offset " + std::to_string(place_)),
+            std::string::npos)
+      << found[0].text;
+  EXPECT_EQ(totals.unreadable, 1U);
+  EXPECT_EQ(totals.damaged, 0U);
+  EXPECT_FALSE(path_exists(home() + "/index/damaged"));
+}
+
+TEST_F(BadSectorTest, TheClientSendsWhatCannotBeReadAgainAndHealEmptiesTheFile) {
+  damage(journal_);
+  {
+    const auto store = open();
+    const std::vector<HealEvent> events = heal(*store);
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events[0].what, What::PackDamaged);
+    EXPECT_FALSE(path_exists(journal_));
+    ASSERT_EQ(packs().size(), 1U);
+    EXPECT_EQ(events[0].path, packs()[0]);
+  }
+  const unsigned tried = bad_disk.failures;
+  const auto store = open();
+  EXPECT_EQ(bad_disk.failures, tried);  // nobody who opens the store reads it again
+  expect_the_middle_is_lost(*store);
+  const ChunkId id = id_of(middle_);
+  EXPECT_FALSE(store->writer("web1", "wiki", "rsync", "/srv")->possession().has({&id, 1})[0]);
+  (void)commit(*store, "web1", {{"a", first_}, {"b", middle_}, {"c", last_}});
+  EXPECT_EQ(read_of(*store, middle_), Read::Good);
+  const std::vector<HealEvent> events = heal(*open());
+  ASSERT_GE(events.size(), 1U);
+  EXPECT_EQ(events.back().what, What::PackRepaired);
+  bad_disk.good();
+  EXPECT_EQ(problems(*open()), std::vector<std::string>{});
+  for (const std::string& content : {first_, middle_, last_})
+    EXPECT_EQ(read_of(*open(), content), Read::Good);
+}
+
+TEST_F(BadSectorTest, WhatARunKnowsOfAJournalIsAbsentOnceHealHasLooked) {
+  const std::string large = noise(3U << 20U, 8), other = noise(3U << 20U, 9);
+  (void)commit(*open(), "web1", {{"large", large}, {"other", other}});  // worth a run
+  const std::uint64_t at = place_of(*open(), large);
+  bad_disk.damage(journal_, at, at + 100);
+  const ChunkId id = id_of(large);
+  EXPECT_TRUE(open()->present(ObjectKind::Data, {&id, 1})[0]);
+  const std::vector<HealEvent> events = heal(*open());
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].what, What::PackDamaged);
+  const auto store = open();
+  EXPECT_FALSE(store->present(ObjectKind::Data, {&id, 1})[0]);
+  EXPECT_EQ(read_of(*store, large), Read::Io);
+  for (const std::string& content : {other, last_}) EXPECT_EQ(read_of(*store, content), Read::Good);
+}
+
+TEST_F(BadSectorTest, AnotherCopyMakesTheJournalWhole) {
+  const std::string copy = home() + "/copy";
+  ASSERT_EQ(::system(("cp -a " + home() + "/store " + copy).c_str()), 0);  // NOLINT: our own folder
+  damage(journal_);
+  const std::vector<HealEvent> events = heal(*open(), copy);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].what, What::PackCopied);
+  EXPECT_EQ(problems(*open()), std::vector<std::string>{});
+  EXPECT_EQ(read_of(*open(), middle_), Read::Good);
+}
+
+TEST_F(BadSectorTest, AJournalThatCannotBeOpenedIsNamedAndLeftAlone) {
+  for (const int code : {EIO, EUCLEAN}) {
+    bad_disk.closed[journal_] = code;
+    const auto store = open();
+    EXPECT_EQ(read_of(*store, first_), Read::Io);
+    (void)commit(*store, "web2", {{"d", std::to_string(code)}});
+    EXPECT_EQ(read_of(*store, std::to_string(code)), Read::Good);
+    const std::vector<std::string> found = problems(*open());
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_NE(found[0].find(journal_), std::string::npos) << found[0];
+    const std::vector<HealEvent> events = heal(*open());
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events[0].what, What::PackDamaged);
+    EXPECT_EQ(events[0].path, journal_);
+    try {
+      (void)open()->clean({});
+      ADD_FAILURE() << "what has to stay cannot be read";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Kind::Refused) << error.what();
+    }
+    bad_disk.good();
+    EXPECT_EQ(read_of(*open(), first_), Read::Good);
+  }
+}
+
+TEST_F(BadSectorTest, ADeadFileIsGivenUpSoon) {
+  bad_disk.damage(journal_, 0, UINT64_MAX);
+  const auto store = open();
+  EXPECT_LT(bad_disk.failures, 80U);
+  const unsigned tried = bad_disk.failures;
+  (void)commit(*store, "web2", {{"d", "x"}, {"e", noise(1U << 20U, 9)}});
+  EXPECT_LT(bad_disk.failures, tried + 80);  // one writer looks once whether it can go on with it
+}
+
+TEST_F(BadSectorTest, OnlyTheBadBlocksOfALongStretchAreLost) {
+  for (const std::uint64_t blocks : {1U, 2U, 3U, 7U, 100U, 256U}) {
+    bad_disk.damage(journal_, place_, place_ + blocks * 4096);
+    const std::unique_ptr<FileReader> file = open_reader(journal_);
+    BadSectors bad;
+    PatientReader reader(*file, bad);
+    std::string bytes(file->size(), '\0');
+    ASSERT_EQ(reader.read(0, bytes.data(), bytes.size()), bytes.size());
+    EXPECT_TRUE(bad.overlaps(place_, place_ + 1));
+    EXPECT_FALSE(bad.overlaps(0, place_));
+    EXPECT_TRUE(bad.overlaps(place_ + blocks * 4096 - 1, UINT64_MAX));
+    EXPECT_FALSE(bad.overlaps(place_ + blocks * 4096, UINT64_MAX));
+    bad_disk.good();
+    std::string whole = read_file(journal_);
+    whole.replace(place_, blocks * 4096, blocks * 4096, '\0');
+    EXPECT_EQ(bytes, whole);
+  }
+}
+
+TEST_F(BadSectorTest, AnIndexIsMadeOfWhatCanBeReadAndLearnsTheRestLater) {
+  seal_all(*open());
+  damage(packs().at(0));
+  remove_tree(home() + "/index");
+  {
+    const auto store = open();
+    expect_the_middle_is_lost(*store);
+    (void)commit(*store, "web2", {{"d", "x"}});
+  }
+  remove_tree(home() + "/index");
+  bad_disk.closed[packs().at(0)] = EIO;
+  {
+    const auto store = open();
+    EXPECT_EQ(read_of(*store, "x"), Read::Good);
+    EXPECT_EQ(read_of(*store, first_), Read::Io);
+  }
+  bad_disk.good();
+  const auto store = open();
+  for (const std::string& content : {first_, middle_, last_}) EXPECT_EQ(read_of(*store, content), Read::Good);
+}
+
+TEST_F(BadSectorTest, ACleanGoesOnBesideAPackThatCannotBeRead) {
+  seal_all(*open());
+  const SnapshotRecord gone = commit(*open(), "web2", {{"d", noise(2U << 20U, 4)}});
+  seal_all(*open());
+  // Of the first pack only what no snapshot leads to any more, and not as a whole.
+  const SnapshotRecord old = open()->newest("web1", "wiki", "rsync", "/srv").value();
+  (void)commit(*open(), "web1", {{"a", first_}, {"c", last_}});
+  {
+    const auto store = open();
+    store->mark_snapshots("web1", {MarkKind::Removal, {}, {}, {}}, {&old.id, 1});
+    store->mark_snapshots("web2", {MarkKind::Removal, {}, {}, {}}, {&gone.id, 1});
+  }
+  for (const std::string& path : packs())
+    if (open_reader(path)->size() > (5U << 19U)) damage(path);
+  ASSERT_EQ(bad_disk.sectors.size(), 1U);
+  const CleanTotals totals = open()->clean({});
+  EXPECT_GE(totals.packs_damaged, 1U);
+  EXPECT_GE(totals.packs_removed, 1U);
+  expect_the_middle_is_lost(*open());
+}
+
+TEST_F(BadSectorTest, ASnapshotThatCannotBeReadHidesNoOther) {
+  const SnapshotRecord second = commit(*open(), "web1", {{"a", "2"}});
+  (void)commit(*open(), "web1", {{"a", "3"}});
+  (void)commit(*open(), "web2", {{"a", "other"}});
+  const std::string object = home() + "/store/snapshots/web1/00000000000000000003.snapshot";
+  for (const bool closed : {true, false}) {
+    bad_disk.good();
+    if (closed)
+      bad_disk.closed[object] = EIO;
+    else
+      bad_disk.damage(object, 0, 4096);
+    const auto store = open();
+    std::vector<std::string> left_out;
+    const auto leave_out = [&](const std::string& problem) { left_out.push_back(problem); };
+    EXPECT_EQ(store->snapshots({}, leave_out).size(), 3U);
+    ASSERT_EQ(left_out.size(), 1U);
+    EXPECT_NE(left_out[0].find("00000000000000000003.snapshot"), std::string::npos) << left_out[0];
+    EXPECT_EQ(store->newest("web1", "wiki", "rsync", "/srv")->id, second.id);
+    EXPECT_EQ(problems(*store).size(), 1U);
+    const std::vector<HealEvent> events = heal(*store);
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events[0].what, What::FileDamaged);
+    EXPECT_EQ(events[0].path, object);
+    EXPECT_THROW((void)store->clean({}), Error);
+  }
+  EXPECT_EQ(commit(*open(), "web1", {{"a", "4"}}).sequence, 4U);
+}
+
+TEST_F(BadSectorTest, AnInterruptedCommitThatCannotBeReadClosesTheStoreToNobody) {
+  const std::string object = home() + "/store/snapshots/web1/00000000000000000002.snapshot";
+  ASSERT_EQ(::system(("cp " + home() + "/store/snapshots/web1/00000000000000000001.snapshot " +  // NOLINT
+                      object)
+                         .c_str()),
+            0);
+  bad_disk.damage(object, 0, 4096);
+  const auto store = open();
+  (void)commit(*store, "web2", {{"a", "other"}});
+  EXPECT_EQ(store->snapshots("web2").size(), 1U);
+}
+
+TEST_F(BadSectorTest, AClientsJournalThatCannotBeReadIsMadeAnewOfItsObjects) {
+  const std::string journal = home() + "/store/snapshots/web1/journal";
+  bad_disk.damage(journal, 0, 4096);
+  const auto store = open();
+  (void)commit(*store, "web2", {{"a", "other"}});
+  EXPECT_EQ(store->snapshots({}, [](const std::string&) {}).size(), 1U);
+  const std::vector<HealEvent> events = heal(*store);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].what, What::FileMade);
+  bad_disk.good();
+  EXPECT_EQ(open()->snapshots().size(), 2U);
+  EXPECT_EQ(problems(*open()), std::vector<std::string>{});
+}
+
+// Everything below index/ is made anew, or counts as empty.
+TEST_F(BadSectorTest, NoFileOfTheIndexIsNeededToBeReadable) {
+  seal_all(*open());
+  {
+    const auto store = open();
+    dynamic_cast<StoreImpl&>(*store).index().damage().note({1}, {{1, 0, 10}});
+    store->note_suffering({std::string(64, 'a')});
+    (void)store->check_packs({}, [](const PackProblem&) {}, {});
+    auto writer = store->writer("web1", "wiki", "rsync", "/srv");
+    CheckpointRecord record;
+    record.client = "web1";
+    record.module = "wiki";
+    record.method = "rsync";
+    record.name = "/srv";
+    record.began = {1783000200, 0};
+    const SnapshotRecord tree = snapshot_of(*writer, {{"half", "done"}});
+    record.node = tree.root.node;
+    writer->save_checkpoint(record);
+  }
+  std::vector<std::string> files = files_in(home() + "/index");
+  for (const std::string& path : files_in(home() + "/store/snapshots"))
+    if (path.ends_with(".checkpoint")) files.push_back(path);
+  EXPECT_GE(files.size(), 5U);
+  int n = 0;
+  for (const std::string& path : files) {
+    if (path.ends_with("lock")) continue;
+    for (const bool closed : {true, false}) {
+      bad_disk.good();
+      if (!path_exists(path)) continue;
+      if (closed)
+        bad_disk.closed[path] = EIO;
+      else
+        bad_disk.damage(path, 0, 64);
+      SCOPED_TRACE(path + (closed ? " cannot be opened" : " cannot be read"));
+      try {
+        const auto store = open();
+        EXPECT_EQ(read_of(*store, first_), Read::Good);
+        (void)store->checkpoint("web1", "wiki", "rsync", "/srv");
+        (void)commit(*store, "web1", {{"a", std::to_string(++n)}});
+      } catch (const Error& error) {
+        ADD_FAILURE() << error.what();
+      }
+    }
+  }
+  bad_disk.good();
+  EXPECT_EQ(problems(*open()), std::vector<std::string>{});
+}
+
+}  // namespace
+}  // namespace bk::store

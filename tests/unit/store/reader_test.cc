@@ -1,0 +1,70 @@
+// Who reads while others take packs and the index away.
+#include "common/storage/folder_storage.h"
+#include "tests/unit/store/hooked_storage.h"
+#include "tests/unit/store/store_fixture.h"
+
+namespace bk::store {
+namespace {
+
+using namespace test;  // NOLINT: builders
+
+class ReaderTest : public StoreTest {
+ protected:
+  [[nodiscard]] std::shared_ptr<HookedStorage> hooked() {
+    return std::make_shared<HookedStorage>(std::make_shared<FolderStorage>(home() + "/store"));
+  }
+};
+
+// A folder gives back what is open and removed; an object store does not.
+TEST_F(ReaderTest, APackThatAnObjectStoreHasNoMoreIsLookedForAgain) {
+  const auto store = open();
+  std::map<std::string, std::string> files;
+  for (unsigned i = 0; i < 4; ++i) files[std::to_string(i)] = noise(1U << 20U, 10 + i);
+  const std::string first = commit(*store, "web1", files).id;
+  files.erase("0");
+  (void)commit(*store, "web1", files);
+  seal_all(*store);
+  const auto storage = hooked();
+  storage->forgets_removed = true;
+  const auto reader = Store::open_on(storage, home() + "/store");
+  EXPECT_EQ(reader->read(ObjectKind::Data, chunk_id(ObjectKind::Data, files["1"])), files["1"]);
+  store->mark_snapshots("web1", {MarkKind::Removal, {1783000200, 0}, "root", ""}, {&first, 1});
+  CleanOptions options;
+  options.rewrite_percent = 1;
+  EXPECT_GT(store->clean(options).packs_rewritten, 0U);
+  for (const auto& [name, content] : files)
+    EXPECT_EQ(reader->read(ObjectKind::Data, chunk_id(ObjectKind::Data, content)), content);
+}
+
+// What a rebuild has taken away for a while is no damage to who may not take its lock.
+TEST_F(ReaderTest, WhoMayOnlyReadIsToldThatTheIndexIsBeingMade) {
+  const std::string content = noise(50000, 1);
+  (void)commit(*open(), "web1", {{"a", content}});
+  seal_all(*open());
+  const auto reader = Store::open_to_read(home() + "/store");
+  const auto kind_of = [&](const std::function<void()>& look) {
+    try {
+      look();
+    } catch (const Error& error) {
+      return error.kind();
+    }
+    return Kind::Usage;
+  };
+  const auto storage = hooked();
+  const auto builder = Store::open_on(storage, home() + "/store");
+  int asked = 0;
+  storage->on_read = [&](const std::string& name) {
+    if (!name.starts_with("packs/") || asked++ > 0) return;
+    const ChunkId missing = chunk_id(ObjectKind::Data, "nowhere");
+    EXPECT_EQ(kind_of([&] { (void)reader->read(ObjectKind::Data, missing); }), Kind::Transient);
+    EXPECT_EQ(kind_of([&] { (void)Store::open_to_read(home() + "/store"); }), Kind::Transient);
+  };
+  builder->rebuild_index({}, true);
+  EXPECT_GT(asked, 0);
+  EXPECT_EQ(reader->read(ObjectKind::Data, chunk_id(ObjectKind::Data, content)), content);
+  EXPECT_EQ(kind_of([&] { (void)reader->read(ObjectKind::Data, chunk_id(ObjectKind::Data, "nowhere")); }),
+            Kind::Corrupt);
+}
+
+}  // namespace
+}  // namespace bk::store
