@@ -155,7 +155,8 @@ LookedAt::LookedAt(std::string path) : path_(std::move(path)) {
 
 bool LookedAt::due(const std::string& source, std::uint64_t sequence) const {
   const auto known = seen_.find(source);
-  return known == seen_.end() || sequence < known->second || sequence - known->second >= kLookAgainAfter;
+  const std::uint64_t last = known == seen_.end() ? 0 : known->second;
+  return sequence < last || sequence - last >= kLookAgainAfter;
 }
 
 void LookedAt::save() const {

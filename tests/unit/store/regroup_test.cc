@@ -80,6 +80,19 @@ TEST_F(ScatteredTest, WhatTheNewestSnapshotReadsIsPutTogetherWhileABackupIsAtWor
   EXPECT_EQ(store_->clean(all).regrouped, 0U) << "once is enough";
 }
 
+TEST_F(StoreTest, ASourceIsLookedAtAfterEightSnapshots) {
+  LookedAt looked_at(home() + "/looked-at");
+  EXPECT_FALSE(looked_at.due("a", 1)) << "what was written once cannot be scattered";
+  EXPECT_TRUE(looked_at.due("a", 8));
+  looked_at.note("a", 8);
+  looked_at.save();
+  const LookedAt again(home() + "/looked-at");
+  EXPECT_FALSE(again.due("a", 15));
+  EXPECT_TRUE(again.due("a", 16));
+  EXPECT_TRUE(again.due("a", 7)) << "it began anew";
+  EXPECT_FALSE(again.due("b", 7));
+}
+
 TEST_F(ScatteredTest, NoMoreIsRewrittenThanAllowed) {
   fill(40000);
   CleanOptions options;
