@@ -45,19 +45,46 @@ struct Bad {
   }
 };
 
-// First walk: everything once.
+// Each chunk once, mostly.  Bounded: forgetting costs looking again, never a chunk that was not looked after.
+class NotYetSeen {
+ public:
+  explicit NotYetSeen(store::Store& store) : store_(store), seen_(store.scratch()) {}
+  bool operator()(const Extent& extent) {
+    if (seen_.size() >= kRemembered) seen_ = DiskMap(store_.scratch());
+    return seen_.insert(key_of(extent.id, extent.bytes));
+  }
+
+ private:
+  store::Store& store_;
+  DiskMap seen_;
+};
+
+// The same for who sorts what is left anyway: it costs next to nothing, and lets many repeats pass.
+class NotJustSeen {
+ public:
+  bool operator()(const store::ChunkMark& mark) {
+    store::ChunkMark& last = last_[mark.mark % last_.size()];
+    if (last.mark == mark.mark && last.bytes == mark.bytes && mark.bytes != 0) return false;
+    last = mark;
+    return true;
+  }
+
+ private:
+  std::vector<store::ChunkMark> last_ = std::vector<store::ChunkMark>(1U << 17U);
+};
+
+// First walk: every folder once.
 class Reader final : public Visitor {
  public:
   using Progress = std::function<void(std::uint64_t)>;
-  // What becomes of each chunk that is met.
+  // What becomes of each chunk that is met, as often as it is.
   using Sink = std::function<void(const Extent&)>;
   Reader(store::Store& store, VerifyTotals& totals, Bad& bad, Sink sink)
       : store_(store),
         totals_(totals),
         bad_(bad),
         sink_(std::move(sink)),
-        seen_directories_(store.scratch()),
-        seen_chunks_(store.scratch()) {}
+        seen_directories_(store.scratch()) {}
 
   bool enter(const std::string&, const Entry& directory) override {
     if (!seen_directories_.insert(directory.node.view())) return false;
@@ -77,7 +104,7 @@ class Reader final : public Visitor {
     try {
       store::for_each_extent(store_, entry, [&](const Extent& extent) {
         length += extent.bytes;
-        if (extent.kind == Extent::Kind::Chunk) add(extent);
+        if (extent.kind == Extent::Kind::Chunk) sink_(extent);
       });
     } catch (const Error& error) {
       if (error.kind() != Kind::Corrupt) throw;
@@ -87,17 +114,11 @@ class Reader final : public Visitor {
   }
 
  private:
-  void add(const Extent& extent) {
-    // Bounded: forgetting costs looking again, never a chunk that was not looked after.
-    if (seen_chunks_.size() >= kRemembered) seen_chunks_ = DiskMap(store_.scratch());
-    if (seen_chunks_.insert(key_of(extent.id, extent.bytes))) sink_(extent);
-  }
-
   store::Store& store_;
   VerifyTotals& totals_;
   Bad& bad_;
   Sink sink_;
-  DiskMap seen_directories_, seen_chunks_;
+  DiskMap seen_directories_;
   std::vector<ChunkId> nodes_;
 };
 
@@ -114,7 +135,9 @@ void look(store::Store& store, const Snapshots& snapshots, VerifyTotals& totals,
     ids.clear();
     lengths.clear();
   };
+  NotYetSeen not_yet_seen(store);
   Reader reader(store, totals, bad, [&](const Extent& extent) {
+    if (!not_yet_seen(extent)) return;
     ids.push_back(extent.id);
     lengths.push_back(extent.bytes);
     if (ids.size() >= kLookedAtOnce) flush();
@@ -140,8 +163,9 @@ void read(store::Store& store, const Snapshots& snapshots, VerifyTotals& totals,
         });
     if (progress) progress(totals.bytes);
   };
+  NotYetSeen not_yet_seen(store);
   Reader reader(store, totals, bad, [&](const Extent& extent) {
-    if (!wanted(extent)) return;
+    if (!wanted(extent) || !not_yet_seen(extent)) return;
     window.add(extent.id, extent.bytes, extent.bytes);
     if (window.full()) flush();
   });
@@ -171,10 +195,11 @@ Missing compare(store::Store& store, const Snapshots& snapshots, const Snapshots
                 VerifyTotals& totals, Bad& bad, const std::function<void(std::uint64_t)>& progress) {
   GoodChunks named(store);
   Missing missing;
+  NotJustSeen not_just_seen;
   Reader reader(store, totals, bad, [&](const Extent& extent) {
     const auto bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(extent.bytes, UINT32_MAX));
     const store::ChunkMark mark{store.mark_of(ObjectKind::Data, extent.id), bytes};
-    named.add({&mark, 1});
+    if (not_just_seen(mark)) named.add({&mark, 1});
   });
   name_sealed(store, sealed, named);
   for (const auto* snapshot : snapshots) (void)walk(store, snapshot->root, {}, reader);
