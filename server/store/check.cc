@@ -6,19 +6,16 @@
 #include "common/text/escape.h"
 #include "server/store/bad_sectors.h"
 #include "server/store/index.h"
+#include "server/store/pack_team.h"
 #include "server/store/parity.h"
 #include "server/store/scan.h"
 
 #include <algorithm>
-#include <exception>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 namespace bk::store {
 namespace {
-
-constexpr unsigned kMostThreads = 4;
 
 // Decodes the group whose payload was just read, and compares every chunk with its identity.
 void check_content(const RecordHead& head, const PackRef& pack, std::uint64_t offset, std::string& payload,
@@ -138,33 +135,14 @@ PackTotals PackAudit::run() {
   return totals_;
 }
 
-// Decoding and hashing take more than one processor has where the disk is a fast one.
 void PackAudit::check_all(const std::vector<std::uint64_t>& packs) {
-  std::mutex mutex;
-  std::size_t next = 0;
-  std::exception_ptr failure;
-  const auto work = [&] {
-    std::unique_lock lock(mutex);
-    while (next < packs.size() && !failure) {
-      const std::uint64_t number = packs[next++];
-      lock.unlock();
-      try {
-        const Outcome outcome = check(number);
-        lock.lock();
-        take(number, outcome);
-      } catch (...) {
-        if (!lock.owns_lock()) lock.lock();
-        failure = std::current_exception();
-      }
-    }
-  };
-  const std::size_t threads = std::min<std::size_t>(
-      {packs.size(), kMostThreads, plan_.payloads ? std::max(1U, std::thread::hardware_concurrency()) : 1U});
-  std::vector<std::jthread> others;
-  for (std::size_t i = 1; i < threads; ++i) others.emplace_back(work);
-  work();
-  others.clear();
-  if (failure) std::rethrow_exception(failure);
+  const std::size_t members = plan_.payloads ? team_size(packs.size()) : 1;
+  work_off(packs, members, [this](std::size_t, std::uint64_t number, std::unique_lock<std::mutex>& lock) {
+    lock.unlock();
+    const Outcome outcome = check(number);
+    lock.lock();
+    take(number, outcome);
+  });
 }
 
 PackFindings PackAudit::findings(std::uint64_t number, Outcome& out) const {

@@ -6,6 +6,7 @@
 #include "common/text/escape.h"
 #include "server/store/bad_sectors.h"
 #include "server/store/index.h"
+#include "server/store/pack_team.h"
 #include "server/store/possession.h"
 #include "server/store/scan.h"
 
@@ -46,11 +47,11 @@ struct Portion {
   std::vector<Coverage> packs;
 };
 
-// Calls `full` whenever the portion is worth a run, also in mid-pack: one of tiny chunks holds very many.  A
-// pack that cannot be read whole is covered up to there, so that it is read again another time; what else can
-// be read of it is known meanwhile.
-void read_pack(ObjectReader& file, const PackRef& pack, std::uint64_t from, Portion& portion, BadSectors& bad,
-               const std::function<void()>& full) {
+// Calls `full` whenever the portion has so many entries, also in mid-pack: one of tiny chunks holds very
+// many. A pack that cannot be read whole is covered up to there, so that it is read again another time; what
+// else can be read of it is known meanwhile.
+void read_pack(ObjectReader& file, const PackRef& pack, std::uint64_t from, std::size_t most,
+               Portion& portion, BadSectors& bad, const std::function<void()>& full) {
   GroupDecoder decoder;
   PatientReader in(file, bad);
   const auto upto = [&](std::uint64_t place) { return bad.empty() ? place : std::min(place, bad.first()); };
@@ -58,13 +59,13 @@ void read_pack(ObjectReader& file, const PackRef& pack, std::uint64_t from, Port
   do {
     while (const std::optional<ScannedRecord> record = scan.next(false)) {
       give_chunks(in, *record, decoder, portion.entries);
-      if (portion.entries.size() < kEntriesPerRun) continue;
+      if (portion.entries.size() < most) continue;
       portion.packs.push_back({pack.number, upto(record->end)});
       full();
     }
   } while (!scan.reason().empty() && scan.skip_to_next());
   portion.packs.push_back({pack.number, upto(kWholePack)});
-  if (portion.entries.size() >= kEntriesPerRun / 2) full();
+  if (portion.entries.size() >= most / 2) full();
 }
 
 }  // namespace
@@ -98,30 +99,41 @@ std::size_t Index::index_packs(const Progress& progress) {
       numbers.push_back(*number);
     return true;
   });
-  Portion portion;
-  const auto write = [&] {
+  std::vector<Portion> portions(team_size(numbers.size()));
+  const auto write = [&](Portion& portion) {
     if (portion.packs.empty()) return;
     runs_.add_located(std::exchange(portion.entries, {}), std::exchange(portion.packs, {}));
     runs_.merge();
     crash_point("store.rebuild-portion");
   };
+  const std::size_t most = kEntriesPerRun / portions.size();
   std::size_t read = 0;
-  for (const std::uint64_t number : numbers) {
-    if (unread_.contains(number)) continue;
+  work_off(numbers, portions.size(), [&](std::size_t member, std::uint64_t number, auto& lock) {
+    if (unread_.contains(number)) return;
+    Portion& portion = portions[member];
+    const std::uint64_t from = runs_.covered(number);
     const std::string name = Layout::pack_object(number);
     const std::string cannot = "the pack " + quoted(layout_.storage->shown(name)) + " cannot be ";
     std::string problem;
-    const std::unique_ptr<ObjectReader> in = open_if_readable(*layout_.storage, name, &problem);
-    if (!problem.empty()) unread_[number] = cannot + "opened: " + problem;
-    if (!in) continue;  // or cleaned away since, or in a wrong folder: a check names it
-    ++read;
     BadSectors bad;
-    read_pack(*in, {store_, number}, runs_.covered(number), portion, bad, write);
+    lock.unlock();
+    const std::unique_ptr<ObjectReader> in = open_if_readable(*layout_.storage, name, &problem);
+    if (in) {
+      read_pack(*in, {store_, number}, from, most, portion, bad, [&] {
+        lock.lock();
+        write(portion);
+        lock.unlock();
+      });
+    }
+    lock.lock();
+    if (!problem.empty()) unread_[number] = cannot + "opened: " + problem;
+    if (!in) return;  // or cleaned away since, or in a wrong folder: a check names it
+    ++read;
     if (!bad.empty()) unread_[number] = cannot + "read " + bad.text();
     done += in->size();
     if (progress) progress(std::min(done, all), all);
-  }
-  write();
+  });
+  for (Portion& portion : portions) write(portion);
   return read;
 }
 
@@ -136,7 +148,7 @@ void Index::read_again(const std::vector<std::uint64_t>& packs) {
   for (const std::uint64_t number : packs) {
     BadSectors bad;
     if (const std::unique_ptr<ObjectReader> in = layout_.storage->open(Layout::pack_object(number)))
-      read_pack(*in, {store_, number}, 0, portion, bad, write);
+      read_pack(*in, {store_, number}, 0, kEntriesPerRun, portion, bad, write);
   }
   write();
   runs_.merge();
