@@ -1,8 +1,8 @@
 #include "common/config/config.h"
 
+#include "common/config/own_file.h"
 #include "common/config/schema.h"
 #include "common/error/error.h"
-#include "common/io/file.h"
 #include "common/path/names.h"
 #include "common/text/escape.h"
 #include "common/text/number.h"
@@ -195,7 +195,7 @@ Config Config::parse(std::string_view text, std::string file, std::span<const Co
 }
 
 Config Config::load(const std::string& path, std::span<const ConfigKey> schema) {
-  const std::optional<std::string> text = try_read_file(path, 1U << 20U);
+  const std::optional<std::string> text = try_read_own_file(path, 1U << 20U, FileOwner::Self);
   if (!text) throw Error(Kind::Config, quoted(path) + " is missing; --home names the folder that holds it");
   return parse(*text, path, schema);
 }

@@ -57,7 +57,7 @@ class Config {
   // Pure.  `file` is only the name that messages use.  `schema` must outlive the Config.
   [[nodiscard]] static Config parse(std::string_view text, std::string file,
                                     std::span<const ConfigKey> schema);
-  // Missing file: Config, and it says what to do.
+  // A missing file, or one that others may have written (own_file.h): Config, and it says what to do.
   [[nodiscard]] static Config load(const std::string& path, std::span<const ConfigKey> schema);
 
   [[nodiscard]] bool has(Path path) const;  // it stands in the file

@@ -1,5 +1,6 @@
 #include "server/config/config.h"
 
+#include "common/config/own_file.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
@@ -8,6 +9,8 @@
 
 namespace bk::server {
 namespace {
+
+constexpr std::uint64_t kMaxBytes = 1U << 20U;
 
 constexpr ConfigKey kSchema[] = {
     {"host", ConfigType::Text, kRequired, "this machine's name, as status and notices show it"},
@@ -119,7 +122,7 @@ ServerConfig parse_config(std::string_view text, const std::string& file, const 
 
 ServerConfig load_config(const std::string& home) {
   const std::string path = join_path(home, "backupconfig.toml");
-  std::optional<std::string> text = try_read_file(path);
+  std::optional<std::string> text = try_read_own_file(path, kMaxBytes, FileOwner::SelfOrFolder);
   if (!text) throw Error(Kind::Config, quoted(path) + " is missing: run bk_access init first");
   return parse_config(*text, path, home);
 }

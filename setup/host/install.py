@@ -96,6 +96,7 @@ def write_config(machine, side, record, old):
     if text is None:
         machine.home_file(side.user, path, first_config(side, record, old))
         return
+    machine.not_for_others(side.user, path)
     values = toml_text.parse(text, path)
     # What people wrote stays; only what was answered anew is changed.
     if record["administrators"] and values.get("administrators") != record["administrators"]:

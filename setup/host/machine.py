@@ -186,6 +186,15 @@ class Machine:
             self.as_user(user, lambda: write_whole(path, text.encode(), mode))
         return True
 
+    def not_for_others(self, user, path):
+        """No program reads a configuration that others may write."""
+        info = os.stat(path)
+        if info.st_uid not in (0, pwd.getpwnam(user).pw_uid):
+            self.note("%s belongs to user %d, so no program reads it: look through it, then chown %s it" % (path, info.st_uid, user))
+        elif info.st_mode & 0o022 and self.step("take the right to write %s from others than its owner" % path):
+            owner = user if info.st_uid else "root"
+            self.as_user(owner, lambda: os.chmod(path, stat.S_IMODE(info.st_mode) & ~0o022))
+
     # --- scripts/: programs, owned by root inside a home that is not ---
 
     def program(self, scripts, name, source, link=False, reader=None):

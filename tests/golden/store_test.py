@@ -85,6 +85,7 @@ def check(name, scratch, key, unseal):
     if key:
         with open(home + "/backupconfig.toml", "w") as file:
             file.write('host = "golden"\n[store]\nkey_file = "%s"\n' % key)
+        os.chmod(home + "/backupconfig.toml", 0o600)
     bkdb = [PROGRAMS + "/bkdb", "--home", home, "-C", home]
     run(bkdb + ["verify"])
     if unseal:

@@ -51,6 +51,24 @@ for home in "$C1" "$S1"; do
   printf '[[[\n' >"$home/backupconfig.toml"; exits 78 "$program"; one_line; says 'backupconfig.toml:1'
   cp "$T/saved.toml" "$home/backupconfig.toml"
 done
+
+say "configuration: what others may have written is not read, by any program"
+chmod g+w "$C1/backupconfig.toml"
+for program in "backup_it directories" backup_all "commit_backup_request directories $T/src/tree" send_request "send_request --status" \
+  "restore_it ls" "backup_agent --home $C1 --server server1"; do
+  # shellcheck disable=SC2086
+  exits 78 env SSH_ORIGINAL_COMMAND="backline tree" "$C1/scripts/"$program
+  one_line; says 'backupconfig.toml": is not read, because others .*mode 06.*chmod go-w'
+done
+chmod 600 "$C1/backupconfig.toml"
+chmod o+w "$S1/backupconfig.toml"
+for program in do_backup "do_backup --status" "bkdb ls -C $S1" "bk_pull --sweep"; do
+  # shellcheck disable=SC2086
+  exits 78 "$S1/scripts/"$program
+  one_line; says 'chmod go-w'
+done
+chmod 640 "$S1/backupconfig.toml"
+same "$(queue)" 0
 one_round "$C1" "$S1" directories
 
 say "the administrator's files: a bad push is refused as a whole, with file and line"

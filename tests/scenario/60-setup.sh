@@ -70,6 +70,13 @@ state "$T/server" | grep -v gitosis-admin.git/backline >"$T/before"
 exits 0 server backup.example.org:2222 --yes; says 'nothing to do'
 checks=$((checks + 1))
 
+say "a configuration that others may write is read by nobody, and mended"
+chmod 664 "$T/client/backupconfig.toml"
+exits 78 user backupclient -- "$T/client/scripts/send_request" --status; one_line; says 'chmod go-w'
+exits 0 client web1.example.org --yes; says 'take the right to write .*/backupconfig.toml from others'
+same "$(stat -c %a "$T/client/backupconfig.toml")" 644
+exits 0 user backupclient -- "$T/client/scripts/send_request" --status
+
 say "each side has one line for the other; a damaged line is refused, a good one pins keys both ways"
 ssh-keygen -q -t ed25519 -N '' -C host -f "$T/host" </dev/null
 exits 0 server backup.example.org:2222 --yes --hostkey "$T/host.pub"
