@@ -47,6 +47,11 @@ int ingest(const std::string& home, const std::string& client, const Log& log) {
   }
 }
 
+server::EndedAs ended_as(const Options& options) {
+  if (options.has("turn-over")) return server::EndedAs::TurnOver;
+  return options.has("time-up") ? server::EndedAs::TimeUp : server::EndedAs::Failed;
+}
+
 int run(const Options& options, const char* argv0) {
   const server::ServerConfig config = server::load_config(find_home(options, argv0));
   const SystemClock clock;
@@ -68,7 +73,7 @@ int run(const Options& options, const char* argv0) {
   };
   const server::Worker worker{config, program_directory(), clock, log, alive, STDOUT_FILENO, say};
   if (const auto why = options.get("failed"))
-    return server::give_up(worker, client, options.words()[1], *why, options.has("time-up"));
+    return server::give_up(worker, client, options.words()[1], *why, ended_as(options));
   return server::work_off(worker, client, options.words()[1]);
 }
 
@@ -81,6 +86,7 @@ int main(int argc, char** argv) {
       .usage("bk_pull [--home DIR] --sweep")
       .value("failed", "WHY", "do not pull: count a failed attempt, for this reason")
       .flag("time-up", "with --failed: it is no failed attempt, its time was up")
+      .flag("turn-over", "with --failed: it is no failed attempt, others waited for its slot")
       .value("ingest", "CLIENT", "only take new requests out of this client's control repository")
       .flag("sweep", "only remove what programs of killed pulls left");
   bk::add_home(options).positionals(0, 2);

@@ -17,9 +17,16 @@ bool is_due(const TodoList::Named& item, bool at_once, Timestamp now) {
   return *item.item.not_before <= now || *item.item.not_before > now.plus(kLongestWait);
 }
 
-// What failed, or stood still, when it was last tried: it may hold a slot until its time is up again.
+// What failed, or stood still, when it was last tried: it may hold a slot until its time is up again.  Or a
+// turn that grew, because nothing could be kept of the ones before.
 bool is_suspect(const TodoList::Named& item) {
+  if (item.item.turns_lost > 0) return true;
   return !item.item.last_error.empty() && !item.item.last_error.ends_with(kKept);
+}
+
+// Since when it waits; a time to come was written by a clock that was ahead.
+Timestamp waits_since(const TodoItem& item, Timestamp now) {
+  return std::min(item.yielded.value_or(item.taken), now);
 }
 
 // Who has how many slots, and may have one more.
@@ -31,7 +38,9 @@ class FairShare {
     std::set<Busy> doubtful;
     for (const TodoList::Named& item : items) {
       const Busy busy{item.client, item.stem};
-      if (item.state == 'P' && is_suspect(item) && running.contains(busy)) doubtful.insert(busy);
+      if (item.state != 'P' || !running.contains(busy)) continue;
+      if (is_suspect(item)) doubtful.insert(busy);
+      if (is_long(item.item)) ++long_;
     }
     suspects_ = doubtful.size();
     for (const Busy& busy : running)
@@ -43,7 +52,7 @@ class FairShare {
     return found == at_work_.end() ? 0 : found->second;
   }
   [[nodiscard]] bool comes_later(const TodoList::Named& item) const {
-    return suspects_ > 0 && is_suspect(item);
+    return (suspects_ > 0 && is_suspect(item)) || (long_ >= share_of_long(slots_.all) && is_long(item.item));
   }
   [[nodiscard]] bool allows(const TodoList::Named& item) {
     const std::size_t has = at_work(item.client);
@@ -67,6 +76,7 @@ class FairShare {
   std::map<std::string, std::size_t> at_work_;
   std::map<std::string, bool> new_;
   std::size_t suspects_ = 0, doubtful_ = 0;  // at work; those include these
+  std::size_t long_ = 0;                     // at work
 };
 
 }  // namespace
@@ -88,6 +98,9 @@ Selection parse_selection(const std::string& text) {
   return out;
 }
 
+bool is_long(const TodoItem& item) { return item.turns > 0; }
+std::size_t share_of_long(std::size_t all) { return std::max<std::size_t>(1, all / 2); }
+
 std::string try_key(const TodoList::Named& item) { return item.client + "/" + item.item.request.id; }
 
 std::optional<std::size_t> choose_next(const std::vector<TodoList::Named>& items,
@@ -101,7 +114,7 @@ std::optional<std::size_t> choose_next(const std::vector<TodoList::Named>& items
   std::optional<std::size_t> best;
   const auto rank = [&](std::size_t i) {
     return std::tuple(fair.comes_later(items[i]), items[i].state == 'P' ? 0 : 1,
-                      fair.at_work(items[i].client), items[i].item.taken);
+                      fair.at_work(items[i].client), waits_since(items[i].item, now));
   };
   for (std::size_t i = 0; i < items.size(); ++i) {
     const TodoList::Named& item = items[i];

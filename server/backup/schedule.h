@@ -37,12 +37,19 @@ struct Busy {
 // the client with the fewest running pulls is served first, and of that client the oldest request.  What went
 // wrong when it was last tried has at most half of the slots, and beyond the first one what did not goes
 // before: clients that hang take no more than that from the others, and are themselves never left out.
+// What has given way before (turns.h) waits anew since then, and beyond half of the slots what did not goes
+// before.
 // Clients that never had a success may be of that kind, and have one slot each.  Both kinds together leave
 // one slot to the others when there are two or more. `tried` holds what this run shall not start again.
 [[nodiscard]] std::optional<std::size_t> choose_next(const std::vector<TodoList::Named>& items,
                                                      const std::set<Busy>& running,
                                                      const std::set<std::string>& tried, const Slots& slots,
                                                      const Selection& selection, Timestamp now);
+
+// Its pull has given its slot to others before: it takes long, for whatever reason.
+[[nodiscard]] bool is_long(const TodoItem& item);
+// Slots that such pulls have for certain.
+[[nodiscard]] std::size_t share_of_long(std::size_t all);
 
 // How the last error of an item ends that got further all the same.
 inline constexpr const char* kKept = "; what came is kept";

@@ -50,6 +50,7 @@ nlohmann::json json_of(const SourceStatus& s, Timestamp now) {
   out["snapshots"] = s.snapshots;
   out["state"] = s.state;
   out["attempts"] = s.attempts;
+  out["gave_way"] = s.turns;
   out["last_success"] = json_of(s.last_success);
   out["age_seconds"] =
       s.last_success ? nlohmann::json(now.seconds - s.last_success->seconds) : nlohmann::json();
@@ -149,6 +150,7 @@ class Collector {
     s.state = state_of(item, now_);
     if (s.state == "working") s.stem = item.stem;
     s.attempts = item.item.attempts;
+    s.turns = item.item.turns;
     s.next_try = item.item.not_before;
     if (!item.item.last_error.empty()) s.last_error = item.item.last_error;
   }
@@ -234,6 +236,10 @@ std::string show_status(const std::vector<SourceStatus>& sources, std::optional<
     out += "  " + s.state;
     if (s.progress) out += ": " + show_progress(*s.progress);
     if (s.attempts > 0) out += fmt::format(", {} failed attempts", s.attempts);
+    if (s.turns > 0)
+      out +=
+          fmt::format(", gave way to others {}{}", s.turns == 1 ? "once" : fmt::format("{} times", s.turns),
+                      s.state == "queued" ? " and goes on in its turn" : "");
     if (s.next_try && *s.next_try > now) out += ", next try " + second_text(*s.next_try);
     if (!s.last_error.empty()) out += ": " + s.last_error;
     out += "\n";

@@ -42,6 +42,7 @@ struct SourceStatus {
   // and nobody asked again)
   std::string state;
   int attempts = 0;
+  int turns = 0;  // times that it gave its slot to another source, and goes on later
   std::optional<Timestamp> next_try;
   std::string last_error;
   std::optional<Timestamp> paused;             // the client, since when

@@ -1,6 +1,7 @@
 #include "server/backup/stop_signal.h"
 
 #include "common/error/error.h"
+#include "server/backup/verdict.h"
 
 #include <csignal>
 
@@ -15,7 +16,7 @@ void handle(void (*handler)(int)) {
   struct sigaction action {};
   action.sa_handler = handler;
   action.sa_flags = SA_RESTART;
-  for (const int signal : {SIGTERM, SIGUSR1}) (void)::sigaction(signal, &action, nullptr);
+  for (const int signal : {SIGTERM, SIGUSR1, SIGUSR2}) (void)::sigaction(signal, &action, nullptr);
 }
 
 }  // namespace
@@ -25,10 +26,14 @@ StopSignal::~StopSignal() { handle(SIG_DFL); }
 
 bool StopSignal::of_server() { return g_came == SIGTERM; }
 
+bool StopSignal::of_turn() { return g_came == SIGUSR2; }
+bool StopSignal::came() { return g_came != 0; }
+
 void StopSignal::check() {
   if (g_came == 0) return;
-  throw Error(Kind::Cancelled,
-              of_server() ? "do_backup was stopped" : "its time was up: limits.pull_timeout or idle_timeout");
+  throw Error(Kind::Cancelled, of_server() ? "do_backup was stopped"
+                               : of_turn() ? kTurnOver
+                                           : "its time was up: limits.pull_timeout or idle_timeout");
 }
 
 }  // namespace bk::server

@@ -1,6 +1,6 @@
-// How do_backup asks a worker to end: SIGTERM (do_backup itself is stopped) and SIGUSR1 (the worker's time is
-// up).  While this object lives they do nothing but say so; without it they end the process, which harms
-// nothing either, but keeps no checkpoint.
+// How do_backup asks a worker to end: SIGTERM (do_backup itself is stopped), SIGUSR1 (the worker's time is
+// up) and SIGUSR2 (its turn is over: others wait).  While this object lives they do nothing but say so;
+// without it they end the process, which harms nothing either, but keeps no checkpoint.
 #pragma once
 
 #include <string>
@@ -15,6 +15,10 @@ class StopSignal {
   StopSignal& operator=(const StopSignal&) = delete;
   // do_backup itself is being stopped: nobody's fault.
   [[nodiscard]] static bool of_server();
+  // Others waited.
+  [[nodiscard]] static bool of_turn();
+  // Any of them.
+  [[nodiscard]] static bool came();
   // Throws Cancelled, with the reason, once one of them came.
   static void check();
 };

@@ -12,17 +12,15 @@
 #include "server/backup/events.h"
 #include "server/backup/ingest_pool.h"
 #include "server/backup/not_taken.h"
-#include "server/backup/progress.h"
+#include "server/backup/running.h"
+#include "server/backup/turns.h"
 #include "server/backup/verdict.h"
 #include "server/todo/pause.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <list>
 
 namespace bk::server {
@@ -35,24 +33,12 @@ using std::chrono::steady_clock;
 constexpr std::size_t kDefaultOfClient = 2;  // [client NAME] concurrency says otherwise
 constexpr seconds kSettleLimit{120};         // writing down a failure: local work only
 constexpr seconds kSweepLimit{1800};
-constexpr seconds kIngestPatience{5};       // of pulls
-constexpr seconds kIngestEvery{300};        // hooks ingest at once, when they run
-constexpr seconds kGrace{10};               // a worker knows its limits itself; then it is asked to end
-constexpr seconds kSettle{20};              // for a worker to note what it has, once asked
-constexpr std::size_t kLongestLine = 4096;  // of what a worker says
-
-struct Running {
-  TodoList::Named item;
-  Child child;
-  Fd signs;  // the worker's standard output
-  steady_clock::time_point started, alive;
-  std::string half_line;  // of what it says, not yet whole
-  std::optional<Progress> progress;
-  std::string asked_why;  // not empty: it was told at `asked` to end: its time was up
-  bool paused = false;    // … or this
-  bool time_up = false;   // it was limits.pull_timeout
-  steady_clock::time_point asked{};
-};
+constexpr seconds kIngestPatience{5};  // of pulls
+constexpr seconds kIngestEvery{300};   // hooks ingest at once, when they run
+constexpr seconds kGrace{10};          // a worker knows its limits itself; then it is asked to end
+constexpr seconds kSettle{20};         // for workers to note what they have, when we end ourselves
+// How often we look whether a turn is over.
+constexpr milliseconds kLeastLook{500}, kMostLook{10000};
 
 // What works only on our own disk, and may hang there.
 struct Helper {
@@ -72,7 +58,7 @@ class Supervisor {
         todo_(config.home + "/TODO"),
         ingests_(
             [this](const std::string& client) {
-              return start(worker_command({"--ingest", client}));
+              return start_worker({"--ingest", client});
             },
             {.longest = config.limits.ingest_timeout}) {}
 
@@ -87,6 +73,7 @@ class Supervisor {
     ask();
     while (!stopping_) {
       start_what_is_due();
+      end_a_turn();
       if (is_idle() && !options_.watch) break;
       sleep_and_look();
     }
@@ -98,26 +85,11 @@ class Supervisor {
   [[nodiscard]] bool is_idle() const { return running_.empty() && helpers_.empty() && ingests_.idle(); }
   void note(int status) { worst_ = worse_status(worst_, status); }
 
-  // What a worker said: signs of life, and how far it is.
-  static void hear(Running& r, const std::string& said) {
-    r.half_line += said;
-    for (std::size_t end = 0; (end = r.half_line.find('\n')) != std::string::npos;) {
-      if (auto progress = parse_progress(std::string_view(r.half_line).substr(0, end)))
-        r.progress = std::move(progress);
-      r.half_line.erase(0, end + 1);
-    }
-    if (r.half_line.size() > kLongestLine) r.half_line.clear();
-  }
-
   void draw(steady_clock::time_point now) {
     if (!screen_.on() || now - drawn_ < milliseconds(500)) return;
     drawn_ = now;
     std::vector<std::string> lines;
-    for (const Running& r : running_) {
-      const std::string what =
-          r.item.client + " " + r.item.item.request.module + " " + quoted(r.item.item.request.name) + ": ";
-      lines.push_back(what + (r.progress ? show_progress(*r.progress) : "begins"));
-    }
+    for (const Running& r : running_) lines.push_back(describe(r));
     screen_.show(lines);
   }
 
@@ -127,23 +99,14 @@ class Supervisor {
     options_.say(text);
   }
 
-  Command worker_command(std::vector<std::string> words) const {
-    Command command;
-    command.argv = {options_.programs + "/bk_pull", "--home", config_.home};
-    command.argv.insert(command.argv.end(), words.begin(), words.end());
-    command.environment = base_environment(config_.home);
-    command.stderr_fd = STDERR_FILENO;
-    // No worker outlives us: the next do_backup would start the same pull beside it.
-    command.before_exec = [parent = ::getpid()] {
-      return ::prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || ::getppid() != parent ? 1 : 0;
-    };
-    return command;
+  [[nodiscard]] Child start_worker(const std::vector<std::string>& words) const {
+    return start(worker_command(options_.programs, config_.home, words));
   }
 
   // Its status counts.
-  void begin_helper(std::vector<std::string> words, seconds limit, const std::string& what, Busy of = {}) {
-    helpers_.push_back(
-        {what, std::move(of), start(worker_command(std::move(words))), steady_clock::now() + limit});
+  void begin_helper(const std::vector<std::string>& words, seconds limit, const std::string& what,
+                    Busy of = {}) {
+    helpers_.push_back({what, std::move(of), start_worker(words), steady_clock::now() + limit});
   }
   void look_after_helpers(steady_clock::time_point now) {
     std::erase_if(helpers_, [&](Helper& helper) {
@@ -153,7 +116,7 @@ class Supervisor {
       crash_with_child(status.value_or(0));
       note(status.value_or(kExitTryLater));
       if (!status || *status > 128) complain(helper.what + (status ? " was killed" : " did not end in time"));
-      stale_ = true;
+      outdated_ = true;
       return true;
     });
   }
@@ -237,7 +200,7 @@ class Supervisor {
     read_rules();
     read_pauses();
     or_complain("TODO", [&] { events_.watch_folders(config_.home + "/TODO"); });
-    stale_ = false;
+    stale_ = outdated_ = false;
     scanned_ = steady_clock::now();
     if (todo_.take_note_of_set_aside()) ingests_.add(todo_.with_set_aside());  // whoever asked is told
   }
@@ -287,13 +250,14 @@ class Supervisor {
   }
   [[nodiscard]] std::set<Busy> busy() const {
     std::set<Busy> out;
-    for (const Running& r : running_) out.insert({r.item.client, r.item.stem});
+    for (const Running& r : running_) out.insert(r.busy());
     for (const Helper& helper : helpers_)
       if (!helper.of.client.empty()) out.insert(helper.of);
     return out;
   }
 
   void start_what_is_due() {
+    if (outdated_) rescan();
     for (;;) {
       while (const auto next = choose_next(items_, busy(), tried_, slots(), options_.selection, clock_.now()))
         begin(items_[*next]);
@@ -313,17 +277,7 @@ class Supervisor {
       return;
     }
     item.state = 'P';
-    auto [read_end, write_end] = signs_pipe();
-    Command command = worker_command({"--", item.client, item.stem});
-    command.stdout_fd = write_end.get();
-    const auto now = steady_clock::now();
-    running_.push_back({item, start(command), std::move(read_end), now, now, {}, {}, {}, {}});
-  }
-
-  static std::pair<Fd, Fd> signs_pipe() {
-    std::array<int, 2> ends{};
-    check_sys(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK), [] { return "making a pipe"; });
-    return {Fd(ends[0]), Fd(ends[1])};
+    running_.push_back(start_pull(options_.programs, config_.home, item));
   }
 
   [[nodiscard]] milliseconds how_long() const {
@@ -347,7 +301,7 @@ class Supervisor {
     for (std::size_t i = 0; it != running_.end(); ++i) {
       if (sign != woken.alive.end() && sign->worker == i) {
         it->alive = now;
-        hear(*it, (sign++)->said);
+        it->hear((sign++)->said);
       }
       it = look_after(*it, now) ? running_.erase(it) : std::next(it);
     }
@@ -383,42 +337,60 @@ class Supervisor {
   bool look_after(Running& r, steady_clock::time_point now) {
     std::optional<int> status = r.child.wait_for(milliseconds(0));
     if (!status) ask_to_end(r, now);
-    const bool late = !status && !r.asked_why.empty() && now - r.asked > kSettle;
+    const bool late = !status && r.is_late(now);
     if (!status && !late) return false;
     if (late) r.child.stop(milliseconds(0));
     std::string why = late || (status && *status > 128) ? r.asked_why : "";
     if (status && *status > 128 && why.empty())
       why = "the worker was killed by signal " + std::to_string(*status - 128);
     if (status) crash_with_child(*status);
-    if (r.paused && (late || *status > 128)) {
+    if (r.asked == Asked::Pause && (late || *status > 128)) {
       note(kExitTryLater);  // its P file is resumed when the pause ends
     } else if (why.empty()) {
       note(*status);
     } else if (todo_.working(r.item.client, r.item.stem)) {
       std::vector<std::string> words{"--failed", why, "--", r.item.client, r.item.stem};
-      if (r.time_up && why == r.asked_why) words.insert(words.begin(), "--time-up");
-      begin_helper(std::move(words), kSettleLimit, "ending a pull of " + r.item.client,
-                   {r.item.client, r.item.stem});
+      if (why == r.asked_why && r.asked == Asked::TimeUp) words.insert(words.begin(), "--time-up");
+      if (why == r.asked_why && r.asked == Asked::TurnOver) words.insert(words.begin(), "--turn-over");
+      begin_helper(words, kSettleLimit, "ending a pull of " + r.item.client, r.busy());
+    }
+    if (r.asked == Asked::TurnOver) {
+      tried_.erase(try_key(r.item));  // it goes on in this run
+      outdated_ = true;
     }
     stale_ = true;
     return true;
   }
 
   void ask_to_end(Running& r, steady_clock::time_point now) {
-    if (!r.asked_why.empty()) return;
+    if (r.asked != Asked::No) return;
     if (is_paused(r.item.client)) {
-      r.asked_why = "paused by an administrator";
-      r.paused = true;
+      r.ask_to_end(Asked::Pause, now);
     } else if (now - r.started > config_.limits.pull_timeout + kGrace) {
-      r.asked_why = "the pull lasted longer than limits.pull_timeout";
-      r.time_up = true;
+      r.ask_to_end(Asked::TimeUp, now);
     } else if (now - r.alive > config_.limits.idle_timeout + kGrace) {
-      r.asked_why = "the pull made no progress for limits.idle_timeout";
-    } else {
-      return;
+      r.ask_to_end(Asked::Silence, now);
     }
-    r.asked = now;
-    (void)::kill(r.child.pid(), r.paused ? SIGTERM : SIGUSR1);
+  }
+
+  // One at a time: what waits begins in its slot before another one is asked.
+  void end_a_turn() {
+    const auto now = steady_clock::now();
+    const milliseconds shortest = shortest_turn(config_.limits);
+    if (now - turns_seen_ < std::clamp(shortest / 8, kLeastLook, kMostLook)) return;
+    turns_seen_ = now;
+    std::vector<Holder> holders;
+    for (const Running& r : running_) {
+      if (r.asked != Asked::No) return;
+      const auto held = std::chrono::duration_cast<milliseconds>(now - r.started);
+      if (held >= shortest) holders.push_back({r.busy(), held});
+    }
+    if (holders.empty()) return;
+    if (stale_) rescan();
+    const std::optional<Busy> who = choose_to_give_way(items_, std::move(holders), busy(), tried_, slots(),
+                                                       options_.selection, config_.limits, clock_.now());
+    for (Running& r : running_)
+      if (who && r.busy() == *who) r.ask_to_end(Asked::TurnOver, now);
   }
 
   void stop_workers() {
@@ -455,9 +427,11 @@ class Supervisor {
   Screen screen_{STDERR_FILENO};
   steady_clock::time_point drawn_{};
   std::set<std::string> tried_;
-  steady_clock::time_point last_ingest_, scanned_, pauses_read_, tried_since_ = steady_clock::now();
+  steady_clock::time_point last_ingest_, scanned_, pauses_read_, tried_since_ = steady_clock::now(),
+                                                                 turns_seen_{};
   bool stopping_ = false;
-  bool stale_ = false;  // items_ are not what the disk holds any more
+  bool stale_ = false;     // items_ are not what the disk holds any more
+  bool outdated_ = false;  // … and say of something that it is at work
   int worst_ = kExitDone;
 };
 

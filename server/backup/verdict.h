@@ -36,6 +36,7 @@ enum class Attempt {
 
 inline constexpr const char* kWaitingForSpace = "waiting: space: ";
 inline constexpr const char* kSuspended = "suspended: ";
+inline constexpr const char* kTurnOver = "others waited and its turn was over (limits.turn)";
 
 // For a message: at most 2,000 bytes, control bytes as blanks.
 [[nodiscard]] std::string one_line(std::string_view text);

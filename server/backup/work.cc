@@ -11,6 +11,7 @@
 #include "server/backup/progress.h"
 #include "server/backup/skips.h"
 #include "server/backup/stop_signal.h"
+#include "server/backup/turns.h"
 #include "server/backup/verdict.h"
 #include "server/ingest/receipts.h"
 #include "server/pull/driver.h"
@@ -93,19 +94,20 @@ class Work {
 
   // A cut that left less to do than before: worth going on at once.
   [[nodiscard]] bool may_go_on(const Error& error) {
-    if (error.kind() != Kind::Transient || !progressed_ || StopSignal::of_server() || at_once_ == 0)
-      return false;
+    if (error.kind() != Kind::Transient || !progressed_ || StopSignal::came() || at_once_ == 0) return false;
     --at_once_;
     say(std::string("cut: ") + error.what() + "; going on at once", false);
     return true;
   }
 
-  // It was ended from outside because of limits.pull_timeout.
-  void set_time_up() { time_up_ = true; }
+  void set_ended(EndedAs as) { ended_as_ = as; }
 
   int fail(const Error& error) {
+    if (error.kind() == Kind::Cancelled && (ended_as_ == EndedAs::TurnOver || StopSignal::of_turn()))
+      return give_way(error);
     const bool stopped = error.kind() == Kind::Cancelled && StopSignal::of_server();
-    const bool time_up = error.kind() == Kind::Cancelled && (time_up_ || spent() >= limits().pull_timeout);
+    const bool time_up =
+        error.kind() == Kind::Cancelled && (ended_as_ == EndedAs::TimeUp || spent() >= limits().pull_timeout);
     const Attempt attempt = progressed_          ? Attempt::GotFurther
                             : stopped || time_up ? Attempt::Ended
                                                  : Attempt::Counts;
@@ -127,6 +129,14 @@ class Work {
   }
 
  private:
+  // It did what it was asked to: nothing that people must hear of.  Of a file that no checkpoint names yet,
+  // because it is short, the next turn needs only what did not come in this one.
+  int give_way(const Error& error) {
+    const TodoItem item = after_its_turn(item_, error.what(), progressed_ || stored_, worker_.clock.now());
+    todo_.put_back(client_, stem_, item);
+    say(item.last_error, false);
+    return kExitDone;
+  }
   // Nobody waits for it, and what it leaves undone costs nothing but time.
   void tidy(store::Store& store) const {
     try {
@@ -237,6 +247,7 @@ class Work {
       return driver({client_, item_.request}, around);
     } catch (const Error&) {
       progressed_ = around.progressed;
+      stored_ = around.writer.totals().stored_bytes > 0;
       throw;
     }
   }
@@ -290,7 +301,8 @@ class Work {
   TodoList todo_;
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   bool progressed_ = false;  // by the last try
-  bool time_up_ = false;
+  bool stored_ = false;      // … at least chunks, which the next one finds until a clean
+  EndedAs ended_as_ = EndedAs::Failed;
   int at_once_ = 2;  // cuts that may be followed by another try at once
 };
 
@@ -317,10 +329,10 @@ int work_off(const Worker& worker, const std::string& client, const std::string&
 }
 
 int give_up(const Worker& worker, const std::string& client, const std::string& stem, const std::string& why,
-            bool time_up) {
+            EndedAs as) {
   Work work(worker, client, stem, claimed_item(worker, client, stem));
-  if (time_up) work.set_time_up();
-  return work.fail(Error(time_up ? Kind::Cancelled : Kind::Transient, why));
+  work.set_ended(as);
+  return work.fail(Error(as == EndedAs::Failed ? Kind::Transient : Kind::Cancelled, why));
 }
 
 }  // namespace bk::server

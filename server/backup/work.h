@@ -29,9 +29,13 @@ struct Worker {
 // failure); throws only when not even the failure could be written down.
 int work_off(const Worker& worker, const std::string& client, const std::string& stem);
 
-// The same for an attempt that was ended from outside: `why` counts as a failed attempt, or, when its time
-// was up, as a suspension.
+// The same for an attempt that was ended from outside, for this reason.
+enum class EndedAs {
+  Failed,    // it counts
+  TimeUp,    // a suspension
+  TurnOver,  // others waited (turns.h); what it had beyond its last checkpoint is lost
+};
 int give_up(const Worker& worker, const std::string& client, const std::string& stem, const std::string& why,
-            bool time_up);
+            EndedAs as);
 
 }  // namespace bk::server

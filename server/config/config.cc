@@ -37,6 +37,10 @@ constexpr ConfigKey kSchema[] = {
      "on"},
     {"limits.idle_timeout", ConfigType::Duration, "5m",
      "a pull without any progress for this long is suspended, or has failed when nothing came"},
+    {"limits.turn", ConfigType::Duration, "30m",
+     "a pull that has held its slot this long gives it to a source that waits, and goes on later; longer "
+     "when "
+     "it has had to give way before, see do_backup(1)"},
     {"limits.ingest_timeout", ConfigType::Duration, "10m",
      "taking requests out of one client's control repository is ended after this long, and tried again by "
      "the "
@@ -110,6 +114,7 @@ ServerConfig parse_config(std::string_view text, const std::string& file, const 
   out.limits.backoff = backoff_of(values);
   out.limits.pull_timeout = positive(values, {"limits", "pull_timeout"});
   out.limits.idle_timeout = positive(values, {"limits", "idle_timeout"});
+  out.limits.turn = positive(values, {"limits", "turn"});
   out.limits.ingest_timeout = positive(values, {"limits", "ingest_timeout"});
   out.limits.checkpoint = positive(values, {"limits", "checkpoint"});
   if (out.limits.checkpoint > std::chrono::hours(1))

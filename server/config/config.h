@@ -17,6 +17,7 @@ struct Limits {
   std::vector<std::chrono::seconds> backoff;  // before the 2nd, 3rd … attempt; the last one repeats
   std::chrono::seconds pull_timeout{0};       // one pull may last this long
   std::chrono::seconds idle_timeout{0};       // … and be without progress this long
+  std::chrono::seconds turn{0};               // … keep others waiting for its slot this long
   std::chrono::seconds ingest_timeout{0};     // taking one client's requests may last this long
   std::chrono::seconds checkpoint{0};         // how often an unfinished tree is noted
   unsigned stripes = 3;                       // further lines to a far client; 0: none

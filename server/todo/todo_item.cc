@@ -19,9 +19,9 @@ Timestamp time_of(const Document& doc, std::string_view key) {
 }
 
 bool is_own_key(std::string_view key) {
-  static constexpr std::string_view kOwn[] = {"answers",    "by",         "taken",    "attempts",
-                                              "not-before", "last-error", "finished", "outcome",
-                                              "status",     "snapshot",   "reason"};
+  static constexpr std::string_view kOwn[] = {"answers",    "by",     "taken",      "attempts", "not-before",
+                                              "last-error", "turns",  "turns-lost", "yielded",  "finished",
+                                              "outcome",    "status", "snapshot",   "reason"};
   return std::find(std::begin(kOwn), std::end(kOwn), key) != std::end(kOwn) || key.starts_with("x-");
 }
 
@@ -83,6 +83,11 @@ std::string write_todo(const TodoItem& item) {
   doc.add("attempts", static_cast<std::uint64_t>(item.attempts));
   if (item.not_before) doc.add("not-before", to_text(*item.not_before));
   doc.add_if("last-error", item.last_error);
+  if (item.turns > 0) {
+    doc.add("turns", static_cast<std::uint64_t>(item.turns));
+    doc.add("turns-lost", static_cast<std::uint64_t>(item.turns_lost));
+  }
+  if (item.yielded) doc.add("yielded", to_text(*item.yielded));
   if (item.finished) {
     doc.add("finished", to_text(item.finished->time));
     doc.add("outcome", proto::to_word(item.finished->outcome));
@@ -107,6 +112,9 @@ TodoItem parse_todo(std::string_view text) {
   item.attempts = static_cast<int>(doc.get_number("attempts", kMaxAttempts));
   if (doc.find("not-before")) item.not_before = time_of(doc, "not-before");
   item.last_error = doc.find("last-error").value_or("");
+  if (doc.find("turns")) item.turns = static_cast<int>(doc.get_number("turns", kMaxAttempts));
+  if (doc.find("turns-lost")) item.turns_lost = static_cast<int>(doc.get_number("turns-lost", kMaxAttempts));
+  if (doc.find("yielded")) item.yielded = time_of(doc, "yielded");
   item.finished = finished_of(doc);
   return item;
 }
@@ -130,6 +138,9 @@ void join_ids(TodoItem& item, const TodoItem& other) {
   }
   item.ids.insert(item.ids.begin(), ids.begin(), ids.end());
   item.taken = std::min(item.taken, other.taken);
+  item.turns = std::max(item.turns, other.turns);
+  item.turns_lost = std::max(item.turns_lost, other.turns_lost);
+  item.yielded = std::max(item.yielded, other.yielded);
 }
 
 bool lists_all(const TodoItem& whole, const TodoItem& part) {

@@ -30,6 +30,9 @@ struct TodoItem {
   int attempts = 0;
   std::optional<Timestamp> not_before;
   std::string last_error;
+  int turns = 0;                     // times that its pull gave its slot to another source
+  int turns_lost = 0;                // … and nothing could be kept
+  std::optional<Timestamp> yielded;  // when it did so last: since then it waits again
   std::optional<Finished> finished;  // F files only
   bool operator==(const TodoItem&) const = default;
 };
@@ -41,7 +44,7 @@ struct TodoItem {
 // `item` gets another request.  It keeps its attempts and its not-before time only when the new request names
 // the same data: a new archive deserves a new try.
 void join(TodoItem& item, const proto::Request& request, const std::string& by);
-// Ids of `other` that `item` does not list yet are put in front.
+// Ids of `other` that `item` does not list yet are put in front; turns that it had count.
 void join_ids(TodoItem& item, const TodoItem& other);
 // True when `whole` lists every id of `part`.
 [[nodiscard]] bool lists_all(const TodoItem& whole, const TodoItem& part);

@@ -4,6 +4,8 @@
 crowd.py rules BACKLINE_CONF COUNT BAD SILENT_PORT GREETING_PORT   appends [client cNNN] sections
 crowd.py ask TODO COUNT FOLDER            one request of each, the oldest first
 crowd.py crawl PROGRAM WORD...            runs it; what it says goes on at a byte a second
+crowd.py slow RATE FOLDER PROGRAM WORD... what it says goes on at so many bytes a second; FOLDER/tree.PID, git.PID or
+                                          other.PID, by what was asked for over SSH, says how many they were
 crowd.py listen                           two ports, told on standard output: one says nothing, one only greets
 
 The first BAD clients are bad, in turn: silent, greets and stalls, and the agents of client2 (a byte a second),
@@ -25,7 +27,7 @@ KINDS = 5
 def sections(path):
     conf = configparser.RawConfigParser(strict=False)
     conf.read(path)
-    return {name: conf["client client%d" % name] for name in (1, 2, 3, 4)}
+    return {name: conf["client client%d" % name] for name in (1, 2, 3, 4) if "client client%d" % name in conf}
 
 
 def rules(path, count, bad, silent, greeting):
@@ -87,12 +89,30 @@ def crawl(command):
             time.sleep(1)
 
 
+def slow(rate, folder, command):
+    asked = os.environ.get("SSH_ORIGINAL_COMMAND", "")
+    kind = "tree" if "tree" in asked else "git" if "git" in asked else "other"
+    step, sent, began = 16384, 0, time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as program, \
+            open("%s/%s.%d" % (folder, kind, os.getpid()), "w") as count:
+        while piece := os.read(program.stdout.fileno(), step):
+            os.write(1, piece)
+            sent += len(piece)
+            count.seek(0)
+            count.write("%d\n" % sent)
+            count.flush()
+            time.sleep(max(0, began + sent / rate - time.monotonic()))
+    sys.exit(program.returncode)
+
+
 if __name__ == "__main__":
     words = sys.argv[2:]
     if sys.argv[1] == "rules":
         rules(words[0], *map(int, words[1:]))
     elif sys.argv[1] == "ask":
         ask(words[0], int(words[1]), words[2])
+    elif sys.argv[1] == "slow":
+        slow(int(words[0]), words[1], words[2:])
     elif sys.argv[1] == "crawl":
         crawl(words)
     else:

@@ -74,6 +74,22 @@ TEST(Status, ASourceShowsItsNewestSuccessAndWhatWaits) {
       << text;
 }
 
+TEST(Status, ASourceThatGaveWayIsShownToGoOn) {
+  StatusFacts facts = rows({90000});
+  facts.pending = {waiting()};
+  TodoItem& item = facts.pending[0].item;
+  item.attempts = 0;
+  item.not_before.reset();
+  item.turns = 2;
+  item.last_error = "gave way: others waited; what came is kept";
+  const auto sources = collect_status(facts, kNow);
+  const std::string text = show_status(sources, {}, kNow);
+  EXPECT_NE(text.find("queued, gave way to others 2 times and goes on in its turn: gave way: others waited"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(nlohmann::json::parse(show_status_json(sources, {}, kNow))["sources"][0]["gave_way"], 2);
+}
+
 TEST(Status, JsonHoldsEveryNameWhateverItsBytes) {
   const auto json = nlohmann::json::parse(show_status_json(collect_status(rows({90000}), kNow), {}, kNow));
   EXPECT_EQ(json["sources"][0]["path"], "/srv/%FF%0A");

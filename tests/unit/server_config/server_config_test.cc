@@ -33,6 +33,7 @@ TEST(ServerConfig, DefaultsAreThoseOfTheDesign) {
   EXPECT_EQ(c.store_reserve, 32U << 20U);
   EXPECT_EQ(c.identity, "/home/s/.ssh/id_ed25519");
   EXPECT_EQ(c.limits.attempts, 5);
+  EXPECT_EQ(c.limits.turn, std::chrono::minutes(30));
   EXPECT_EQ(backoff_after(c.limits, 1).count(), 60);
   EXPECT_EQ(backoff_after(c.limits, 2).count(), 300);
   EXPECT_EQ(backoff_after(c.limits, 4).count(), 3600);
@@ -46,6 +47,7 @@ TEST(ServerConfig, WrongValuesNameTheLine) {
             "b.toml:3: limits.backoff: \"soon\" is not a duration such as \"15m\"");
   EXPECT_EQ(refusal("host = 'b'\n[limits]\nidle_timeout = '0s'\n"),
             "b.toml:3: limits.idle_timeout: must be longer than nothing");
+  EXPECT_EQ(refusal("host = 'b'\n[limits]\nturn = 'soon'\n").substr(0, 20), "b.toml:3: limits.tur");
   EXPECT_EQ(refusal("host = 'b'\nstroe = 'x'\n"), "b.toml:2: unknown key \"stroe\"; did you mean \"store\"?");
   EXPECT_NE(refusal("host = 'b'\n[store]\npath = '../x'\n").find("b.toml:3: store.path:"), std::string::npos);
 }

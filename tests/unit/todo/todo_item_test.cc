@@ -52,6 +52,9 @@ TEST(TodoItem, TheDoneLinesOfThePageParseAndWriteBack) {
 TEST(TodoItem, ReadsWhatItWroteWithAnOutcome) {
   TodoItem item = item_of(7);
   item.finished = Finished{proto::Outcome::Failed, 75, "", "host\nis down", {3000, 1}};
+  item.turns = 3;
+  item.turns_lost = 1;
+  item.yielded = Timestamp{2500, 5};
   EXPECT_EQ(parse_todo(write_todo(item)), item);
 }
 

@@ -140,6 +140,22 @@ TEST(TodoList, AFailedAttemptIsMergedWithTheRequestThatCameMeanwhile) {
   EXPECT_EQ(w.only().ids, (std::vector<std::string>{id_of(1), id_of(2)}));
 }
 
+TEST(TodoList, TurnsCountOnWhenTheSourceIsAskedForMeanwhile) {
+  World w;
+  (void)w.add(1);
+  ASSERT_TRUE(w.todo.claim("web1", w.stem));
+  TodoItem item = w.only();
+  item.turns = 2;
+  item.turns_lost = 2;
+  item.yielded = Timestamp{6000, 0};
+  (void)w.add(2);
+  w.todo.put_back("web1", w.stem, item);
+  EXPECT_EQ(w.only().turns_lost, 2) << "or a fetch whose turns must grow would never end";
+  EXPECT_EQ(w.only().yielded, item.yielded);
+  (void)w.add(3);
+  EXPECT_EQ(w.only().turns, 2);
+}
+
 TEST(TodoList, AnswersTakenWhileQueuedAndTheOutcomeForEverAfter) {
   World w;
   EXPECT_FALSE(w.answer(1));
