@@ -202,13 +202,25 @@ class Work {
     around.checkpoint_bytes = checkpoint_bytes();
     around.rules = rules.leave_out;
     around.stripes = worker_.config.limits.stripes;
-    pull::Pulled pulled = within_quota(driver, around);
+    pull::Pulled pulled = past_damage(driver, around);
     crash_point("backup.pulled");
     const store::SnapshotRecord record = writer->commit(record_of(pulled, began));
     crash_point("backup.committed");
     warn_of_quota(writer->quota());
     if (pulled.committed) pulled.committed(record.id);
     return record;
+  }
+  // What of the last snapshot cannot be read is only met on the way: once more then, believing nothing of it.
+  pull::Pulled past_damage(pull::Driver driver, pull::Surroundings& around) {
+    const std::string previous = around.previous ? around.previous->id : "";
+    try {
+      return within_quota(driver, around);
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Corrupt || previous.empty() || around.store.suffers(previous)) throw;
+      worker_.log.notice(label() + ": " + error.what() + "; everything is looked at again");
+      around.store.note_suffering({previous});
+    }
+    return within_quota(driver, around);
   }
   // What a refused pull has stored is no root: a clean may have it.
   pull::Pulled within_quota(pull::Driver driver, pull::Surroundings& around) {

@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
+#include "common/io/media.h"
 #include "common/sqlite/sqlite.h"
 #include "common/text/escape.h"
 
@@ -105,7 +106,9 @@ Catalog::Catalog(const std::string& path) : impl_(std::make_unique<Impl>()) {
   try {
     impl_->db = open_sound(path);
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt) throw;
+    // What the disk does not give back is made anew, too.
+    const bool lost = has_media_error(path) || has_media_error(path + "-wal");
+    if (error.kind() != Kind::Corrupt && !lost) throw;
     set_aside(path);
     impl_->damaged = true;
     impl_->db = open_sound(path);

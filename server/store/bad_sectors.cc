@@ -3,7 +3,6 @@
 #include "common/io/file.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 
 namespace bk::store {
@@ -16,11 +15,6 @@ constexpr unsigned kMostFailures = 64;
 std::uint64_t block_behind(std::uint64_t at) { return (at / kBlock + 1) * kBlock; }
 
 }  // namespace
-
-bool is_media_error(const Error& error) {
-  const int code = error.sys_errno();
-  return error.kind() == Kind::Io && (code == EIO || code == EUCLEAN || code == EBADMSG || code == ENODATA);
-}
 
 bool BadSectors::overlaps(std::uint64_t from, std::uint64_t to) const {
   return end_of(from) > from || next(from) < to;

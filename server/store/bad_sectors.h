@@ -7,7 +7,7 @@
 // again: a failing read may take a disk seconds.
 #pragma once
 
-#include "common/error/error.h"
+#include "common/io/media.h"
 #include "common/storage/storage.h"
 
 #include <cstdint>
@@ -17,10 +17,6 @@
 #include <string>
 
 namespace bk::store {
-
-// The disk or its file system does not give back what is there (EIO, and what file systems say of their own
-// records: EUCLEAN, EBADMSG, ENODATA): nothing is known of those bytes, and no other file is worse for it.
-[[nodiscard]] bool is_media_error(const Error& error);
 
 // What could not be read of one file.
 class BadSectors {

@@ -2,6 +2,7 @@
 
 #include "common/error/error.h"
 #include "common/io/file.h"
+#include "common/io/media.h"
 #include "common/io/temporary.h"
 #include "common/text/escape.h"
 #include "common/text/number.h"
@@ -25,8 +26,16 @@ std::uint64_t counted(const std::string& folder) {
 
 // Not durable: after a crash of the machine no writer lives.
 void count_up(const std::string& folder) {
+  std::uint64_t count = 0;
+  try {
+    count = counted(folder) + 1;
+  } catch (const Error& error) {
+    if (!is_media_error(error)) throw;
+    count = new_number();  // any other than it was
+    remove_durably(folder + kCounter);
+  }
   const Fd fd = open_file(folder + kCounter, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
-  const std::string text = std::to_string(counted(folder) + 1);
+  const std::string text = std::to_string(count);
   check_sys(::pwrite(fd.get(), text.data(), text.size(), 0),
             [&] { return "writing " + quoted(folder + kCounter); });
 }
