@@ -14,6 +14,11 @@ bool is_media_error(const Error& error) {
   return error.kind() == Kind::Io && (code == EIO || code == EUCLEAN || code == EBADMSG || code == ENODATA);
 }
 
+bool is_no_right_to_write(const Error& error) {
+  const int code = error.sys_errno();
+  return error.kind() == Kind::Io && (code == EROFS || code == EACCES || code == EPERM);
+}
+
 bool has_media_error(const std::string& path) noexcept try {
   const Fd fd = open_file(path, O_RDONLY | O_NOFOLLOW);
   std::string piece(1U << 18U, '\0');

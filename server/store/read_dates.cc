@@ -49,7 +49,11 @@ void ReadDates::save(const std::set<std::uint64_t>& existing) {
 void ReadDates::write() const {
   std::string text(kFirstLine);
   for (const auto& [pack, date] : dates_) text += fmt::format("{:016x} {}\n", pack, date);
-  replace_durably(path_, text);
+  try {
+    replace_durably(path_, text);
+  } catch (const Error& error) {
+    if (!is_no_right_to_write(error)) throw;  // what was read is read again another time
+  }
 }
 
 }  // namespace bk::store

@@ -165,9 +165,8 @@ StoreImpl::StoreImpl(Layout layout, StoreHeader header, Opening how)
     try {
       log.repair();
     } catch (const Error& error) {
-      const int code = error.sys_errno();
-      const bool may_not = code == EROFS || code == EACCES || code == EPERM;  // who only reads
-      if (error.kind() != Kind::Corrupt && !is_media_error(error) && !may_not) throw;
+      // The last: who only reads.
+      if (error.kind() != Kind::Corrupt && !is_media_error(error) && !is_no_right_to_write(error)) throw;
     }
   }
 }
@@ -215,7 +214,7 @@ std::string_view StoreImpl::view(ObjectKind kind, const ChunkId& id) {
   }
   // A rebuild has taken the runs away; or a pack is in none, which is looked for once.
   if (may_lock_) {
-    std::exchange(reconciled_, true) ? index_.catch_up() : index_.reconcile();
+    catch_up(!std::exchange(reconciled_, true));
     if (const auto found = try_read(kind, id, hindrance)) return *found;
   }
   if (!may_lock_ && !index_.usable())
@@ -234,8 +233,16 @@ std::string_view StoreImpl::view(ObjectKind kind, const ChunkId& id) {
 std::vector<bool> StoreImpl::present(ObjectKind kind, std::span<const ChunkId> ids) {
   std::vector<bool> out = index_.contains(kind, ids);
   if (!may_lock_ || std::find(out.begin(), out.end(), false) == out.end()) return out;
-  index_.catch_up();
+  catch_up(false);
   return index_.contains(kind, ids);
+}
+
+void StoreImpl::catch_up(bool reconcile) {
+  try {
+    reconcile ? index_.reconcile() : index_.catch_up();
+  } catch (const Error& error) {
+    if (!is_no_right_to_write(error)) throw;  // not even a lock: nobody else writes here then
+  }
 }
 
 std::string StoreImpl::read(ObjectKind kind, const ChunkId& id) { return std::string(view(kind, id)); }

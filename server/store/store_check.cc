@@ -17,6 +17,19 @@
 
 namespace bk::store {
 
+namespace {
+
+// Who may only read tells what he found, and that is all.
+void unless_read_only(const std::function<void()>& note) {
+  try {
+    note();
+  } catch (const Error& error) {
+    if (!is_no_right_to_write(error)) throw;
+  }
+}
+
+}  // namespace
+
 PackTotals StoreImpl::check_packs(const PackPlan& plan, const std::function<void(const PackProblem&)>& report,
                                   const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   PackAudit audit(layout_, header_.id, plan, report, progress, marker_);
@@ -32,7 +45,7 @@ PackTotals StoreImpl::check_packs(const PackPlan& plan, const std::function<void
     read.insert(number);
   }
   for (const std::uint64_t number : noted_and_gone()) read.insert(number);
-  index_.damage().note(read, places);
+  unless_read_only([&] { index_.damage().note(read, places); });
   if (plan.share >= 1 && plan.not_read_for.count() == 0) check_index(audit.chunks(), report);
   return totals;
 }
@@ -95,6 +108,10 @@ std::vector<std::uint64_t> StoreImpl::noted_and_gone() {
     if (!pack && problem.empty() && !path_exists(layout_.journal(place.pack))) out.push_back(place.pack);
   }
   return out;
+}
+
+void StoreImpl::note_suffering(const std::vector<std::string>& ids) {
+  unless_read_only([&] { index_.damage().note_snapshots(ids); });
 }
 
 void StoreImpl::check_records(const std::function<void(const PackProblem&)>& report) {

@@ -75,7 +75,7 @@ class StoreImpl final : public Store {
   }
   void check_records(const std::function<void(const PackProblem&)>& report) override;
   std::vector<bool> present(ObjectKind kind, std::span<const ChunkId> ids) override;
-  void note_suffering(const std::vector<std::string>& ids) override { index_.damage().note_snapshots(ids); }
+  void note_suffering(const std::vector<std::string>& ids) override;
   bool suffers(const std::string& id) override {
     index_.damage().refresh();
     return index_.damage().suffers(id);
@@ -96,6 +96,7 @@ class StoreImpl final : public Store {
   };
   [[nodiscard]] std::optional<std::string_view> try_read(ObjectKind kind, const ChunkId& id,
                                                          Hindrance& hindrance);
+  void catch_up(bool reconcile);
   [[nodiscard]] std::string_view view(ObjectKind kind, const ChunkId& id);
   // First known places, in the order of storage, each with its position in `ids`.
   [[nodiscard]] std::vector<std::pair<Location, std::size_t>> in_storage_order(

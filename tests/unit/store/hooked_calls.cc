@@ -15,6 +15,7 @@
 #include <climits>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 #include <utility>
 
 namespace bk::store::test {
@@ -109,6 +110,12 @@ int open(const char* path, int flags, ...) {
   if (const auto closed = bad_disk.closed.find(path); closed != bad_disk.closed.end()) {
     ++bad_disk.failures;
     errno = closed->second;
+    return -1;
+  }
+  const std::string& read_only = bad_disk.read_only;
+  if (!read_only.empty() && (flags & (O_ACCMODE | O_CREAT)) != O_RDONLY &&
+      std::strncmp(path, read_only.c_str(), read_only.size()) == 0) {
+    errno = EROFS;
     return -1;
   }
   return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));

@@ -25,6 +25,7 @@ struct BadDisk {
   using Range = std::pair<std::uint64_t, std::uint64_t>;
   std::map<ino_t, Range> sectors;     // of a file, wherever it is moved, from and to: reading them fails
   std::map<std::string, int> closed;  // files that cannot be opened, and the errno
+  std::string read_only;              // a folder below which nothing may be written
   int code = EIO;
   unsigned failures = 0;  // calls that failed
   void damage(const std::string& path, std::uint64_t from, std::uint64_t to);

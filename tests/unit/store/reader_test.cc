@@ -1,7 +1,10 @@
 // Who reads while others take packs and the index away.
 #include "common/storage/folder_storage.h"
+#include "tests/unit/store/hooked_calls.h"
 #include "tests/unit/store/hooked_storage.h"
 #include "tests/unit/store/store_fixture.h"
+
+#include <fcntl.h>
 
 namespace bk::store {
 namespace {
@@ -64,6 +67,35 @@ TEST_F(ReaderTest, WhoMayOnlyReadIsToldThatTheIndexIsBeingMade) {
   EXPECT_EQ(reader->read(ObjectKind::Data, chunk_id(ObjectKind::Data, content)), content);
   EXPECT_EQ(kind_of([&] { (void)reader->read(ObjectKind::Data, chunk_id(ObjectKind::Data, "nowhere")); }),
             Kind::Corrupt);
+}
+
+// A disk that failed is mounted to be read; or it is a copy on another machine.
+TEST_F(ReaderTest, AStoreThatMayOnlyBeReadIsListedReadAndVerified) {
+  const std::string content = noise(50000, 1), journal = noise(60000, 2);
+  const SnapshotRecord first = commit(*open(), "web1", {{"a", content}});
+  seal_all(*open());
+  (void)commit(*open(), "web1", {{"a", journal}});
+  const Fd lines = open_file(home() + "/store/snapshots/web1/journal", O_RDWR);
+  resize_file(lines.get(), open_reader(home() + "/store/snapshots/web1/journal")->size() - 10);  // torn
+  bad_disk.read_only = home() + "/";
+  {
+    const auto store = open();
+    ASSERT_EQ(store->snapshots().size(), 1U);
+    EXPECT_EQ(store->snapshots()[0].id, first.id);
+    for (const std::string& one : {content, journal})
+      EXPECT_EQ(store->read(ObjectKind::Data, chunk_id(ObjectKind::Data, one)), one);
+    try {
+      (void)store->read(ObjectKind::Data, chunk_id(ObjectKind::Data, "nowhere"));
+      ADD_FAILURE();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Kind::Corrupt) << error.what();
+    }
+    EXPECT_EQ(problems(*store), std::vector<std::string>{});
+    store->note_suffering({first.id});
+    EXPECT_THROW((void)store->writer("web1", "wiki", "rsync", "/srv"), Error);
+  }
+  bad_disk.good();
+  EXPECT_EQ(open()->snapshots().size(), 2U);
 }
 
 }  // namespace
