@@ -49,7 +49,9 @@ class Chooser {
   [[nodiscard]] bool must(const Holder& holder, const TodoItem& own, const TodoList::Named& next) const {
     if (next.client != holder.what.client && count(next.client) + 1 > count(holder.what.client)) return false;
     const bool guest = is_long(own) && long_ > share_of_long(slots_.all) && !is_long(next.item);
-    return holder.held >= (guest ? shortest_turn(limits_) : turn_of(own, limits_));
+    if (guest) return holder.held >= shortest_turn(limits_);
+    const std::chrono::seconds turn = turn_of(own, limits_);
+    return turn < limits_.pull_timeout && holder.held >= turn;
   }
 
  private:

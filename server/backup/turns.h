@@ -17,8 +17,9 @@
 namespace bk::server {
 
 // How long its pull may keep others waiting now: limits.turn, twice as long for each turn of which nothing
-// could be kept and for every four others, never more than limits.pull_timeout.  So a pull that needs long in
-// one piece, a fetch or a walk through a huge tree, comes to its end however many wait.
+// could be kept and for every four others, up to limits.pull_timeout, which then ends it: nobody gives way
+// for ever.  So a pull that needs long in one piece, a fetch or a walk through a huge tree, comes to its end
+// however many wait.
 [[nodiscard]] std::chrono::seconds turn_of(const TodoItem& item, const Limits& limits);
 
 // The item of a pull that gave way.

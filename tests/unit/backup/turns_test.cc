@@ -135,6 +135,12 @@ TEST(Turns, ATurnGrowsByWhatWasLostAndNeverBeyondThePullsLimit) {
   EXPECT_EQ(turn(1000000, 1000000), 24 * 60);
 }
 
+TEST(Turns, ATurnAsLongAsThePullsLimitIsLeftToThatLimit) {
+  const std::vector items{after(named("a", "m:1", 1, 'P'), 9, 9, 10), named("b", "m:1", 2)};
+  EXPECT_EQ(who(items, {25 * 60}, slots(1)), std::nullopt)
+      << "it is suspended for a while; or those who never end would give way to each other for ever";
+}
+
 TEST(Turns, WhatIsSaidOfItTellsWhetherSomethingIsKept) {
   TodoItem item;
   item.attempts = 2;
