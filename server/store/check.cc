@@ -227,6 +227,7 @@ PackAudit::Outcome PackAudit::check(std::uint64_t number) const {
     out.totals.bytes = pack->size();
     if (plan_.payloads) check_parity({store_, number}, out);
   } catch (const Error& error) {
+    if (error.kind() == Kind::NotFound) return {};  // cleaned away since it was opened
     if (error.kind() != Kind::Io) throw;
     return unreadable(path, error, out);
   }

@@ -118,12 +118,16 @@ std::size_t Index::index_packs(const Progress& progress) {
     BadSectors bad;
     lock.unlock();
     const std::unique_ptr<ObjectReader> in = open_if_readable(*layout_.storage, name, &problem);
-    if (in) {
-      read_pack(*in, {store_, number}, from, most, portion, bad, [&] {
-        lock.lock();
-        write(portion);
-        lock.unlock();
-      });
+    try {
+      if (in)
+        read_pack(*in, {store_, number}, from, most, portion, bad, [&] {
+          lock.lock();
+          write(portion);
+          lock.unlock();
+        });
+    } catch (const Error& error) {
+      if (error.kind() != Kind::NotFound) throw;  // cleaned away since it was opened
+      portion.packs.push_back({number, from});
     }
     lock.lock();
     if (!problem.empty()) unread_[number] = cannot + "opened: " + problem;

@@ -173,7 +173,7 @@ void PackReader::prepare(const Location& where, std::uint16_t last) {
   try {
     remember(key, load(where.pack, where.offset, last));
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
+    if (error.kind() != Kind::Corrupt && error.kind() != Kind::NotFound && !is_media_error(error)) throw;
   }
 }
 

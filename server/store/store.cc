@@ -304,7 +304,7 @@ bool StoreImpl::owns_group(const std::string& client, const StoredPlace& place) 
     return std::all_of(chunks.begin(), chunks.end(),
                        [&](const StoredChunk& chunk) { return owner.owns(chunk.id); });
   } catch (const Error& error) {
-    if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
+    if (error.kind() != Kind::Corrupt && error.kind() != Kind::NotFound && !is_media_error(error)) throw;
     return false;
   }
 }

@@ -6,6 +6,8 @@
 
 #include <fcntl.h>
 
+#include <utility>
+
 namespace bk::store {
 namespace {
 
@@ -37,6 +39,38 @@ TEST_F(ReaderTest, APackThatAnObjectStoreHasNoMoreIsLookedForAgain) {
   EXPECT_GT(store->clean(options).packs_rewritten, 0U);
   for (const auto& [name, content] : files)
     EXPECT_EQ(reader->read(ObjectKind::Data, chunk_id(ObjectKind::Data, content)), content);
+}
+
+TEST_F(ReaderTest, APackThatGoesFromAnObjectStoreWhileItIsReadIsNoDamage) {
+  for (const bool checked : {true, false}) {
+    const auto store = open();
+    std::map<std::string, std::string> files;
+    for (unsigned i = 0; i < 4; ++i) files[std::to_string(i)] = noise(1U << 20U, 10 + i + (checked ? 0 : 4));
+    const std::string first = commit(*store, "web1", files).id;
+    files.erase("0");
+    (void)commit(*store, "web1", files);
+    seal_all(*store);
+    store->mark_snapshots("web1", {MarkKind::Removal, {1783000200, 0}, "root", ""}, {&first, 1});
+    const auto storage = hooked();
+    storage->forgets_removed = true;
+    const auto reader = Store::open_on(storage, home() + "/store");
+    std::uint64_t rewritten = 0;
+    storage->on_read = [&](const std::string& name) {
+      if (!name.starts_with("packs/")) return;
+      const auto keep = std::exchange(storage->on_read, nullptr);
+      CleanOptions options;
+      options.rewrite_percent = 1;
+      rewritten = store->clean(options).packs_rewritten;
+    };
+    if (checked) {
+      EXPECT_EQ(problems(*reader), std::vector<std::string>{});
+      EXPECT_GT(rewritten, 0U);
+      continue;
+    }
+    for (const auto& [name, content] : files)
+      EXPECT_EQ(reader->read(ObjectKind::Data, chunk_id(ObjectKind::Data, content)), content);
+    EXPECT_GT(rewritten, 0U);
+  }
 }
 
 // What a rebuild has taken away for a while is no damage to who may not take its lock.
