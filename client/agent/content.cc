@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -182,7 +183,7 @@ FileReader::FileReader(WalkContext& context, Batcher& batcher, OldContents& old,
       batcher_(batcher),
       old_(old),
       line_(line),
-      chunker_(params),
+      cutter_(params),
       buffer_(std::max<std::size_t>(kReadBytes, 2 * std::size_t{params.max_bytes}), '\0') {
   static_assert(Prefetcher::kSmall <= kReadBytes);
 }
@@ -274,8 +275,16 @@ FileReader::Attempt FileReader::read_once(const OpenedFile& file, const pull::Be
   return attempt;
 }
 
+void FileReader::begin_cutting(const OpenedFile& file) {
+  if (file.read) return cutter_.begin(file.content);
+  std::array<char, FileCutter::kHeadBytes> head{};
+  const ssize_t got = pread(file.fd.get(), head.data(), head.size(), 0);
+  cutter_.begin({head.data(), got > 0 ? static_cast<std::size_t>(got) : 0});
+}
+
 int FileReader::send_content(const OpenedFile& file, std::uint64_t& sent) {
   const auto size = static_cast<std::uint64_t>(file.before.st_size);
+  begin_cutting(file);
   if (file.read) {
     std::copy(file.content.begin(), file.content.end(), buffer_.begin());
     return send_range(file.fd.get(), 0, size, sent, file.content.size());
@@ -323,19 +332,19 @@ int FileReader::send_range(int fd, std::uint64_t from, std::uint64_t to, std::ui
       sent += have;
       return 0;
     }
-    sent += cut_and_add(rest, from >= to);
+    sent += cut_and_add(rest, sent, from >= to);
     std::copy(rest.begin(), rest.end(), buffer_.begin());
     have = rest.size();
   }
   return 0;
 }
 
-// All that can be cut from the beginning of `rest`; returns how much that was.
-std::size_t FileReader::cut_and_add(std::string_view& rest, bool at_end) {
+// All that can be cut from the beginning of `rest`, which stands at `at`; returns how much that was.
+std::size_t FileReader::cut_and_add(std::string_view& rest, std::uint64_t at, bool at_end) {
   const std::size_t before = rest.size();
   cuts_.clear();
   while (!rest.empty()) {
-    const std::size_t cut = chunker_.next_cut(rest, at_end);
+    const std::size_t cut = cutter_.next_cut(rest, at + before - rest.size(), at_end);
     if (cut == 0) break;
     cuts_.push_back({ObjectKind::Data, rest.substr(0, cut)});
     rest.remove_prefix(cut);

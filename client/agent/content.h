@@ -9,7 +9,7 @@
 #include "client/agent/sent_chunks.h"
 #include "client/agent/walker.h"
 #include "common/chunk/chunk_id.h"
-#include "common/chunk/chunker.h"
+#include "common/chunk/file_cutter.h"
 #include "proto/pull/messages.h"
 
 #include <chrono>
@@ -104,7 +104,8 @@ class FileReader {
   // `have` bytes of it are in buffer_ already.
   [[nodiscard]] int send_range(int fd, std::uint64_t from, std::uint64_t to, std::uint64_t& sent,
                                std::size_t have = 0);
-  [[nodiscard]] std::size_t cut_and_add(std::string_view& rest, bool at_end);
+  void begin_cutting(const OpenedFile& file);
+  [[nodiscard]] std::size_t cut_and_add(std::string_view& rest, std::uint64_t at, bool at_end);
   void add_chunk(std::string_view content, const ChunkId& id);
   void end(pull::FileStatus status, const Entry& entry, const struct stat* after, std::uint64_t bytes);
   [[nodiscard]] std::vector<Xattr> attributes(int fd, std::string_view path, std::string_view name);
@@ -113,7 +114,7 @@ class FileReader {
   Batcher& batcher_;
   OldContents& old_;
   Line& line_;
-  Chunker chunker_;
+  FileCutter cutter_;
   std::string buffer_;
   std::vector<ObjectContent> cuts_;  // in buffer_
   std::uint64_t files_ = 0, bytes_ = 0, current_bytes_ = 0;

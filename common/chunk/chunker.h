@@ -18,6 +18,9 @@ struct ChunkerParams {
   std::uint32_t average_bytes = 16384;  // a power of two
   std::uint32_t max_bytes = 65536;
   auto operator<=>(const ChunkerParams&) const = default;
+  // Whether what follows from these sizes is small, too: nodes and lists (server/store/node_cuts.h), and
+  // pages of databases (file_cutter.h).  A store that was made with longer chunks goes on as it began.
+  [[nodiscard]] bool cuts_finely() const { return average_bytes <= 8192; }
   // 64 <= min <= average <= max <= 4 MiB and a power of two in the middle.
   [[nodiscard]] bool valid() const;
 };

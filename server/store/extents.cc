@@ -1,6 +1,7 @@
 #include "server/store/extents.h"
 
 #include "common/error/error.h"
+#include "server/store/node_cuts.h"
 #include "server/store/tree.h"
 
 #include <algorithm>
@@ -9,15 +10,12 @@
 namespace bk::store {
 namespace {
 
-constexpr std::size_t kShortest = 8, kLongest = 256;  // extents in a list
-constexpr std::uint32_t kOneIn = 32;
-
 // Boundaries depend on identities only: lists meet again after an insertion.
-bool ends_list(const Extent& extent, std::size_t level) {
+bool ends_list(const Extent& extent, std::size_t level, const ListSize& size) {
   if (extent.kind != Extent::Kind::Chunk && extent.kind != Extent::Kind::List) return false;
   std::uint32_t word = 0;
   std::memcpy(&word, extent.id.bytes.data() + 4 * (level % 7), 4);
-  return word % kOneIn == 0;
+  return word % size.one_in == 0;
 }
 
 }  // namespace
@@ -35,15 +33,14 @@ void ExtentFolder::put_list(std::size_t level, std::size_t count) {
 
 // Cuts whole lists off the front, as long as their end is certain.
 void ExtentFolder::fold_front(std::size_t level) {
+  const ListSize& size = writer_.node_cuts().list(level);
   for (;;) {
     const std::vector<Extent>& pending = levels_[level].pending;
-    std::size_t count = 0;
-    while (count < pending.size()) {
+    std::size_t count = size.shortest;
+    while (count < pending.size() && count < size.longest && !ends_list(pending[count - 1], level, size))
       ++count;
-      if (count >= kLongest || (count >= kShortest && ends_list(pending[count - 1], level))) break;
-    }
     const bool certain =
-        count >= kLongest || (count >= kShortest && count > 0 && ends_list(pending[count - 1], level));
+        count <= pending.size() && (count == size.longest || ends_list(pending[count - 1], level, size));
     if (!certain) return;
     put_list(level, count);
   }
@@ -56,7 +53,8 @@ void ExtentFolder::add(std::size_t level, Extent extent) {
   if (levels_[level].pending.size() > kInlineExtents) levels_[level].folding = true;
   if (!levels_[level].folding) return;
   const Extent& last = levels_[level].pending.back();
-  if (levels_[level].pending.size() >= kInlineExtents || ends_list(last, level)) fold_front(level);
+  const bool ends = ends_list(last, level, writer_.node_cuts().list(level));
+  if (ends || levels_[level].pending.size() >= kInlineExtents) fold_front(level);
 }
 
 std::vector<Extent> ExtentFolder::finish() {

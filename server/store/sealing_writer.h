@@ -29,7 +29,7 @@ class SealingWriter final : public Writer {
   // Of sealed ids.
   [[nodiscard]] Possession& possession() override { return below_->possession(); }
   [[nodiscard]] bool contains(const ChunkId& id) override { return ids_.contains(id.view()); }
-  [[nodiscard]] std::size_t node_bytes() const override { return below_->node_bytes(); }
+  [[nodiscard]] const NodeCuts& node_cuts() const override { return below_->node_cuts(); }
   void set_quota(std::uint64_t bytes) override { below_->set_quota(bytes); }
   [[nodiscard]] Quota quota() const override { return below_->quota(); }
   void forget_checkpoint() override { below_->forget_checkpoint(); }

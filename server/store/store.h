@@ -32,6 +32,8 @@
 
 namespace bk::store {
 
+struct NodeCuts;
+
 inline constexpr unsigned kDefaultParityPercent = 3;
 
 // How a store is used by one program; nothing of it stands in the store.
@@ -86,9 +88,8 @@ class Writer {
   // True when the chunk is in the store, whoever sent it.  For the server's own use; the answer must never
   // reach a client.
   [[nodiscard]] virtual bool contains(const ChunkId& id) = 0;
-  // About how long a node of a directory should be here: an eighth of a chunk, but 1 to 2 KiB.  Both
-  // together, so that a store made before goes on as it began.
-  [[nodiscard]] virtual std::size_t node_bytes() const = 0;
+  // How nodes and lists are cut here (node_cuts.h).
+  [[nodiscard]] virtual const NodeCuts& node_cuts() const = 0;
   // From now on whatever would make the client occupy more than `bytes` is not stored: put() and put_group()
   // throw Refused, which says how much is used and needed.  Counted as Store::usage() says.
   virtual void set_quota(std::uint64_t bytes) = 0;

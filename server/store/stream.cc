@@ -1,3 +1,4 @@
+#include "common/chunk/file_cutter.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "common/text/escape.h"
@@ -14,24 +15,27 @@
 namespace bk::store {
 
 struct StreamWriter::Impl {
-  Impl(Writer& w, const ChunkerParams& params) : writer(w), chunker(params), folder(w) {}
+  Impl(Writer& w, const ChunkerParams& params) : writer(w), cutter(params), folder(w) {}
   Writer& writer;
-  Chunker chunker;
+  FileCutter cutter;
   ExtentFolder folder;
   std::string buffer;
   std::size_t begin = 0;  // of what was not cut yet
+  std::uint64_t at = 0;   // that, in the file
 
   void cut(bool at_end) {
+    if (at == 0) cutter.begin(buffer);
     for (;;) {
       const std::string_view rest = std::string_view(buffer).substr(begin);
       if (rest.empty()) break;
-      const std::size_t length = chunker.next_cut(rest, at_end);
+      const std::size_t length = cutter.next_cut(rest, at, at_end);
       if (length == 0) break;
       Extent extent;
       extent.bytes = length;
       extent.id = writer.put(ObjectKind::Data, rest.substr(0, length));
       folder.add(std::move(extent));
       begin += length;
+      at += length;
     }
     buffer.erase(0, begin);
     begin = 0;
@@ -43,7 +47,7 @@ StreamWriter::StreamWriter(Writer& writer, const ChunkerParams& params)
 StreamWriter::~StreamWriter() = default;
 
 void StreamWriter::feed(std::string_view bytes) {
-  const std::size_t enough = std::size_t{4} * impl_->chunker.params().max_bytes;
+  const std::size_t enough = std::size_t{4} * impl_->cutter.params().max_bytes;
   while (!bytes.empty()) {
     const std::size_t part = std::min(bytes.size(), enough);
     impl_->buffer += bytes.substr(0, part);

@@ -3,6 +3,7 @@
 #include "common/text/escape.h"
 #include "server/store/extents.h"
 #include "server/store/node.h"
+#include "server/store/node_cuts.h"
 #include "server/store/tree.h"
 
 #include <algorithm>
@@ -11,12 +12,6 @@
 namespace bk::store {
 namespace {
 
-// Small nodes: a changed entry rewrites one page and one inner node per level, and a group compresses them
-// together anyway.
-struct NodeSize {
-  std::size_t shortest, average, longest;
-};
-NodeSize around(std::size_t average) { return {average / 4, average, average * 8}; }
 constexpr std::size_t kMaxEntryBytes = kMaxObjectBytes / 2;
 
 // FNV-1a over level and name, then the finisher of SplitMix64.
@@ -42,7 +37,7 @@ bool ends_node(unsigned level, std::string_view name, std::size_t item_bytes, st
 
 struct DirectoryWriter::Impl {
   Writer& writer;
-  NodeSize size;
+  const NodeCuts& cuts;
   std::string previous;
   bool any = false, has_subdirectories = false;
   std::vector<Entry> page;
@@ -61,7 +56,8 @@ struct DirectoryWriter::Impl {
     at.bytes += bytes;
     at.children.push_back(std::move(child));
     // At least two children, so that every level is smaller than the one below.
-    if (at.children.size() >= 2 && ends_node(level, at.children.back().last, bytes, at.bytes, size))
+    if (at.children.size() >= 2 &&
+        ends_node(level, at.children.back().last, bytes, at.bytes, cuts.inner(level)))
       put_inner(level);
   }
 
@@ -83,7 +79,7 @@ struct DirectoryWriter::Impl {
 };
 
 DirectoryWriter::DirectoryWriter(Writer& writer)
-    : impl_(new Impl{writer, around(writer.node_bytes()), {}, false, false, {}, 0, {}}) {}
+    : impl_(new Impl{writer, writer.node_cuts(), {}, false, false, {}, 0, {}}) {}
 DirectoryWriter::DirectoryWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 DirectoryWriter::~DirectoryWriter() = default;
 DirectoryWriter::DirectoryWriter(DirectoryWriter&&) noexcept = default;
@@ -98,7 +94,7 @@ void DirectoryWriter::add(const Entry& entry) {
   if (self.any && entry.name <= self.previous)
     throw Error(Kind::Protocol, "directory entries out of order at " + quoted(entry.name));
   Entry folded = entry;
-  folded.content = fold_extents(self.writer, entry.content);
+  if (entry.content.size() > kInlineExtents) folded.content = fold_extents(self.writer, entry.content);
   const std::size_t bytes = estimated_bytes(folded);
   if (bytes > kMaxEntryBytes)
     throw Error(Kind::Protocol, "the attributes of " + quoted(entry.name) + " are too long");
@@ -108,7 +104,7 @@ void DirectoryWriter::add(const Entry& entry) {
   self.has_subdirectories |= entry.type == EntryType::Directory;
   self.page_bytes += bytes;
   self.page.push_back(std::move(folded));
-  if (ends_node(0, entry.name, bytes, self.page_bytes, self.size)) self.add_child(1, self.put_page());
+  if (ends_node(0, entry.name, bytes, self.page_bytes, self.cuts.page)) self.add_child(1, self.put_page());
 }
 
 DirectoryWriter::Done DirectoryWriter::finish() {

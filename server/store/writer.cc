@@ -7,6 +7,7 @@
 #include "common/text/escape.h"
 #include "server/store/checkpoint_folder.h"
 #include "server/store/extents.h"
+#include "server/store/node_cuts.h"
 #include "server/store/reach.h"
 #include "server/store/usage.h"
 
@@ -116,7 +117,7 @@ std::vector<bool> WriterImpl::which_known(std::span<const ChunkRef> chunks) {
   std::vector<bool> out(chunks.size(), false);
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     ids.push_back(chunks[i].id);
-    out[i] = pending_.contains(chunks[i].id);
+    out[i] = !pending_.empty() && pending_.contains(chunks[i].id);
   }
   store_.index().find_many(ids, [&](std::size_t i, const Location& where) {
     if (where.kind == chunks[i].kind && store_.index().may_name(key_of(store_.id(), ids[i]), where))
@@ -125,15 +126,13 @@ std::vector<bool> WriterImpl::which_known(std::span<const ChunkRef> chunks) {
   return out;
 }
 
-std::size_t WriterImpl::node_bytes() const {
-  return std::clamp<std::size_t>(store_.chunker().average_bytes / 8, 1024, 2048);
-}
+const NodeCuts& WriterImpl::node_cuts() const { return node_cuts_of(store_.chunker()); }
 
 bool WriterImpl::contains(const ChunkId& id) { return pending_.contains(id) || store_.index().contains(id); }
 
 std::vector<bool> WriterImpl::has(std::span<const ChunkId> ids) {
   std::vector<bool> out = possession_.has(ids);
-  for (std::size_t i = 0; i < ids.size(); ++i) {
+  for (std::size_t i = 0; i < ids.size() && !pending_.empty(); ++i) {
     const auto own = pending_.find(ids[i]);  // only this writer's own
     if (own != pending_.end() && own->second == ObjectKind::Data) out[i] = true;
   }

@@ -26,7 +26,7 @@ class WriterImpl final : public Writer, private Possession {
   void save_checkpoint(const CheckpointRecord& record) override;
   Possession& possession() override { return *this; }
   bool contains(const ChunkId& id) override;
-  std::size_t node_bytes() const override;
+  const NodeCuts& node_cuts() const override;
   void set_quota(std::uint64_t bytes) override;
   Quota quota() const override { return quota_; }
   void forget_checkpoint() override;

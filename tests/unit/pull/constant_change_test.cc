@@ -9,7 +9,7 @@
 // Known limit: what is written through a mapping changes no time while its page is dirty already, so it may
 // be missed until the file changes in another way.
 #include "common/chunk/chunk_id.h"
-#include "common/chunk/chunker.h"
+#include "common/chunk/file_cutter.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "server/store/tree.h"
@@ -164,9 +164,10 @@ class ConstantChange : public ::testing::Test {
          {std::size_t{5000}, kSizes[1], kSizes[2], kSizes[3], kSizes[4], kSizes[5]}) {
       for (const std::uint64_t version : {std::uint64_t{size}, std::uint64_t{1}, std::uint64_t{2}}) {
         const std::string content = marked_content(666, version, size);
-        Chunker chunker(world_.store().chunker());
+        FileCutter cutter(world_.store().chunker());
+        cutter.begin(content);
         for (std::string_view rest = content; !rest.empty();) {
-          const std::size_t cut = chunker.next_cut(rest, true);
+          const std::size_t cut = cutter.next_cut(rest, content.size() - rest.size(), true);
           const ChunkId id = chunk_id(ObjectKind::Data, rest.substr(0, cut));
           EXPECT_FALSE(writer->possession().has({&id, 1}).at(0)) << "a chunk from outside is in the store";
           rest.remove_prefix(cut);

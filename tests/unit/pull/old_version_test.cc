@@ -201,6 +201,23 @@ TEST(OldVersion, RewrittenPagesCostAboutTheirOwnSize) {
   EXPECT_EQ(world.differences(), "");
 }
 
+TEST(OldVersion, OfADatabaseOnlyTheChangedPagesAreStored) {
+  PullWorld world;
+  ensure_directory(world.source());
+  std::string content = pages(4000, 7);
+  content.replace(0, 18, std::string("SQLite format 3\0\x20\0", 18));
+  put(world.source() + "/db", content);
+  (void)world.pull();
+  const std::uint64_t before = world.store_bytes();
+  for (std::size_t i = 0; i < 40; ++i)
+    content.replace((i * 100 + 13) * 8192, 8192, pages(1, 1000 + static_cast<unsigned>(i)));
+  put(world.source() + "/db", content);
+  const auto second = world.pull();
+  EXPECT_LT(second.received_bytes, 40U * 8192 + 20'000);
+  EXPECT_LT(world.store_bytes() - before, 40U * 8192 + 60'000);  // lists, index
+  EXPECT_EQ(world.differences(), "");
+}
+
 TEST(OldVersion, ASmallChangeInASmallFileCostsLittle) {
   PullWorld world;
   ensure_directory(world.source());
