@@ -114,7 +114,13 @@ VerifyTotals check_snapshots(Session& session, const std::vector<const store::Sn
 }
 
 void advise(const Session& session, const Verdict& verdict) {
-  if (session.json() || verdict.damaged == 0) return;
+  if (session.json()) return;
+  if (verdict.damaged == 0 && verdict.unreadable > 0)
+    print(
+        "when it stays so: `bkdb heal` takes what cannot be read from parity or another copy (--from), and "
+        "the "
+        "next backup brings what the client still has\n");
+  if (verdict.damaged == 0) return;
   print(
       "`bkdb heal` repairs what parity or another copy (--from) can; the next backup brings what the client "
       "still has\n");

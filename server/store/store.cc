@@ -365,8 +365,10 @@ bool StoreImpl::was_removed(const std::string& client, const std::string& snapsh
 
 namespace {
 
-// Whose a pack or journal says it is; nothing when its beginning is damaged.
-std::optional<StoreId> owner_of(ObjectReader& pack, std::uint64_t number) {
+// Whose a pack or journal says it is; nothing when its beginning is damaged or cannot be read.
+std::optional<StoreId> owner_of(ObjectReader& file, std::uint64_t number) {
+  BadSectors bad;
+  PatientReader pack(file, bad);
   std::string head(kPackHeaderBytes, '\0');
   if (pack.read(0, head.data(), head.size()) != head.size()) return std::nullopt;
   StoreId owner{};
@@ -385,7 +387,7 @@ bool fits_packs(const Layout& layout, const StoreId& store) {
   std::optional<StoreId> owner;
   for_each_object(*layout.storage, Layout::kPackObjects, [&](const ListedObject& object) {
     const auto number = pack_number(base_name(object.name));
-    const auto pack = number ? layout.storage->open(object.name) : nullptr;
+    const auto pack = number ? open_if_readable(*layout.storage, object.name) : nullptr;
     if (pack) owner = owner_of(*pack, *number);
     return !owner;
   });
@@ -406,8 +408,8 @@ bool Store::heal_header(const std::string& directory, const std::string& copy) {
     const StoreId ours = read_header(layout).id;
     if (ours == theirs || fits_packs(layout, ours)) return false;
   } catch (const Error& error) {
-    const bool missing = !layout.storage->exists(Layout::kHeaderObject);
-    if (error.kind() != Kind::Corrupt && !missing) throw;  // a newer version's
+    const bool lost = !open_if_readable(*layout.storage, Layout::kHeaderObject) || is_media_error(error);
+    if (error.kind() != Kind::Corrupt && !lost) throw;  // a newer version's
   }
   if (!fits_packs(layout, theirs))
     throw Error(Kind::Config, quoted(copy) + " is another store, not a copy of this one");

@@ -294,7 +294,7 @@ class Sweep:
 
     def judge_words(self, operation, done):
         words = done.stderr.decode(errors="replace").strip()
-        if operation.name == "verify":  # says there what it found
+        if operation.name in ("verify", "heal"):  # say there what they found
             words += done.stdout.decode(errors="replace")
         if done.returncode >= 128 or done.returncode < 0:
             raise Failure("died with %d: %s" % (done.returncode, words[-600:]))

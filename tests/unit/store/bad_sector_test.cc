@@ -226,6 +226,17 @@ TEST_F(BadSectorTest, OnlyTheBadBlocksOfALongStretchAreLost) {
   }
 }
 
+TEST_F(BadSectorTest, AHeaderThatCannotBeReadComesFromAnotherCopy) {
+  const std::string header = home() + "/store/header", copy = home() + "/copy";
+  seal_all(*open());
+  ASSERT_EQ(::system(("cp -a " + home() + "/store " + copy).c_str()), 0);  // NOLINT: our own folder
+  bad_disk.damage(header, 0, 4096);
+  bad_disk.damage(packs().at(0), 0, 4096);
+  EXPECT_THROW((void)open(), Error);
+  EXPECT_TRUE(Store::heal_header(home() + "/store", copy));
+  EXPECT_EQ(read_of(*open(), last_), Read::Good);
+}
+
 TEST_F(BadSectorTest, AnIndexIsMadeOfWhatCanBeReadAndLearnsTheRestLater) {
   seal_all(*open());
   damage(packs().at(0));
