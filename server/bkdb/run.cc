@@ -72,7 +72,9 @@ int run(const Options& options, const char* argv0) {
       return run_old(*old, session, name, words);
     if (shows_only(name)) session.leave_out_damaged();
     const int status = command(session, words);
-    return status == kExitDone && session.damaged_records() > 0 ? kExitCorrupt : status;
+    if (status != kExitDone) return status;
+    if (session.damaged_records() > 0) return kExitCorrupt;
+    return session.unreadable_records() > 0 ? kExitIo : kExitDone;
   }
   std::string names;
   for (const auto& [known, command] : kCommands) names += (names.empty() ? "" : ", ") + std::string(known);

@@ -6,6 +6,7 @@
 #include "common/text/escape.h"
 #include "server/bkdb/data_index.h"
 #include "server/config/config.h"
+#include "server/store/left_out.h"
 #include "server/store/unsealed_store.h"
 
 #include <fmt/format.h>
@@ -140,7 +141,7 @@ store::Store& Session::store_to_fill() {
 const std::vector<Source>& Session::sources() {
   if (sources_) return *sources_;
   const auto leave_out = [&](const std::string& problem) {
-    ++damaged_records_;
+    ++(problem.starts_with(store::kCannotRead) ? unreadable_records_ : damaged_records_);
     warn("left out: " + problem);
   };
   std::function<void(const std::string&)> damaged;

@@ -45,9 +45,11 @@ class Session {
   // catalog is missing, behind or damaged.
   [[nodiscard]] const std::vector<Source>& sources();
 
-  // For commands that only show: snapshots whose record is damaged are told on standard error and left out.
+  // For commands that only show: snapshots whose record is damaged, or cannot be read, are told on standard
+  // error and left out.
   void leave_out_damaged() { tolerant_ = true; }
   [[nodiscard]] std::uint64_t damaged_records() const { return damaged_records_; }
+  [[nodiscard]] std::uint64_t unreadable_records() const { return unreadable_records_; }
 
   enum class Default { Newest, All };
   // `words` are data_idx and datetime_range in any order; of several of a kind the last counts.  Without a
@@ -63,7 +65,7 @@ class Session {
   Place place_;
   bool read_only_;
   bool tolerant_ = false;
-  std::uint64_t damaged_records_ = 0;
+  std::uint64_t damaged_records_ = 0, unreadable_records_ = 0;
   Zone zone_ = Zone::Utc;
   std::string store_directory_;
   store::StoreSettings settings_;

@@ -10,6 +10,7 @@
 #include "server/store/checkpoint_folder.h"
 #include "server/store/covered_storage.h"
 #include "server/store/known_clients.h"
+#include "server/store/left_out.h"
 
 #include <algorithm>
 #include <array>
@@ -145,7 +146,7 @@ std::vector<SnapshotRecord> SnapshotLog::all(const Damaged& damaged) const {
       step();
     } catch (const Error& error) {
       if (!damaged || (error.kind() != Kind::Corrupt && !is_media_error(error))) throw;
-      damaged(error.what());
+      damaged((is_media_error(error) ? std::string(kCannotRead) : "") + error.what());
     }
   };
   std::vector<SnapshotRecord> out;

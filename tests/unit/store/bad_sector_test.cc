@@ -1,6 +1,7 @@
 // A file of a store that the disk does not give back, as a whole or in part: nobody else is worse for it.
 #include "server/store/bad_sectors.h"
 #include "server/store/checkpoint_folder.h"
+#include "server/store/left_out.h"
 #include "tests/unit/store/hooked_calls.h"
 #include "tests/unit/store/store_fixture.h"
 
@@ -296,6 +297,7 @@ TEST_F(BadSectorTest, ASnapshotThatCannotBeReadHidesNoOther) {
     EXPECT_EQ(store->snapshots({}, leave_out).size(), 3U);
     ASSERT_EQ(left_out.size(), 1U);
     EXPECT_NE(left_out[0].find("00000000000000000003.snapshot"), std::string::npos) << left_out[0];
+    EXPECT_TRUE(left_out[0].starts_with(kCannotRead)) << left_out[0];
     EXPECT_EQ(store->newest("web1", "wiki", "rsync", "/srv")->id, second.id);
     EXPECT_EQ(problems(*store).size(), 1U);
     const std::vector<HealEvent> events = heal(*store);
