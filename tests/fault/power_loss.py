@@ -73,9 +73,12 @@ class Disk:
             raise Failure("the file system cannot be mounted again")
 
     def unmount(self):
-        for _ in range(100):
-            if not self.mounted or run(["umount", self.point], ok=None).returncode == 0:
+        for _ in range(300):
+            if self.mounted and run(["umount", self.point], ok=None).returncode == 0:
                 self.mounted = False
+            # A mount namespace that somebody else made meanwhile holds it, too, and mounting again would give
+            # the one that was shut down.
+            if not self.mounted and not run(["losetup", "--associated", self.image], ok=None).stdout:
                 return
             time.sleep(0.1)
         raise Failure("the file system cannot be unmounted")
