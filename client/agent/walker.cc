@@ -141,20 +141,23 @@ TreeWalker::TreeWalker(WalkContext& context) : context_(context) {
   check_sys(level->fd.get(), [] { return "opening the root"; });
   check_sys(fstat(level->fd.get(), &level->facts), [] { return "asking for the root"; });
   level->device = context.devices.of_directory(level->facts.st_dev, level->fd.get()).ordinal;
-  list_level(*level);
+  if (!list_level(*level)) throw sys_error(ENOENT, "listing the root");
   stack_.push_back(std::move(level));
 }
 
-void TreeWalker::list_level(Level& level) {
+// False when it was removed since it was opened: what the kernel says of one that no name leads to.
+bool TreeWalker::list_level(Level& level) {
   DirectoryScan scan(context_, level.fd.get(), path_);
   const int error = scan.start();
+  if (error == ENOENT) return false;
   if (error != 0) {
     level.unreadable = true;
     context_.report(pull::SkipReason::Unreadable, error, path_);
-    return;
+    return true;
   }
   level.names = std::move(scan.names());
   keep_within_budget(level);
+  return true;
 }
 
 void TreeWalker::keep_within_budget(Level& level) {
@@ -233,7 +236,11 @@ bool TreeWalker::push(const std::string& name) {
     level->device = device.ordinal;
     level->foreign =
         level->facts.st_dev != stack_.back()->facts.st_dev && (context_.one_file_system || device.pseudo);
-    if (!level->foreign) list_level(*level);
+    if (!level->foreign && !list_level(*level)) {
+      ++context_.counters.vanished;
+      path_.resize(stack_.back()->path_bytes);
+      return false;
+    }
   }
   stack_.push_back(std::move(level));
   close_far_levels();

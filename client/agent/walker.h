@@ -97,7 +97,7 @@ class TreeWalker {
  private:
   struct Level;
   [[nodiscard]] bool push(const std::string& name);
-  void list_level(Level& level);
+  [[nodiscard]] bool list_level(Level& level);
   void keep_within_budget(Level& level);
   [[nodiscard]] static bool next_subdirectory(Level& level, std::string& name);
   [[nodiscard]] WalkEvent leave_level();
