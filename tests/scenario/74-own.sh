@@ -116,7 +116,7 @@ exit 0
 CMD
 wrong_cmd 'ended with status 9|\?' <<'CMD'
 #!/bin/sh
-head -c 5000000 /dev/urandom; printf '\033]0;owned\007' >&2; head -c 5000000 /dev/urandom >&2; exit 9
+head -c 5000000 /dev/urandom; printf '\033]0;owned\007' >&2; head -c 5000000 /dev/urandom >&2; printf '\033x' >&2; exit 9
 CMD
 wrong_cmd 'does not exist' <<'CMD'
 #!/bin/sh
