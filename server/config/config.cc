@@ -39,8 +39,7 @@ constexpr ConfigKey kSchema[] = {
      "a pull without any progress for this long is suspended, or has failed when nothing came"},
     {"limits.turn", ConfigType::Duration, "30m",
      "a pull that has held its slot this long gives it to a source that waits, and goes on later; longer "
-     "when "
-     "it has had to give way before, see do_backup(1); as long as `pull_timeout`: never"},
+     "when it has had to give way before, see do_backup(1); as long as `pull_timeout`: never"},
     {"limits.ingest_timeout", ConfigType::Duration, "10m",
      "taking requests out of one client's control repository is ended after this long, and tried again by "
      "the "

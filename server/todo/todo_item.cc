@@ -114,6 +114,7 @@ TodoItem parse_todo(std::string_view text) {
   item.last_error = doc.find("last-error").value_or("");
   if (doc.find("turns")) item.turns = static_cast<int>(doc.get_number("turns", kMaxAttempts));
   if (doc.find("turns-lost")) item.turns_lost = static_cast<int>(doc.get_number("turns-lost", kMaxAttempts));
+  if (item.turns_lost > item.turns) throw Error(Kind::Protocol, "turns-lost: more than there were turns");
   if (doc.find("yielded")) item.yielded = time_of(doc, "yielded");
   item.finished = finished_of(doc);
   return item;

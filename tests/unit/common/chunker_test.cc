@@ -1,6 +1,7 @@
 #include "common/chunk/chunker.h"
 
 #include "common/chunk/chunk_id.h"
+#include "tests/support/noise.h"
 
 #include <gtest/gtest.h>
 
@@ -12,17 +13,7 @@
 namespace bk {
 namespace {
 
-// xorshift64*: the same bytes on every machine.
-std::string noise(std::size_t size, std::uint64_t seed) {
-  std::string out(size, '\0');
-  for (char& c : out) {
-    seed ^= seed >> 12U;
-    seed ^= seed << 25U;
-    seed ^= seed >> 27U;
-    c = static_cast<char>((seed * 0x2545F4914F6CDD1DU) >> 56U);
-  }
-  return out;
-}
+using test::noise;
 
 std::vector<std::size_t> cuts(const Chunker& chunker, std::string_view data) {
   std::vector<std::size_t> out;

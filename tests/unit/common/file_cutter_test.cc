@@ -1,5 +1,7 @@
 #include "common/chunk/file_cutter.h"
 
+#include "tests/support/noise.h"
+
 #include <gtest/gtest.h>
 
 #include <string>
@@ -10,17 +12,7 @@ namespace {
 
 constexpr ChunkerParams kParams{2048, 8192, 32768};
 
-// xorshift64*, as in chunker_test.cc.
-std::string noise(std::size_t size, std::uint64_t seed) {
-  std::string out(size, '\0');
-  for (char& c : out) {
-    seed ^= seed >> 12U;
-    seed ^= seed << 25U;
-    seed ^= seed >> 27U;
-    c = static_cast<char>((seed * 0x2545F4914F6CDD1DU) >> 56U);
-  }
-  return out;
-}
+using test::noise;
 
 // Bytes that begin as a database of such pages does.
 std::string database(std::size_t size, std::size_t page) {

@@ -183,6 +183,11 @@ TEST(OldVersion, HolesAndInlineStretchesBesideKeptChunksComeBackExactly) {
 
 // Pages of a database: 8 KiB each, some replaced.
 std::string pages(std::size_t count, unsigned seed) { return noise(count * 8192, seed); }
+// Forty of 4,000, far from each other.
+void rewrite_pages(std::string& content) {
+  for (std::size_t i = 0; i < 40; ++i)
+    content.replace((i * 100 + 13) * 8192, 8192, pages(1, 1000 + static_cast<unsigned>(i)));
+}
 
 TEST(OldVersion, RewrittenPagesCostAboutTheirOwnSize) {
   PullWorld world;
@@ -191,8 +196,7 @@ TEST(OldVersion, RewrittenPagesCostAboutTheirOwnSize) {
   put(world.source() + "/db", content);
   (void)world.pull();
   const std::uint64_t before = world.store_bytes();
-  for (std::size_t i = 0; i < 40; ++i)
-    content.replace((i * 100 + 13) * 8192, 8192, pages(1, 1000 + static_cast<unsigned>(i)));
+  rewrite_pages(content);
   put(world.source() + "/db", content);
   const auto second = world.pull();
   EXPECT_LT(second.received_bytes, 40U * 8192 * 5 / 4);
@@ -209,8 +213,7 @@ TEST(OldVersion, OfADatabaseOnlyTheChangedPagesAreStored) {
   put(world.source() + "/db", content);
   (void)world.pull();
   const std::uint64_t before = world.store_bytes();
-  for (std::size_t i = 0; i < 40; ++i)
-    content.replace((i * 100 + 13) * 8192, 8192, pages(1, 1000 + static_cast<unsigned>(i)));
+  rewrite_pages(content);
   put(world.source() + "/db", content);
   const auto second = world.pull();
   EXPECT_LT(second.received_bytes, 40U * 8192 + 20'000);

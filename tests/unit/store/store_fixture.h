@@ -8,6 +8,7 @@
 #include "server/store/store.h"
 #include "server/store/store_impl.h"
 #include "server/store/tree.h"
+#include "tests/support/noise.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -20,17 +21,7 @@
 
 namespace bk::store::test {
 
-// The same bytes on every machine (xorshift64*).
-inline std::string noise(std::size_t size, std::uint64_t seed) {
-  std::string out(size, '\0');
-  for (char& c : out) {
-    seed ^= seed >> 12U;
-    seed ^= seed << 25U;
-    seed ^= seed >> 27U;
-    c = static_cast<char>((seed * 0x2545F4914F6CDD1DU) >> 56U);
-  }
-  return out;
-}
+using bk::test::noise;
 
 inline Entry file_entry(Writer& writer, const std::string& name, const std::string& content) {
   Entry entry;

@@ -1,5 +1,6 @@
 #include "server/todo/todo_item.h"
 
+#include "common/digest/sha256.h"
 #include "common/error/error.h"
 #include "common/io/file.h"
 #include "server/todo/done_log.h"
@@ -56,6 +57,18 @@ TEST(TodoItem, ReadsWhatItWroteWithAnOutcome) {
   item.turns_lost = 1;
   item.yielded = Timestamp{2500, 5};
   EXPECT_EQ(parse_todo(write_todo(item)), item);
+}
+
+TEST(TodoItem, NoMoreTurnsAreLostThanThereWere) {
+  TodoItem item = item_of(7);
+  item.turns = 1;
+  item.turns_lost = 2;
+  EXPECT_THROW((void)parse_todo(write_todo(item)), Error);
+  const std::string written = write_todo(item);
+  const std::size_t at = written.find("turns: ");
+  std::string cut = written.substr(0, at) + written.substr(written.find('\n', at) + 1);
+  cut.erase(cut.rfind("end: "));
+  EXPECT_THROW((void)parse_todo(cut + "end: sha256 " + Sha256::of(cut).hex() + "\n"), Error);
 }
 
 TEST(TodoItem, RefusesAnEntryThatDoesNotAnswerItsOwnRequest) {
