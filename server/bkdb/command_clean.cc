@@ -3,6 +3,7 @@
 #include "common/text/escape.h"
 #include "common/text/number.h"
 #include "server/bkdb/json.h"
+#include "server/bkdb/progress_line.h"
 #include "server/bkdb/removal.h"
 
 #include <fmt/format.h>
@@ -68,7 +69,10 @@ int run_clean(Session& session, const Words& words) {
     options.regroup_bytes = *bytes;
     options.regroup_all = true;
   }
+  ProgressLine progress("compress");
+  options.compressing = [&](std::uint64_t done, std::uint64_t all) { progress.show(done, all); };
   const store::CleanTotals totals = session.store().clean(options);
+  progress.clear();
   show(session, totals);
   if (totals.packs_damaged > 0)
     warn(fmt::format("{} damaged packs were left as they are; `bkdb verify` names them",

@@ -11,10 +11,10 @@ constexpr std::uint64_t kWorthIt = 4U << 20U;          // content of a pack
 constexpr std::uint64_t kStubbornPercent = 90;         // what hardly shrank will not shrink now
 constexpr std::uint64_t kCopiedTogether = 64U << 20U;  // bytes, before what was copied goes
 
-// Whether a pack holds content in small groups that shrank: it was never compressed anew.
-bool worth_compressing(StoreImpl& store, std::uint64_t number) {
+// The bytes of a pack that holds content in small groups that shrank, so was never compressed anew; else 0.
+std::uint64_t worth_compressing(StoreImpl& store, std::uint64_t number) {
   const auto file = open_if_readable(*store.layout().storage, Layout::pack_object(number));
-  if (!file) return false;
+  if (!file) return 0;
   BadSectors bad;
   PatientReader pack(*file, bad);
   PackScan scan(pack, {store.id(), number});
@@ -28,21 +28,31 @@ bool worth_compressing(StoreImpl& store, std::uint64_t number) {
     content += head.content_bytes;
     payload += head.payload_bytes;
   }
-  return groups > 0 && all >= kWorthIt && content / groups < kTightGroupContent / 2 &&
-         payload * 100 < content * kStubbornPercent;
+  const bool worth = groups > 0 && all >= kWorthIt && content / groups < kTightGroupContent / 2 &&
+                     payload * 100 < content * kStubbornPercent;
+  return worth ? file->size() : 0;
 }
 
 }  // namespace
 
 void Cleaner::compress_anew() {
-  Repacker repacker(store_, options_.compress_level);
-  const auto finish = [&] { remove_packs(repacker.finish()); };
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> packs;  // number, bytes
+  std::uint64_t done = 0, all = 0;
   for (const std::uint64_t number : all_packs(store_.layout())) {
-    if (!worth_compressing(store_, number)) continue;
+    const std::uint64_t bytes = worth_compressing(store_, number);
+    if (bytes > 0) packs.emplace_back(number, bytes);
+    all += bytes;
+  }
+  Repacker repacker(store_, options_.compress_level, [&](std::uint64_t of_this_one) {
+    if (options_.compressing) options_.compressing(done + of_this_one, all);
+  });
+  const auto finish = [&] { remove_packs(repacker.finish()); };
+  for (const auto& [number, bytes] : packs) {
     if (repacker.copy(number, {}))
       ++totals_.packs_rewritten;
     else
       ++totals_.packs_damaged;
+    done += bytes;
     if (repacker.waiting_bytes() >= kCopiedTogether) finish();
   }
   finish();

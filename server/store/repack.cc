@@ -33,6 +33,7 @@ bool Repacker::copy(std::uint64_t number, const Unneeded& unneeded) {
     while (const std::optional<ScannedRecord> record = scan.next(true)) {
       if (record->head.type == RecordType::Group) copy_group(pack, *record, unneeded);
       sealed = record->head.type == RecordType::Seal;
+      copied_(record->end);
     }
     if (scan.reason().empty() && sealed) return true;
   } catch (const Error& error) {

@@ -8,6 +8,7 @@
 #include "server/store/appender.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -25,8 +26,13 @@ class Repacker {
  public:
   explicit Repacker(StoreImpl& store) : store_(store), appender_(store) {}
   // All content is put together anew in groups of kTightGroupContent, compressed at this level of zstd.
-  Repacker(StoreImpl& store, int level)
-      : store_(store), appender_(store), encoder_(level), group_content_(kTightGroupContent) {}
+  // `copied` gets the bytes of a pack that were looked after, again and again.
+  Repacker(StoreImpl& store, int level, std::function<void(std::uint64_t)> copied)
+      : store_(store),
+        appender_(store),
+        encoder_(level),
+        group_content_(kTightGroupContent),
+        copied_(std::move(copied)) {}
   // False when the pack is damaged, or gone: nothing was copied that counts.
   [[nodiscard]] bool copy(std::uint64_t number, const Unneeded& unneeded);
   // The same of a damaged pack: its good groups, and it counts as copied unless one of them turns out not to
@@ -59,6 +65,7 @@ class Repacker {
   Appender appender_;
   GroupEncoder encoder_;
   std::uint32_t group_content_ = kTargetGroupContent;  // of data; metadata is read here and there
+  std::function<void(std::uint64_t)> copied_ = [](std::uint64_t) {};
   GroupDecoder decoder_;
   Batch data_, metadata_;
   std::set<StoredId> collected_;  // in a batch

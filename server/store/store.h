@@ -182,6 +182,8 @@ struct CleanOptions {
   std::uint64_t regroup_bytes = 1U << 30U;  // packs rewritten, at most, for sources that became scattered
   bool regroup_all = false;                 // look at all sources, not only at those that are due
   int compress_level = 0;                   // of zstd: packs that were not compressed anew yet are; 0: none
+  // Bytes of packs that were compressed anew, and that are to be.
+  std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)> compressing{};
 };
 struct CleanTotals {
   std::uint64_t chunks = 0, unneeded = 0;  // known to the index; of them not needed

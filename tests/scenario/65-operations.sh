@@ -93,6 +93,10 @@ page_says "do_backup --resume web1"
 exits 0 scripts/bkdb release 0
 exits 0 scripts/do_backup --resume client1
 
+say "a smaller store"
+by_page 0 "scripts/bkdb clean --compress 16"
+exits 0 scripts/bkdb verify
+
 say "removed for good, here and in the copy"
 rm "$T/src/secret"
 sleep 1.1  # ranges know whole seconds

@@ -337,7 +337,17 @@ TEST_F(CleanTest, PacksAreCompressedAnewOnceAndReadAsBefore) {
   const std::uint64_t before = stored();
   CleanOptions options;
   options.compress_level = 12;
+  std::vector<std::uint64_t> done;
+  std::set<std::uint64_t> all;
+  options.compressing = [&](std::uint64_t done_bytes, std::uint64_t all_bytes) {
+    done.push_back(done_bytes);
+    all.insert(all_bytes);
+  };
   const CleanTotals totals = store->clean(options);
+  EXPECT_GT(done.size(), 10U);
+  EXPECT_TRUE(std::is_sorted(done.begin(), done.end()));
+  EXPECT_EQ(all, std::set<std::uint64_t>{done.back()});
+  EXPECT_EQ(done.back(), totals.freed_bytes);
   EXPECT_GT(totals.packs_rewritten, 0U);
   EXPECT_EQ(totals.packs_damaged, 0U);
   EXPECT_EQ(read_back(*store, record), files);

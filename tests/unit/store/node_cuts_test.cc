@@ -1,11 +1,13 @@
-// Where directories and lists are cut: what a change costs, and that the cuts of a store never move.
+// Where directories, lists and streams are cut: what a change costs, and that the cuts of a store never move.
 #include "server/store/node_cuts.h"
 
+#include "common/chunk/file_cutter.h"
 #include "server/store/extents.h"
 #include "server/store/layout.h"
 #include "tests/unit/store/store_fixture.h"
 
 #include <cstring>
+#include <random>
 
 namespace bk::store {
 namespace {
@@ -67,6 +69,31 @@ TEST_F(NodeCutsTest, CutsNeverMove) {
             "03b807e043ee7cb11f256f8641616a0e95042198df406fd5574ae42038545246");
   EXPECT_EQ(list(*coarse, 30000, 0).at(0).id.hex(),
             "69baa44a6fec9c6272d5fa07a188ff53f1a82839baf9efcda2e481f2cbdb725f");
+}
+
+// What the server cuts itself (archives, streams) and what agents cut are the same chunks, so each is stored
+// once.
+TEST_F(NodeCutsTest, AStreamIsCutAsAFileInWhateverPiecesItComes) {
+  const auto fine = writer(8192);
+  std::mt19937 random(3);
+  for (const std::size_t size : {0U, 1U, 5000U, 40000U, 300000U}) {
+    const std::string content = noise(size, size + 1);
+    StreamWriter stream(*fine, store_->chunker());
+    for (std::size_t at = 0; at < size;) {
+      const std::size_t part = 1 + random() % 70000;
+      stream.feed(std::string_view(content).substr(at, part));
+      at += part;
+    }
+    std::vector<Extent> wanted;
+    FileCutter cutter(store_->chunker());
+    cutter.begin(content);
+    for (std::string_view rest = content; !rest.empty();) {
+      const std::size_t cut = cutter.next_cut(rest, size - rest.size(), true);
+      wanted.push_back({Extent::Kind::Chunk, cut, chunk_id(ObjectKind::Data, rest.substr(0, cut)), {}});
+      rest.remove_prefix(cut);
+    }
+    EXPECT_EQ(stream.finish(), wanted) << size;
+  }
 }
 
 TEST_F(NodeCutsTest, AChangedFileCostsAKilobyteOfNodes) {
