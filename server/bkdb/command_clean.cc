@@ -23,6 +23,7 @@ void show(Session& session, const store::CleanTotals& t) {
   if (session.json()) {
     print(numbers_json({{"chunks", t.chunks},
                         {"unneeded", t.unneeded},
+                        {"all_compared", t.all ? 1U : 0U},
                         {"packs_removed", t.packs_removed},
                         {"packs_rewritten", t.packs_rewritten},
                         {"packs_damaged", t.packs_damaged},
@@ -32,7 +33,8 @@ void show(Session& session, const store::CleanTotals& t) {
                         {"waits_for", t.waits_for}}));
     return;
   }
-  print(fmt::format("{} of {} chunks are not needed\n", t.unneeded, t.chunks));
+  print(fmt::format("{} of {} chunks are not needed{}\n", t.unneeded, t.chunks,
+                    t.all ? "" : " any more since the last clean"));
   if (t.packs_removed > 0)
     print(fmt::format("{} packs removed, {} of them rewritten: {} freed, {} written\n", t.packs_removed,
                       t.packs_rewritten, amount(t.freed_bytes), amount(t.copied_bytes)));
@@ -57,6 +59,7 @@ int run_clean(Session& session, const Words& words) {
     const auto percent = parse_int<unsigned>(*text, 0, 100);
     if (!percent) throw Error(Kind::Usage, "--rewrite " + quoted(*text) + " is no number from 0 to 100");
     options.rewrite_percent = *percent;
+    options.all = true;  // what earlier cleans left because it was too little
   }
   if (const std::optional<std::string> text = session.options().get("compress")) {
     const auto level = parse_int<int>(*text, 1, 19);
@@ -69,6 +72,7 @@ int run_clean(Session& session, const Words& words) {
     options.regroup_bytes = *bytes;
     options.regroup_all = true;
   }
+  if (session.options().has("all")) options.all = options.recount = true;
   ProgressLine progress("compress");
   options.compressing = [&](std::uint64_t done, std::uint64_t all) { progress.show(done, all); };
   const store::CleanTotals totals = session.store().clean(options);

@@ -83,6 +83,7 @@ void declare_options(Options& options) {
       .value("expect", "N", "rm, keep: refuse unless so many snapshots would go; clean: chunks")
       .flag("yes", "rm: do not ask; needs --source or --expect")
       .flag("pretend", "keep: only tell what would go, and why the others stay")
+      .flag("all", "clean: count anew what snapshots lead to, and compare all that is stored with it")
       .value("compress", "LEVEL", "clean: compress packs anew at this level of zstd that were not yet")
       .value("regroup", "SIZE",
              "clean: rewrite at most so much for sources that became scattered; default 1G")

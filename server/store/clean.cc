@@ -6,6 +6,7 @@
 #include "common/storage/folder_storage.h"
 #include "server/store/bad_sectors.h"
 #include "server/store/bytes.h"
+#include "server/store/counting.h"
 #include "server/store/place_record.h"
 #include "server/store/possession.h"
 #include "server/store/reserve.h"
@@ -16,9 +17,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cstring>
-#include <deque>
-#include <queue>
 
 namespace bk::store {
 namespace {
@@ -32,79 +30,6 @@ constexpr std::uint64_t kSmallPack = kPackTargetBytes / 4;
 constexpr std::size_t kManySmallPacks = 8;
 // Without a removal hardly anything should go: rests of pulls that were given up.
 constexpr std::uint64_t kUnexplainedPercent = 20, kUnexplainedChunks = 10000;
-
-std::string_view bytes_of(const Key& key) {
-  return {reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()};
-}
-Key key_from(std::string_view bytes) {
-  Key key;
-  std::memcpy(key.bytes.data(), bytes.data(), key.bytes.size());
-  return key;
-}
-
-// Sorted keys, each once.
-class Keys {
- public:
-  explicit Keys(SortedRecords* records) : records_(records) {
-    if (records_ != nullptr) records_->rewind();
-  }
-  // Whether the key is among them; asked for in rising order.
-  [[nodiscard]] bool contains(const Key& key) {
-    if (records_ == nullptr) return false;
-    for (;;) {
-      const std::optional<std::string_view> next = records_->peek();
-      if (!next || *next > bytes_of(key)) return false;
-      if (*next == bytes_of(key)) return true;
-      (void)records_->next();
-    }
-  }
-
- private:
-  SortedRecords* records_;
-};
-
-// Everything the runs and journals know, in the order of keys.
-class AllEntries {
- public:
-  explicit AllEntries(Index& index) : index_(index) {
-    for (const auto& run : index.runs().runs()) {
-      if (run->size() > 0) cursors_.emplace_back(*run);
-    }
-    for (const std::uint64_t number : index.live().numbers()) {
-      std::vector<IndexEntry> part = index.live().entries(number);
-      journal_.insert(journal_.end(), part.begin(), part.end());
-    }
-    std::sort(journal_.begin(), journal_.end());
-    for (RunCursor& cursor : cursors_) push(cursor);
-  }
-  [[nodiscard]] std::optional<IndexEntry> next() {
-    const bool journal = at_ < journal_.size();
-    if (queue_.empty() && !journal) return std::nullopt;
-    if (queue_.empty() || (journal && journal_[at_].key < queue_.top()->key())) return journal_[at_++];
-    RunCursor& first = *queue_.top();
-    queue_.pop();
-    IndexEntry out{first.key(), first.location()};
-    push(first);
-    return out;
-  }
-
- private:
-  void push(RunCursor& cursor) {
-    while (cursor.next()) {
-      if (index_.runs().is_removed(cursor.location().pack)) continue;
-      queue_.push(&cursor);
-      return;
-    }
-  }
-  struct Later {
-    bool operator()(const RunCursor* a, const RunCursor* b) const { return a->key() > b->key(); }
-  };
-  Index& index_;
-  std::vector<IndexEntry> journal_;
-  std::size_t at_ = 0;
-  std::deque<RunCursor> cursors_;
-  std::priority_queue<RunCursor*, std::vector<RunCursor*>, Later> queue_;
-};
 
 // 0 when it is gone.
 std::uint64_t size_of(const std::string& path) {
@@ -147,19 +72,19 @@ Cleaner::Cleaner(StoreImpl& store, const CleanOptions& options) : store_(store),
 
 CleanTotals Cleaner::run() {
   const std::optional<std::string> given_up = try_read_file(given_up_file(store_.layout()));
+  for (const std::string& client : list_clients(store_.layout()))
+    possessions_[client] = ClientPossession::runs(store_.layout(), client);
   const SeenLines seen = check_roots(store_);
   finish_removals();
   if (!options_.pretend && !end_earlier()) return totals_;
   const WriterRoll roll(store_.layout());
   const std::uint64_t registrations = roll.registrations();
   const bool quiet = roll.living().empty();
-  Marked needed = mark(store_, seen);
-  crash_point("store.clean.marked");
-  store_.index().refresh();
-  store_.index().reload_runs();
-  Garbage garbage = find_garbage(needed.keys);
-  totals_.chunks = garbage.known;
+  const bool all = count(seen) || given_up;
+  Garbage garbage = find(seen, all);
+  totals_.chunks = known_chunks(store_);
   totals_.unneeded = garbage.chunks;
+  totals_.all = all;
   if (options_.pretend) return totals_;
   check_amount(garbage);
   seal_journals(garbage);
@@ -175,16 +100,37 @@ CleanTotals Cleaner::run() {
     if (quiet && roll.registrations() == registrations) {
       delete_condemned(*condemned, nullptr);
     } else {
-      Marked again = mark(store_, seen);
-      delete_condemned(*condemned, &again.keys);
+      SortedRecords revived = beside_counts(store_, seen, false);
+      delete_condemned(*condemned, &revived);
     }
   }
   if (try_read_file(given_up_file(store_.layout())) == given_up)
     remove_durably(given_up_file(store_.layout()));  // not what was given up since
-  forget_removed(seen);
+  end(seen, all);
   regroup();
   if (options_.compress_level > 0) compress_anew();
   return totals_;
+}
+
+// Whether everything has to be compared.
+bool Cleaner::count(const SeenLines& seen) {
+  count_all(store_, seen, options_.recount);
+  store_.index().refresh();
+  store_.index().reload_runs();
+  return options_.pretend || options_.all || options_.recount || SweepDates(store_, seen).due();
+}
+
+Garbage Cleaner::find(const SeenLines& seen, bool all) {
+  if (all) {
+    SortedRecords needed = all_needed(store_, seen);
+    crash_point("store.clean.marked");
+    store_.index().refresh();
+    store_.index().reload_runs();
+    return find_garbage(store_, needed);
+  }
+  Unnamed unnamed = unnamed_keys(store_, seen);
+  crash_point("store.clean.marked");
+  return find_garbage(store_, unnamed);
 }
 
 // What a killed clean has left: packs that no one finds any more.
@@ -206,35 +152,10 @@ bool Cleaner::end_earlier() {
   for (const std::string& name : earlier->terms().waits)
     totals_.waits_for += static_cast<std::uint64_t>(std::count(living.begin(), living.end(), name));
   if (totals_.waits_for > 0) return false;
-  Marked needed = mark(store_, earlier->terms().removals);
-  delete_condemned(*earlier, &needed.keys);
+  // What is condemned was not counted then, and what is counted did not change since.
+  SortedRecords revived = beside_counts(store_, earlier->terms().removals, true);
+  delete_condemned(*earlier, &revived);
   return true;
-}
-
-Cleaner::Garbage Cleaner::find_garbage(SortedRecords& needed) {
-  Keys keep(&needed);
-  Garbage out;
-  Sorter keys(std::make_shared<SpillFile>(store_.scratch()), kSorterMemory);
-  const std::vector<std::uint64_t> journals = list_packs(store_.layout().journals());
-  AllEntries entries(store_.index());
-  std::optional<Key> last;
-  bool stays = false;
-  while (const std::optional<IndexEntry> entry = entries.next()) {
-    if (last != entry->key) {
-      last = entry->key;
-      stays = keep.contains(entry->key);
-      ++out.known;
-      if (!stays) {
-        keys.add(bytes_of(entry->key));
-        ++out.chunks;
-      }
-    }
-    if (stays) continue;
-    const bool journal = std::binary_search(journals.begin(), journals.end(), entry->where.pack);
-    (journal ? out.journals : out.packs).insert(entry->where.pack);
-  }
-  out.keys = keys.finish();
-  return out;
 }
 
 void Cleaner::check_amount(const Garbage& garbage) {
@@ -246,9 +167,9 @@ void Cleaner::check_amount(const Garbage& garbage) {
   bool explained = garbage.chunks <= kUnexplainedChunks || path_exists(given_up_file(store_.layout()));
   for (const std::string& client : list_clients(store_.layout()))
     explained = explained || SnapshotLog(store_.layout(), store_.id(), client).has_removed_records();
-  if (explained || garbage.chunks * 100 <= garbage.known * kUnexplainedPercent) return;
+  if (explained || garbage.chunks * 100 <= totals_.chunks * kUnexplainedPercent) return;
   throw Error(Kind::Refused,
-              std::to_string(garbage.chunks) + " of " + std::to_string(garbage.known) +
+              std::to_string(garbage.chunks) + " of " + std::to_string(totals_.chunks) +
                   " chunks would go, although no snapshot was removed and no backup refused since the last "
                   "clean; if that is right, say --expect " +
                   std::to_string(garbage.chunks));
@@ -289,7 +210,7 @@ void Cleaner::condemn(Garbage& garbage, const SeenLines& seen) {
 
 // Where condemned chunks stand that nothing has revived, sorted by pack.
 SortedRecords Cleaner::unneeded_places(const Condemned& condemned, SortedRecords* revived) {
-  Keys keep(revived);
+  RisingKeys keep(revived);
   Sorter places(std::make_shared<SpillFile>(store_.scratch()), kSorterMemory);
   std::vector<Key> keys;
   const auto look_up = [&] {
@@ -393,14 +314,20 @@ void Cleaner::remove_packs(const std::vector<std::uint64_t>& numbers) {
 
 // What only removed snapshots led to is no client's any more.  One that was removed since this clean began
 // still led: its record is the next one's reason to let that go.
-void Cleaner::forget_removed(const SeenLines& seen) {
+void Cleaner::end(const SeenLines& seen, bool all) {
+  const bool quiet = WriterRoll(store_.layout()).living().empty();
   for (const auto& [client, lines] : seen) {
+    settle_counts(store_, client, all);
     SnapshotLog log(store_.layout(), store_.id(), client);
-    if (!log.has_removed_records(lines)) continue;
-    renew_possession(store_, client);
+    const bool removed = log.has_removed_records(lines);
+    // Whoever pulls just now would have to send again what he has sent.
+    if (removed || quiet)
+      ClientPossession::let_go(store_.layout(), store_.id(), client, possessions_[client],
+                               walk_checkpoints(store_, client));
     crash_point("store.clean.possession");
-    log.forget_removed(lines);
+    if (removed) log.forget_removed(lines);
   }
+  SweepDates::note(store_, seen, all);
 }
 
 CleanTotals StoreImpl::clean(const CleanOptions& options) {

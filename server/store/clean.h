@@ -1,15 +1,16 @@
 // Giving back the room of what nothing leads to any more; internal to server/store.
 //
-// In two phases, so that backups go on meanwhile.  First everything that snapshots, checkpoints and writers
-// lead to is marked; what the index knows beyond that is condemned: whoever registers as a writer from now on
+// In two phases, so that backups go on meanwhile.  First what snapshots lead to is counted, and what else
+// leads somewhere is walked; what is not needed is condemned: whoever registers as a writer from now on
 // treats it as absent.  When all writers that were at work then have ended, what came to lead to condemned
-// chunks meanwhile is marked, too, and the rest is deleted: packs of which nothing is needed go, packs of
+// chunks meanwhile is walked, too, and the rest is deleted: packs of which nothing is needed go, packs of
 // which little is needed are copied and go.  Copies are durable and findable before anything goes; a pack is
 // said to be gone before it is, so that no writer takes its chunks for stored.  docs/formats/store.md,
 // "Removing".
 #pragma once
 
 #include "server/store/condemned.h"
+#include "server/store/garbage.h"
 #include "server/store/mark.h"
 #include "server/store/regroup.h"
 #include "server/store/repack.h"
@@ -17,8 +18,11 @@
 #include "server/store/writers.h"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
+#include <string>
+#include <vector>
 
 namespace bk::store {
 
@@ -31,12 +35,9 @@ class Cleaner {
  private:
   void finish_removals();
   [[nodiscard]] bool end_earlier();
-  struct Garbage {
-    SortedRecords keys;
-    std::uint64_t chunks = 0, known = 0;
-    std::set<std::uint64_t> packs, journals;  // that hold some
-  };
-  [[nodiscard]] Garbage find_garbage(SortedRecords& needed);
+  [[nodiscard]] bool count(const SeenLines& seen);
+  [[nodiscard]] Garbage find(const SeenLines& seen, bool all);
+  void end(const SeenLines& seen, bool all);
   void check_amount(const Garbage& garbage);
   void seal_journals(Garbage& garbage);
   void condemn(Garbage& garbage, const SeenLines& seen);
@@ -49,12 +50,12 @@ class Cleaner {
   void rewrite_for(ScatteredSource& source, const std::set<std::uint64_t>& packs);
   void compress_anew();
   void remove_packs(const std::vector<std::uint64_t>& numbers);
-  void forget_removed(const SeenLines& seen);
 
   StoreImpl& store_;
   CleanOptions options_;
   std::optional<FileLock> lock_;
   CleanTotals totals_;
+  std::map<std::string, std::vector<std::string>> possessions_;  // of each client, before it was counted
 };
 
 }  // namespace bk::store

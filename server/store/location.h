@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <string_view>
 
 namespace bk::store {
 
@@ -24,6 +25,15 @@ struct Key {
 }
 [[nodiscard]] inline Key key_of(const StoreId& store, const ChunkId& plain) {
   return key_of(store.stored(plain));
+}
+
+[[nodiscard]] inline std::string_view bytes_of(const Key& key) {
+  return {reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()};
+}
+[[nodiscard]] inline Key key_from(std::string_view bytes) {  // at least 16
+  Key key;
+  std::memcpy(key.bytes.data(), bytes.data(), key.bytes.size());
+  return key;
 }
 
 struct Location {

@@ -5,18 +5,23 @@
 #include "common/path/names.h"
 #include "common/text/escape.h"
 #include "server/store/checkpoint_folder.h"
+#include "server/store/counting.h"
 #include "server/store/possession.h"
 #include "server/store/reach.h"
 #include "server/store/writers.h"
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <utility>
+#include <vector>
 
 namespace bk::store {
 namespace {
 
 constexpr std::size_t kSorterMemory = 64U << 20U;
 constexpr std::size_t kVisitedMemory = 32U << 20U;
+constexpr std::size_t kLookedUpTogether = 4096;
 constexpr int kLooks = 100;  // at what is being pulled, until two are equal
 
 [[noreturn]] void refuse(const std::string& why) {
@@ -48,24 +53,22 @@ void check_clients(const Layout& layout) {
   }
 }
 
+std::shared_ptr<SpillFile> spill_file(StoreImpl& store) {
+  return std::make_shared<SpillFile>(store.scratch());
+}
+
 // Walks one root after another; what was seen below an earlier one is not entered again.
 class Walk {
  public:
   explicit Walk(StoreImpl& store)
-      : store_(store),
-        visited_(store.scratch(), kVisitedMemory),
-        sorter_(std::make_shared<SpillFile>(store.scratch()), kSorterMemory) {}
-  void from(const Entry& root) {
-    for_each_reachable(store_, root, visited_, [&](ObjectKind, const ChunkId& id) {
-      const Key key = key_of(store_.id(), id);
-      sorter_.add({reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()});
-    });
-  }
-  void from_node(const ChunkId& node) {
-    Entry root;
-    root.type = EntryType::Directory;
-    root.node = node;
-    from(root);
+      : store_(store), visited_(store.scratch(), kVisitedMemory), sorter_(spill_file(store), kSorterMemory) {}
+  // Not below what these counts name; null: there are none.
+  void from(const Entry& root, const Counts* counts) {
+    std::function<bool(const ChunkId&)> known;
+    if (counts != nullptr) known = [&](const ChunkId& id) { return counts->names(key_of(store_.id(), id)); };
+    for_each_reachable(
+        store_, root, visited_,
+        [&](ObjectKind, const ChunkId& id) { sorter_.add(bytes_of(key_of(store_.id(), id))); }, known);
   }
   [[nodiscard]] SortedRecords finish() { return sorter_.finish(); }
 
@@ -94,23 +97,31 @@ SeenLines check_roots(StoreImpl& store) {
 
 namespace {
 
-// Nodes that checkpoints lead to, and that living writers have pinned, each with what to call it.
-std::map<ChunkId, std::string> unfinished_now(StoreImpl& store) {
-  std::map<ChunkId, std::string> out;
-  for (const ChunkId& node : WriterRoll(store.layout()).pinned(store.id())) out[node] = "a running backup: ";
+// A node from which something unfinished goes on, what to call that, and whose checkpoint it is.
+struct Unfinished {
+  std::string name, client;
+  bool operator==(const Unfinished&) const = default;
+};
+using UnfinishedNodes = std::map<ChunkId, Unfinished>;
+
+// Nodes that checkpoints lead to, and that living writers have pinned.
+UnfinishedNodes unfinished_now(StoreImpl& store) {
+  UnfinishedNodes out;
+  for (const ChunkId& node : WriterRoll(store.layout()).pinned(store.id()))
+    out[node] = {"a running backup: ", {}};
   for (const std::string& client : list_clients(store.layout()))
     for (const CheckpointRecord& checkpoint : CheckpointFolder(store.layout(), client).all())
-      out[checkpoint.node] = "a checkpoint of " + quoted(client) + ": ";
+      out[checkpoint.node] = {"a checkpoint of " + quoted(client) + ": ", client};
   return out;
 }
 
 // A writer that goes on from a checkpoint pins it, replaces it, commits its snapshot, and ends: looked at
 // once, what it leads to could be missed at each of these places.  Two equal looks miss nothing but what is
 // committed by then; so snapshots are read after this.
-std::map<ChunkId, std::string> unfinished(StoreImpl& store) {
-  std::map<ChunkId, std::string> all, before;
+UnfinishedNodes unfinished(StoreImpl& store) {
+  UnfinishedNodes all, before;
   for (int look = 0; look < kLooks; ++look) {
-    std::map<ChunkId, std::string> now = unfinished_now(store);
+    UnfinishedNodes now = unfinished_now(store);
     all.insert(now.begin(), now.end());
     if (look > 0 && now == before) return all;
     before = std::move(now);
@@ -118,27 +129,100 @@ std::map<ChunkId, std::string> unfinished(StoreImpl& store) {
   throw Error(Kind::Transient, "running backups save checkpoints too fast to be seen; run clean again");
 }
 
+std::uint64_t line_of(const SeenLines& seen, const std::string& client) {
+  const auto at = seen.find(client);
+  return at == seen.end() ? 0 : at->second;
+}
+
+// The client's counts at exactly this line.
+std::optional<Counts> counts_at(StoreImpl& store, const std::string& client, std::uint64_t line,
+                                bool verify) {
+  std::optional<Counts> out;
+  must_read("", [&] {
+    out = verify ? usable_counts(store, client, line) : Counts::load(store.layout(), store.id(), client);
+  });
+  return out && out->state().line == line ? std::move(out) : std::nullopt;
+}
+
+Counts required_counts(StoreImpl& store, const std::string& client, std::uint64_t line) {
+  std::optional<Counts> out = counts_at(store, client, line, false);
+  if (!out) throw Error(Kind::Io, "the counts of " + quoted(client) + " went meanwhile; run clean again");
+  return *std::move(out);
+}
+
 }  // namespace
 
-Marked mark(StoreImpl& store, const SeenLines& seen) {
+void count_all(StoreImpl& store, const SeenLines& seen, bool anew) {
+  for (const auto& [client, line] : seen)
+    must_read("", [&, &name = client, at = line] { (void)count_to(store, name, at, anew); });
+}
+
+SortedRecords beside_counts(StoreImpl& store, const SeenLines& seen, bool verify) {
   Walk walk(store);
-  Marked out;
-  std::map<ChunkId, std::string> nodes;
+  UnfinishedNodes nodes;
   must_read("a running backup: ", [&] { nodes = unfinished(store); });
   for (const std::string& client : list_clients(store.layout())) {
-    const auto known = seen.find(client);
+    const std::uint64_t line = line_of(seen, client);
+    const std::optional<Counts> counts = counts_at(store, client, line, verify);
+    const Counts* const known = counts ? &*counts : nullptr;
+    const SnapshotLog log(store.layout(), store.id(), client);
     std::vector<SnapshotRecord> roots;
     must_read("", [&] {
-      roots =
-          SnapshotLog(store.layout(), store.id(), client).leading(known == seen.end() ? 0 : known->second);
+      roots = log.made(line);
+      if (known != nullptr) return;
+      for (SnapshotRecord& record : log.leading(line)) roots.push_back(std::move(record));
     });
     for (const SnapshotRecord& record : roots)
       must_read("snapshot " + record.id.substr(0, 12) + " of " + quoted(client) + ": ",
-                [&] { walk.from(record.root); });
-    out.snapshots += roots.size();
+                [&] { walk.from(record.root, known); });
+    for (const auto& [node, of] : nodes) {
+      if (of.client == client) must_read(of.name, [&, &at = node] { walk.from(directory_of(at), known); });
+    }
   }
-  for (const auto& [node, name] : nodes) must_read(name, [&, at = node] { walk.from_node(at); });
-  out.keys = walk.finish();
+  for (const auto& [node, of] : nodes) {
+    if (of.client.empty()) must_read(of.name, [&, &at = node] { walk.from(directory_of(at), nullptr); });
+  }
+  return walk.finish();
+}
+
+SortedRecords all_needed(StoreImpl& store, const SeenLines& seen) {
+  Sorter keys(spill_file(store), kSorterMemory);
+  SortedRecords beside = beside_counts(store, seen, false);
+  while (const std::optional<std::string_view> key = beside.next()) keys.add(*key);
+  for (const auto& [client, line] : seen)
+    required_counts(store, client, line).for_each([&](const Key& key, std::int64_t count) {
+      if (count > 0) keys.add(bytes_of(key));
+    });
+  return keys.finish();
+}
+
+Unnamed unnamed_keys(StoreImpl& store, const SeenLines& seen) {
+  Unnamed out;
+  Sorter keys(spill_file(store), kSorterMemory);
+  for (const auto& [client, line] : seen)
+    required_counts(store, client, line).for_each_unnamed([&](const Key& key) { keys.add(bytes_of(key)); });
+  out.keys = keys.finish();
+  Sorter needed(spill_file(store), kSorterMemory);
+  SortedRecords beside = beside_counts(store, seen, false);
+  while (const std::optional<std::string_view> key = beside.next()) needed.add(*key);
+  for (const auto& [client, line] : seen) {
+    const Counts counts = required_counts(store, client, line);
+    std::vector<Key> batch;
+    const auto look_up = [&] {
+      const std::vector<std::int64_t> found = counts.of(batch);
+      for (std::size_t i = 0; i < batch.size(); ++i)
+        if (found[i] > 0) needed.add(bytes_of(batch[i]));
+      batch.clear();
+    };
+    out.keys.rewind();
+    while (const std::optional<std::string_view> key = out.keys.next()) {
+      batch.push_back(key_from(*key));
+      if (batch.size() == kLookedUpTogether) look_up();
+    }
+    look_up();
+  }
+  out.keys.rewind();
+  out.needed = needed.finish();
   return out;
 }
 

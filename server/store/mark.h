@@ -1,17 +1,17 @@
 // What has to stay: everything that snapshots, checkpoints and writers at work lead to.
 //
-// Memory is bounded by constants: nodes seen lie in a DiskMap, keys go through an external sorter.  Errors:
-// Refused for anything that cannot be read or parsed: then nobody knows what has to stay, and nothing may go.
+// What snapshots lead to is counted (counting.h), and only brought up to date; what counts do not tell is
+// walked each time.  Memory is bounded by constants: nodes seen lie in a DiskMap, keys go through an external
+// sorter.  Errors: Refused for anything that cannot be read or parsed: then nobody knows what has to stay,
+// and nothing may go.
 #pragma once
 
 #include "common/spill/sorter.h"
 #include "server/store/store_impl.h"
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
-#include <vector>
 
 namespace bk::store {
 
@@ -22,12 +22,22 @@ using SeenLines = std::map<std::string, std::uint64_t>;
 // lines each journal has.
 [[nodiscard]] SeenLines check_roots(StoreImpl& store);
 
-struct Marked {
-  SortedRecords keys;           // of 16 bytes, sorted, maybe several times each
-  std::uint64_t snapshots = 0;  // that lead
+// Brings every client's counts to these lines; `anew`: whatever there was.
+void count_all(StoreImpl& store, const SeenLines& seen, bool anew);
+
+// Keys are of 16 bytes, sorted, maybe several times each.
+
+// What counts at these lines do not tell: below snapshots behind them, checkpoints, and what living writers
+// have pinned; and below all snapshots of a client that has no such counts.  `verify`: counts have to be read
+// first, whether they are what was written; else that was done just now.
+[[nodiscard]] SortedRecords beside_counts(StoreImpl& store, const SeenLines& seen, bool verify);
+// That, and everything that is counted.
+[[nodiscard]] SortedRecords all_needed(StoreImpl& store, const SeenLines& seen);
+// What a client's counts came to name no more since cleans dealt with such keys, and of that what is needed
+// all the same.
+struct Unnamed {
+  SortedRecords keys, needed;
 };
-// Snapshots that were not removed within the lines that `seen` tells, all checkpoints, and what living
-// writers have pinned.
-[[nodiscard]] Marked mark(StoreImpl& store, const SeenLines& seen);
+[[nodiscard]] Unnamed unnamed_keys(StoreImpl& store, const SeenLines& seen);
 
 }  // namespace bk::store

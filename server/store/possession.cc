@@ -69,6 +69,7 @@ ClientPossession::ClientPossession(const Layout& layout, const StoreId& store, c
   } catch (const Error& error) {
     if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;
   }
+  counts_ = Counts::load(layout, store, client, kHeldBytes);
   if (!usable) rebuild(walk);
   take_up_logs();
   runs_.merge(kMergeInCommit);
@@ -86,7 +87,38 @@ ClientPossession::~ClientPossession() {
 // index, which a rebuild that comes here has locked.  What that writer makes is distrusted, too.
 void ClientPossession::distrust(const Layout& layout, const std::string& client) {
   const std::string folder = layout.possession(client);
-  if (is_directory(folder)) replace_durably(folder + kDistrusted, "");
+  if (!is_directory(folder)) return;
+  Counts::discard(layout, client);
+  replace_durably(folder + kDistrusted, "");
+}
+
+std::vector<std::string> ClientPossession::runs(const Layout& layout, const std::string& client) {
+  std::vector<std::string> out;
+  const std::string folder = layout.possession(client);
+  if (!is_directory(folder)) return out;
+  for (const std::string& name : list_directory(folder))
+    if (name.ends_with(".run")) out.push_back(name);
+  return out;
+}
+
+void ClientPossession::let_go(const Layout& layout, const StoreId& store, const std::string& client,
+                              const std::vector<std::string>& runs, const Walk& unfinished) {
+  if (runs.empty()) return;
+  const std::string folder = layout.possession(client);
+  const std::optional<Counts> counts = Counts::load(layout, store, client);
+  if (!counts) return;
+  const FileLock lock = FileLock::exclusive(folder + "/lock");
+  RunSet kept(folder, store, RunKind::Keys, 0);
+  std::vector<Key> keys;
+  const auto write = [&] {
+    if (!keys.empty()) kept.add_keys(std::exchange(keys, {}));
+  };
+  unfinished(&*counts, [&](const ChunkId& id) {
+    keys.push_back(key_of(store, id));
+    if (keys.size() >= kMaxRecent) write();
+  });
+  write();
+  for (const std::string& name : runs) remove_durably(folder + "/" + name);
 }
 
 void ClientPossession::distrust_all(const Layout& layout) {
@@ -121,7 +153,7 @@ void ClientPossession::rebuild(const Walk& walk) {
     if (!keys.empty()) runs_.add_keys(std::exchange(keys, {}));
     runs_.merge();
   };
-  walk([&](const ChunkId& id) {
+  walk(counts_ ? &*counts_ : nullptr, [&](const ChunkId& id) {
     keys.push_back(key_of(store_, id));
     if (keys.size() >= kMaxRecent) write();
   });
@@ -150,7 +182,9 @@ void ClientPossession::take_up_logs() {
   }
 }
 
-bool ClientPossession::owns(const Key& key) const { return recent_.contains(key) || runs_.contains(key); }
+bool ClientPossession::owns(const Key& key) const {
+  return recent_.contains(key) || runs_.contains(key) || (counts_ && counts_->names(key));
+}
 
 std::vector<bool> ClientPossession::has(std::span<const ChunkId> ids) {
   std::vector<Key> keys;
@@ -159,6 +193,10 @@ std::vector<bool> ClientPossession::has(std::span<const ChunkId> ids) {
   std::vector<bool> owned(ids.size(), false);
   for (std::size_t i = 0; i < keys.size(); ++i) owned[i] = recent_.contains(keys[i]);
   runs_.find_many(keys, [&](std::size_t i, const Run&, std::uint64_t) { owned[i] = true; });
+  if (counts_) {
+    const std::vector<std::int64_t> counts = counts_->of(keys);
+    for (std::size_t i = 0; i < counts.size(); ++i) owned[i] = owned[i] || counts[i] > 0;
+  }
   std::vector<ChunkId> candidates;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (owned[i]) candidates.push_back(ids[i]);
@@ -213,6 +251,7 @@ PossessionView::PossessionView(const Layout& layout, const StoreId& store, const
     if (!is_usable(folder, store)) return;
     RunSet runs(folder, store, RunKind::Keys, kHeldBytes);
     runs.reload();
+    counts_ = Counts::load(layout, store, client, kHeldBytes);
     runs_ = std::move(runs);
   } catch (const Error& error) {
     if (error.kind() != Kind::Corrupt && !is_media_error(error)) throw;

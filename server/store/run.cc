@@ -114,9 +114,13 @@ bool Run::intact() const {
   };
   add(kRunHeaderBytes, size);
   add(0, kRunHeaderBytes);
-  char digest[32];
-  read(size, digest, sizeof digest);
-  return hash.finish().view() == std::string_view(digest, sizeof digest);
+  return hash.finish().hex() == digest();
+}
+
+std::string Run::digest() const {
+  std::string digest(32, '\0');
+  read(bytes_ - 32, digest.data(), digest.size());
+  return hex_encode(digest);
 }
 
 void Run::hold_in_memory(bool hold) {

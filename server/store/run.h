@@ -1,5 +1,6 @@
-// Immutable sorted files of records: a key, and in the index where its chunk lies.  The index and the
-// possession of a client are sets of them (docs/formats/store.md, "Index").  All of it can be rebuilt.
+// Immutable sorted files of records: a key, and in the index where its chunk lies, in counts (counts.h) a
+// number.  The index, the possession of a client and its counts are sets of them (docs/formats/store.md,
+// "Index").  All of it can be rebuilt.
 //
 //   header (64) | records, sorted | fences | filter | packs | SHA-256
 //
@@ -28,8 +29,9 @@ __extension__ using Wide = unsigned __int128;  // a key as a number that sorts a
 [[nodiscard]] Wide wide_of(const Key& key);
 [[nodiscard]] Key key_of(Wide value);
 
-// Whether records have a location.
-enum class RunKind : std::uint8_t { Keys = 0, Located = 1 };
+// What records have beside their key: nothing, a location, a number (in the place of an offset, with 1 as
+// position when it is negative).
+enum class RunKind : std::uint8_t { Keys = 0, Located = 1, Counted = 2 };
 
 // A pack or journal whose records below `upto` are in the index.  A finished pack is covered to kWholePack.
 struct Coverage {
@@ -86,6 +88,7 @@ class Run {
   void prefetch(const Range& records) const;
   [[nodiscard]] Range find_in(const Range& bucket, const Key& key) const;
   [[nodiscard]] Location location(std::uint64_t i) const;
+  [[nodiscard]] Slot slot(std::uint64_t i) const { return slot_at(stretch(i, 1)); }
 
   // Packs that this run covers, by number; a located record names one by its slot.
   [[nodiscard]] std::uint64_t pack_count() const { return packs_; }
@@ -97,6 +100,7 @@ class Run {
   [[nodiscard]] const std::string& path() const { return path_; }
   // Reads the whole file and compares its digest.
   [[nodiscard]] bool intact() const;
+  [[nodiscard]] std::string digest() const;  // the one it states, in hex
 
  private:
   friend class RunCursor;

@@ -45,6 +45,14 @@ void find_in_run(const Run& run, std::span<const Key> keys, std::span<const std:
 
 }  // namespace
 
+void find_many(std::span<const std::unique_ptr<Run>> runs, std::span<const Key> keys,
+               const std::function<void(std::size_t, const Run&, std::uint64_t)>& sink) {
+  std::vector<std::size_t> order(keys.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return keys[a] < keys[b]; });
+  for (const auto& run : runs) find_in_run(*run, keys, order, sink);
+}
+
 RunSet::RunSet(std::string folder, const StoreId& store, RunKind kind, std::uint64_t held_bytes)
     : folder_(std::move(folder)),
       store_(store),
@@ -167,10 +175,7 @@ void RunSet::find_many(std::span<const Key> keys,
   const auto sink = [&](std::size_t i, const Run& run, std::uint64_t record) {
     if (removed_.empty() || !is_removed(run.location(record).pack)) every(i, run, record);
   };
-  std::vector<std::size_t> order(keys.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return keys[a] < keys[b]; });
-  for (const auto& run : runs_) find_in_run(*run, keys, order, sink);
+  store::find_many(runs_, keys, sink);
 }
 
 void RunSet::add_located(std::vector<IndexEntry> entries, std::vector<Coverage> packs) {

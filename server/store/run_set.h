@@ -19,6 +19,12 @@ inline constexpr std::uint64_t kMergeAnything = UINT64_MAX;
 // eight large ones; their filters make that cheap.
 inline constexpr std::uint64_t kLargestRun = 1U << 27U;
 
+// Looks for many keys, which costs a disk far less than one after the other: sorted, what has to be read is
+// asked for together.  `sink` gets the key's place in `keys`, run by run, and may be called often or never
+// for each.
+void find_many(std::span<const std::unique_ptr<Run>> runs, std::span<const Key> keys,
+               const std::function<void(std::size_t, const Run&, std::uint64_t)>& sink);
+
 // The runs of a folder together are the set; the same record in two of them is harmless, so a crash between
 // writing a merged run and removing its inputs is, too.  One thread; other processes may add and merge.
 class RunSet {
@@ -30,9 +36,7 @@ class RunSet {
   void reload();
   [[nodiscard]] bool contains(const Key& key) const;
   void find(const Key& key, const std::function<void(const Run&, std::uint64_t)>& sink) const;
-  // Many at once, which costs a disk far less than one after the other: sorted, what has to be read is asked
-  // for together.  `sink` gets the key's place in `keys`, run by run, and may be called often or never for
-  // each.
+  // Many at once.
   void find_many(std::span<const Key> keys,
                  const std::function<void(std::size_t, const Run&, std::uint64_t)>& sink) const;
   // Sorts, writes a run durably and takes it up.

@@ -118,7 +118,7 @@ void RunWriter::add(const Key& key, const Slot& slot) {
   char record[40] = {};
   // The rest of the key at the top, the location behind it, both as one number.
   Wide top = value << shape_.prefix, low = 0;
-  if (shape_.kind == RunKind::Located) {
+  if (shape_.kind != RunKind::Keys) {
     low = slot.slot;
     low = low << shape_.offset | slot.offset;
     low = low << shape_.position | slot.position;

@@ -45,8 +45,13 @@ class SnapshotLog {
   void mark(const MarkTemplate& what, std::span<const std::string> ids);
   // The hold in force of each snapshot that is held, by the snapshot's id.
   [[nodiscard]] std::map<std::string, SnapshotMark> holds() const;
-  // All but those whose removal stands within the journal's first `seen` lines.  Throws Corrupt.
-  [[nodiscard]] std::vector<SnapshotRecord> leading(std::uint64_t seen) const;
+  // Where the first `line` lines end.  Throws Corrupt: so many are not there.
+  [[nodiscard]] std::string hash_at(std::uint64_t line) const;
+  // A snapshot leads at a line when it stands in the journal up to there and its removal does not.
+  [[nodiscard]] std::vector<SnapshotRecord> leading(std::uint64_t line) const;  // throws Corrupt
+  // Those that stand behind line `from`, up to line `to`; and those whose removal does.  Throws Corrupt.
+  [[nodiscard]] std::vector<SnapshotRecord> made(std::uint64_t from, std::uint64_t to = UINT64_MAX) const;
+  [[nodiscard]] std::vector<SnapshotRecord> removed(std::uint64_t from, std::uint64_t to) const;
   [[nodiscard]] std::uint64_t line_count() const { return journal().size().lines; }
   // Whether the journal says that this snapshot was removed.  Throws Corrupt.
   [[nodiscard]] bool was_removed(const std::string& snapshot_id) const;
@@ -73,6 +78,8 @@ class SnapshotLog {
  private:
   [[nodiscard]] SnapshotJournal journal() const;
   [[nodiscard]] std::vector<JournalLine> live_lines() const;
+  [[nodiscard]] std::vector<SnapshotRecord> load_all(
+      const std::vector<JournalLine>& lines, const std::function<bool(const JournalLine&)>& wanted) const;
   [[nodiscard]] SnapshotRecord load(const JournalLine& line) const;
   // Nothing when it was removed, and cleaned away, since its line was read.
   [[nodiscard]] std::optional<SnapshotRecord> load_unless_removed(const JournalLine& line) const;

@@ -132,14 +132,41 @@ std::map<std::string, SnapshotMark> SnapshotLog::holds() const {
   return out;
 }
 
-std::vector<SnapshotRecord> SnapshotLog::leading(std::uint64_t seen) const {
+std::string SnapshotLog::hash_at(std::uint64_t line) const {
+  if (line == 0) return first_hash();
   const std::vector<JournalLine> lines = journal().lines();
-  const std::set<std::string> removed = removed_within(lines, seen);
+  if (line > lines.size())
+    throw Error(Kind::Corrupt, quoted(folder_ + "/journal") + " has fewer lines than it had");
+  return lines[line - 1].hash;
+}
+
+std::vector<SnapshotRecord> SnapshotLog::load_all(
+    const std::vector<JournalLine>& lines, const std::function<bool(const JournalLine&)>& wanted) const {
   std::vector<SnapshotRecord> out;
   for (const JournalLine& line : lines) {
-    if (line.kind == "snapshot" && !removed.contains(line.object)) out.push_back(load(line));
+    if (line.kind == "snapshot" && wanted(line)) out.push_back(load(line));
   }
   return out;
+}
+
+std::vector<SnapshotRecord> SnapshotLog::leading(std::uint64_t upto) const {
+  const std::vector<JournalLine> lines = journal().lines();
+  const std::set<std::string> removed = removed_within(lines, upto);
+  return load_all(
+      lines, [&](const JournalLine& line) { return line.number <= upto && !removed.contains(line.object); });
+}
+
+std::vector<SnapshotRecord> SnapshotLog::made(std::uint64_t from, std::uint64_t to) const {
+  return load_all(journal().lines(),
+                  [&](const JournalLine& line) { return line.number > from && line.number <= to; });
+}
+
+std::vector<SnapshotRecord> SnapshotLog::removed(std::uint64_t from, std::uint64_t to) const {
+  const std::vector<JournalLine> lines = journal().lines();
+  const std::set<std::string> before = removed_within(lines, from), now = removed_within(lines, to);
+  return load_all(lines, [&](const JournalLine& line) {
+    return now.contains(line.object) && !before.contains(line.object);
+  });
 }
 
 bool SnapshotLog::has_removed_records(std::uint64_t seen) const {

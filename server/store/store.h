@@ -181,6 +181,8 @@ struct CleanOptions {
   unsigned rewrite_percent = 25;  // packs of which at least so much is not needed are rewritten; 0: any of it
   std::uint64_t regroup_bytes = 1U << 30U;  // packs rewritten, at most, for sources that became scattered
   bool regroup_all = false;                 // look at all sources, not only at those that are due
+  bool all = false;      // look at all that is stored, not only at what the last snapshots led to that went
+  bool recount = false;  // that, and count anew what snapshots lead to
   int compress_level = 0;                   // of zstd: packs that were not compressed anew yet are; 0: none
   // Bytes of packs that were compressed anew, and that are to be.
   std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)> compressing{};
@@ -189,6 +191,7 @@ struct CleanTotals {
   std::uint64_t chunks = 0, unneeded = 0;  // known to the index; of them not needed
   std::uint64_t packs_removed = 0, packs_rewritten = 0, packs_damaged = 0;
   std::uint64_t regrouped = 0;  // sources
+  bool all = false;             // was looked at
   std::uint64_t freed_bytes = 0, copied_bytes = 0;
   std::uint64_t waits_for = 0;  // writers that have to end before a further clean deletes what is condemned
 };

@@ -70,7 +70,7 @@ class Lengths {
 
 std::uint64_t needed_bytes(StoreImpl& store, const std::string& client) {
   Sorter ids(std::make_shared<SpillFile>(store.scratch()), kSorterMemory);
-  walk_snapshots(store, client)([&](const ChunkId& id) { ids.add(id.view()); });
+  walk_snapshots(store, client)(nullptr, [&](const ChunkId& id) { ids.add(id.view()); });
   SortedRecords places = places_of(store, ids.finish());
   Lengths lengths(store);
   std::uint64_t sum = 0;

@@ -44,36 +44,59 @@ constexpr std::uint64_t kSettleBytes = 1U << 20U;  // put by put(): groups settl
 
 }  // namespace
 
-ClientPossession::Walk walk_snapshots(StoreImpl& store, const std::string& client) {
-  return [&store, client](const std::function<void(const ChunkId&)>& sink) {
-    DiskMap visited(store.scratch());
-    const auto tolerant = [](const auto& body) {
-      try {
-        body();
-      } catch (const Error& error) {
-        if (error.kind() != Kind::Corrupt) throw;  // what cannot be read is sent again, and so healed
-      }
-    };
-    std::vector<SnapshotRecord> snapshots;
-    tolerant([&] { snapshots = store.snapshots(client, {}); });
-    const auto walk = [&](const Entry& root) {
-      tolerant([&] {
-        for_each_reachable(store, root, visited, [&](ObjectKind, const ChunkId& id) { sink(id); });
-      });
-    };
-    for (const SnapshotRecord& snapshot : snapshots) walk(snapshot.root);
-    for (const CheckpointRecord& checkpoint : CheckpointFolder(store.layout(), client).all()) {
-      Entry root;
-      root.type = EntryType::Directory;
-      root.node = checkpoint.node;
-      walk(root);
+namespace {
+
+// Walks one root after another, past what is damaged: that is sent again, and so healed.
+class PatientWalk {
+ public:
+  PatientWalk(StoreImpl& store, const Counts* counts) : store_(store), visited_(store.scratch()) {
+    if (counts != nullptr)
+      known_ = [this, counts](const ChunkId& id) { return counts->names(key_of(store_.id(), id)); };
+  }
+  void from(const Entry& root, const std::function<void(const ChunkId&)>& sink) {
+    tolerant([&] {
+      for_each_reachable(
+          store_, root, visited_, [&](ObjectKind, const ChunkId& id) { sink(id); }, known_);
+    });
+  }
+  template <class Body>
+  static void tolerant(const Body& body) {
+    try {
+      body();
+    } catch (const Error& error) {
+      if (error.kind() != Kind::Corrupt) throw;
     }
+  }
+
+ private:
+  StoreImpl& store_;
+  DiskMap visited_;
+  std::function<bool(const ChunkId&)> known_;
+};
+
+void walk_checkpoints(StoreImpl& store, const std::string& client, PatientWalk& walk,
+                      const std::function<void(const ChunkId&)>& sink) {
+  for (const CheckpointRecord& checkpoint : CheckpointFolder(store.layout(), client).all())
+    walk.from(directory_of(checkpoint.node), sink);
+}
+
+}  // namespace
+
+ClientPossession::Walk walk_snapshots(StoreImpl& store, const std::string& client) {
+  return [&store, client](const Counts* counts, const std::function<void(const ChunkId&)>& sink) {
+    PatientWalk walk(store, counts);
+    std::vector<SnapshotRecord> snapshots;
+    PatientWalk::tolerant([&] { snapshots = store.snapshots(client, {}); });
+    for (const SnapshotRecord& snapshot : snapshots) walk.from(snapshot.root, sink);
+    walk_checkpoints(store, client, walk, sink);
   };
 }
 
-void renew_possession(StoreImpl& store, const std::string& client) {
-  ClientPossession::distrust(store.layout(), client);
-  ensure_possession(store, client);
+ClientPossession::Walk walk_checkpoints(StoreImpl& store, const std::string& client) {
+  return [&store, client](const Counts* counts, const std::function<void(const ChunkId&)>& sink) {
+    PatientWalk walk(store, counts);
+    walk_checkpoints(store, client, walk, sink);
+  };
 }
 
 void ensure_possession(StoreImpl& store, const std::string& client) {

@@ -75,13 +75,13 @@ class WriterImpl final : public Writer, private Possession {
   std::uint64_t unsettled_ = 0;   // of that, not in the ledger yet
 };
 
-// Calls sink with everything that the client's snapshots and checkpoints lead to; passes over what is
-// damaged.
+// Calls sink with everything that the client's snapshots and checkpoints lead to, but for what counts name;
+// passes over what is damaged.
 [[nodiscard]] ClientPossession::Walk walk_snapshots(StoreImpl& store, const std::string& client);
+[[nodiscard]] ClientPossession::Walk walk_checkpoints(StoreImpl& store, const std::string& client);
 
-// Makes anew what the client may claim, from its snapshots and checkpoints.
-void renew_possession(StoreImpl& store, const std::string& client);
-// The same when there is none that can be used.
+// Makes anew what the client may claim, from its snapshots and checkpoints, when there is nothing that can be
+// used.
 void ensure_possession(StoreImpl& store, const std::string& client);
 
 }  // namespace bk::store

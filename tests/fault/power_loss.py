@@ -187,7 +187,8 @@ class World:
                 backup = self.start(self.bin + "/do_backup", "--home", self.home, "--once", "client1")
                 at_work.append(backup)
             if clean is None or clean.poll() is not None:
-                clean = self.start(self.bin + "/bkdb", "clean", "--rewrite", "1", "-C", self.home)
+                everything = ["--rewrite", "1"] if len(at_work) % 2 else []
+                clean = self.start(self.bin + "/bkdb", "clean", *everything, "-C", self.home)
                 at_work.append(clean)
             time.sleep(0.005)
         known.update(self.finished())

@@ -3,7 +3,7 @@
 
   store_faults.py --build BUILD [--points N] [--kills N] [--only OP[/KIND[/N]]] [--jobs N] [--seed N] [--keep]
 
-The operations backup, rm, clean, heal, build and import, each on a fresh copy of a small home, with each of:
+The operations backup, rm, clean (one that counts what went, one that looks at everything), heal, build and import, each on a fresh copy of a small home, with each of:
   steps   SIGKILL at every named durable step that it passes (BACKLINE_CRASH_AT)
   kill    SIGKILL before the n-th call that changes something on the disk
   enospc  from the n-th call that needs room on there is none

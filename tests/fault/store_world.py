@@ -161,7 +161,7 @@ class World:
         make_sources(folder + "/source", noise)
         make_old_folder(folder + "/old", noise)
         self.operations = {}
-        for make in (self.backup, self.rm, self.clean, self.heal, self.build, self.import_old):
+        for make in (self.backup, self.rm, self.clean, self.clean_all, self.heal, self.build, self.import_old):
             operation = make()
             self.operations[operation.name] = operation
 
@@ -195,7 +195,12 @@ class World:
     def clean(self):
         home = self.home("clean")
         run(self.remove(home)(home))
-        return Operation("clean", home, lambda h: self.programs.on(h, "clean", "--rewrite", "0"), after=(0, 75))
+        return Operation("clean", home, lambda h: self.programs.on(h, "clean"), after=(0, 75))
+
+    def clean_all(self):
+        home = self.home("clean-all")
+        run(self.remove(home)(home))
+        return Operation("clean-all", home, lambda h: self.programs.on(h, "clean", "--all", "--rewrite", "0"), after=(0, 75))
 
     def heal(self):
         home = self.home("heal")
