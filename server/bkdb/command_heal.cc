@@ -12,9 +12,9 @@
 namespace bk::bkdb {
 namespace {
 
-const char* name_of(store::HealEvent::What what) {
+const char* name_of(const store::HealEvent& event) {
   using What = store::HealEvent::What;
-  switch (what) {
+  switch (event.what) {
     case What::PackRepaired:
       return "repaired";
     case What::PackCopied:
@@ -27,7 +27,7 @@ const char* name_of(store::HealEvent::What what) {
       return "made anew";
     case What::PackDamaged:
     case What::FileDamaged:
-      return "still damaged";
+      return event.unreadable ? "cannot read" : "still damaged";
   }
   return "";
 }
@@ -60,6 +60,17 @@ void name_sufferers(Session& session, const Log& log) {
       ids.size(), paths));
 }
 
+std::string summary_of(const store::HealTotals& totals) {
+  std::string out = fmt::format(
+      "{} packs, {} bytes read: {} repaired, {} copied, {} still damaged, {} parities made; "
+      "{} other files healed, {} still damaged",
+      totals.packs, totals.bytes, totals.repaired, totals.copied, totals.damaged - totals.packs_unreadable,
+      totals.parity, totals.files_healed, totals.files_damaged - totals.files_unreadable);
+  const std::uint64_t unreadable = totals.packs_unreadable + totals.files_unreadable;
+  if (unreadable > 0) out += fmt::format("; {} cannot be read", unreadable);
+  return out;
+}
+
 void print_header_healed(const Session& session) {
   const std::string path = session.store_directory() + "/header";
   if (session.json())
@@ -85,10 +96,9 @@ int run_heal(Session& session, const Words& words) {
       copy,
       [&](const store::HealEvent& event) {
         progress.clear();
-        const std::string line =
-            fmt::format("{}: {}: {}", name_of(event.what), quoted(event.path), event.detail);
+        const std::string line = fmt::format("{}: {}: {}", name_of(event), quoted(event.path), event.detail);
         if (session.json())
-          print(fmt::format("{{\"what\":\"{}\",\"file\":\"{}\",\"detail\":\"{}\"}}\n", name_of(event.what),
+          print(fmt::format("{{\"what\":\"{}\",\"file\":\"{}\",\"detail\":\"{}\"}}\n", name_of(event),
                             percent_encode(event.path), percent_encode(event.detail)));
         else
           print(line + "\n");
@@ -96,14 +106,11 @@ int run_heal(Session& session, const Words& words) {
       },
       [&](std::uint64_t done, std::uint64_t all) { progress.show(done, all); });
   progress.clear();
-  const std::string summary = fmt::format(
-      "{} packs, {} bytes read: {} repaired, {} copied, {} still damaged, {} parities made; "
-      "{} other files healed, {} still damaged",
-      totals.packs, totals.bytes, totals.repaired, totals.copied, totals.damaged, totals.parity,
-      totals.files_healed, totals.files_damaged);
-  if (!session.json()) print(summary + "\n");
-  if (totals.damaged + totals.files_damaged > 0) name_sufferers(session, log);
-  return totals.damaged + totals.files_damaged == 0 ? kExitDone : kExitCorrupt;
+  const std::uint64_t unreadable = totals.packs_unreadable + totals.files_unreadable;
+  const std::uint64_t damaged = totals.damaged + totals.files_damaged - unreadable;
+  if (!session.json()) print(summary_of(totals) + "\n");
+  if (damaged + unreadable > 0) name_sufferers(session, log);
+  return damaged > 0 ? kExitCorrupt : unreadable > 0 ? kExitIo : kExitDone;
 }
 
 }  // namespace bk::bkdb

@@ -42,12 +42,13 @@ class MissingReader final : public ObjectReader {
   std::size_t read(std::uint64_t, char*, std::size_t) override { return 0; }
 };
 
-// The first thing wrong with a pack, or with a journal (not finished); nothing when it is whole.
-std::string first_problem(ObjectReader& in, const PackRef& ref, bool finished = true) {
-  std::string out;
-  check_pack(in, "it", ref, finished, true,
+// The first thing wrong with a pack; an empty text when it is whole.  Unreadable when nothing else is.
+PackProblem first_problem(ObjectReader& in, const PackRef& ref) {
+  PackProblem out{{}, true};
+  check_pack(in, "it", ref, true, true,
              {[&](const PackProblem& problem) {
-                if (out.empty()) out = problem.text;
+                if (out.text.empty()) out.text = problem.text;
+                out.unreadable = out.unreadable && problem.unreadable;
               },
               {}});
   return out;
@@ -79,16 +80,21 @@ void PackHealer::tell(HealEvent::What what, const PackRef& ref, const std::strin
   if (what == What::PackRepaired || what == What::PackCopied) healed_.push_back(ref.number);
   if (what == What::PackRepaired) ++totals_.repaired;
   if (what == What::PackCopied) ++totals_.copied;
-  if (what == What::PackDamaged) ++totals_.damaged;
   if (what == What::ParityMade) ++totals_.parity;
   const std::string name =
       what == What::ParityMade ? Layout::parity_object(ref.number) : Layout::pack_object(ref.number);
   report_({what, path.empty() ? layout_.storage->shown(name) : path, detail});
 }
 
+void PackHealer::tell_damaged(const PackRef& ref, const PackProblem& problem, const std::string& path) {
+  ++totals_.damaged;
+  const std::string shown = path.empty() ? layout_.storage->shown(Layout::pack_object(ref.number)) : path;
+  report_({HealEvent::What::PackDamaged, shown, problem.text, problem.unreadable});
+}
+
 bool PackHealer::take_if_whole(const PackRef& ref, const std::string& file, int fd) {
   DescriptorReader made(fd);
-  if (!first_problem(made, ref).empty()) return false;
+  if (!first_problem(made, ref).text.empty()) return false;
   sync_file(fd);
   crash_point("store.heal-written");
   layout_.storage->replace(Layout::pack_object(ref.number), file);
@@ -160,7 +166,7 @@ void PackHealer::heal_journal(std::uint64_t number, const Journal::Retire& retir
   } catch (const Error& error) {
     if (!is_media_error(error)) throw;
     places_.push_back({number, 0, UINT64_MAX});
-    return tell(HealEvent::What::PackDamaged, ref, error.what(), path);
+    return tell_damaged(ref, {error.what(), true}, path);
   }
   std::optional<Fd> fd = Journal::try_own(path);
   if (!fd) return;
@@ -175,28 +181,29 @@ void PackHealer::heal_journal(std::uint64_t number, const Journal::Retire& retir
     return;
   }
   note_places(own, ref, false);
-  if (std::ranges::none_of(problems, &PackProblem::unreadable))
-    return tell(HealEvent::What::PackDamaged, ref, problems.front().text, path);
-  set_aside(ref, *std::move(fd), problems.front().text, retire_as_it_is);
+  const bool only_unreadable = std::ranges::all_of(problems, &PackProblem::unreadable);
+  const PackProblem first{problems.front().text, only_unreadable};
+  if (std::ranges::none_of(problems, &PackProblem::unreadable)) return tell_damaged(ref, first, path);
+  set_aside(ref, *std::move(fd), first, retire_as_it_is);
 }
 
-void PackHealer::set_aside(const PackRef& ref, Fd owned, const std::string& problem,
+void PackHealer::set_aside(const PackRef& ref, Fd owned, const PackProblem& problem,
                            const Journal::Retire& retire_as_it_is) {
   const std::string path = layout_.journal(ref.number);
   try {
     Journal::set_aside(layout_, ref, std::move(owned), retire_as_it_is);
   } catch (const Error& error) {
     if (!is_media_error(error)) throw;
-    return tell(HealEvent::What::PackDamaged, ref, problem, path);
+    return tell_damaged(ref, problem, path);
   }
   healed_.push_back(ref.number);
-  tell(HealEvent::What::PackDamaged, ref, "set aside from the journal " + quoted(path) + ": " + problem);
+  tell_damaged(ref, {"set aside from the journal " + quoted(path) + ": " + problem.text, problem.unreadable});
 }
 
 bool PackHealer::from_copy(const PackRef& ref) {
   if (copy_ == nullptr) return false;
   const auto other = open_if_readable(*copy_, Layout::pack_object(ref.number));
-  if (!other || !first_problem(*other, ref).empty()) return from_records_of_copy(ref);
+  if (!other || !first_problem(*other, ref).text.empty()) return from_records_of_copy(ref);
   Making file(layout_);
   std::string buffer(1U << 20U, '\0');
   for (std::uint64_t at = 0, got = 0; (got = other->read(at, buffer.data(), buffer.size())) != 0; at += got)
@@ -232,13 +239,16 @@ void PackHealer::note_places(ObjectReader& in, const PackRef& ref, bool finished
 void PackHealer::heal(std::uint64_t number) {
   const PackRef ref{store_, number};
   ++totals_.packs;
-  std::string problem = "it is missing";
-  if (const auto pack = open_if_readable(*layout_.storage, Layout::pack_object(number), &problem)) {
+  PackProblem problem;
+  if (const auto pack = open_if_readable(*layout_.storage, Layout::pack_object(number), &problem.text)) {
     totals_.bytes += pack->size();
     problem = first_problem(*pack, ref);
+  } else {
+    problem.unreadable = !problem.text.empty();
+    if (!problem.unreadable) problem.text = "it is missing";
   }
-  if (problem.empty() || from_parity(ref) || from_copy(ref)) return look_after_parity(ref);
-  tell(HealEvent::What::PackDamaged, ref, problem);
+  if (problem.text.empty() || from_parity(ref) || from_copy(ref)) return look_after_parity(ref);
+  tell_damaged(ref, problem);
   if (const auto pack = open_if_readable(*layout_.storage, Layout::pack_object(number)))
     note_places(*pack, ref, true);
   else

@@ -55,13 +55,14 @@ class PackHealer {
   // The pack, else the journal, of the copy; null when it has neither.
   [[nodiscard]] std::unique_ptr<ObjectReader> open_copy(const PackRef& ref, std::string& name) const;
   [[nodiscard]] bool take_if_whole(const PackRef& ref, const std::string& file, int fd);
-  void set_aside(const PackRef& ref, Fd owned, const std::string& problem,
+  void set_aside(const PackRef& ref, Fd owned, const PackProblem& problem,
                  const Journal::Retire& retire_as_it_is);
   void look_after_parity(const PackRef& ref);
   void note_places(ObjectReader& in, const PackRef& ref, bool finished);
   // `path` where it is not the object that `what` is about.
   void tell(HealEvent::What what, const PackRef& ref, const std::string& detail,
             const std::string& path = {});
+  void tell_damaged(const PackRef& ref, const PackProblem& problem, const std::string& path = {});
 
   Layout layout_;
   StoreId store_;

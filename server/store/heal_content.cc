@@ -86,7 +86,8 @@ void ContentHealer::enter(const NodeRef& ref, std::vector<NodeRef>& todo) {
 std::optional<std::string> ContentHealer::node(const NodeRef& ref) {
   std::optional<std::string> out;
   const auto take = [&](std::string_view content) { out = std::string(content); };
-  if (store_.index().contains(ref.kind, ref.id) && salvage(ref.kind, ref.id, take)) return out;
+  if (store_.index().contains(ref.kind, ref.id) && salvage(ref.kind, ref.id, take) == Salvage::Done)
+    return out;
   bring(ref.kind, {ref.id}, [&](std::size_t, std::string_view content) { take(content); });
   return out;
 }
@@ -102,14 +103,14 @@ void ContentHealer::look_up() {
   bring(ObjectKind::Data, missing, [](std::size_t, std::string_view) {});
 }
 
-bool ContentHealer::salvage(ObjectKind kind, const ChunkId& id,
-                            const std::function<void(std::string_view)>& sink) {
+ContentHealer::Salvage ContentHealer::salvage(ObjectKind kind, const ChunkId& id,
+                                              const std::function<void(std::string_view)>& sink) {
   try {
     sink(store_.read(kind, id));
-    return true;
+    return Salvage::Done;
   } catch (const Error& error) {
     if (error.kind() != Kind::Corrupt) throw;
-    return false;
+    return is_unreadable(error) ? Salvage::Unreadable : Salvage::Missing;
   }
 }
 
@@ -117,6 +118,7 @@ void ContentHealer::bring(ObjectKind kind, const std::vector<ChunkId>& ids,
                           const std::function<void(std::size_t, std::string_view)>& sink) {
   std::vector<ChunkId> wanted;
   std::vector<std::size_t> places;
+  std::vector<bool> unreadable;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (lost_.contains(ids[i].view()) || (kind == ObjectKind::Data && visited_.contains(ids[i].view())))
       continue;  // given up, or brought already
@@ -124,9 +126,11 @@ void ContentHealer::bring(ObjectKind kind, const std::vector<ChunkId>& ids,
       keep(kind, ids[i], content);
       sink(i, content);
     };
-    if (salvage(kind, ids[i], use)) continue;
+    const Salvage found = salvage(kind, ids[i], use);
+    if (found == Salvage::Done) continue;
     wanted.push_back(ids[i]);
     places.push_back(i);
+    unreadable.push_back(found == Salvage::Unreadable);
   }
   if (wanted.empty()) return;
   std::vector<bool> found(wanted.size(), false);
@@ -140,7 +144,7 @@ void ContentHealer::bring(ObjectKind kind, const std::vector<ChunkId>& ids,
       sink(places[i], content);
     });
   for (std::size_t i = 0; i < wanted.size(); ++i)
-    if (!found[i]) (void)lost_.insert(wanted[i].view());
+    if (!found[i] && lost_.insert(wanted[i].view()) && unreadable[i]) ++unreadable_;
 }
 
 void ContentHealer::keep(ObjectKind kind, const ChunkId& id, std::string_view content) {
@@ -188,6 +192,12 @@ std::set<std::uint64_t> DamagedLast::damaged() const {
   return out;
 }
 
+std::uint64_t DamagedLast::unreadable() const {
+  return static_cast<std::uint64_t>(std::ranges::count_if(events_, [](const HealEvent& event) {
+    return event.what == HealEvent::What::PackDamaged && event.unreadable;
+  }));
+}
+
 void DamagedLast::emptied(const std::set<std::uint64_t>& packs) {
   for (HealEvent& event : events_) {
     if (!packs.contains(pack_of(event))) continue;
@@ -211,10 +221,17 @@ void heal_content(StoreImpl& store, const std::shared_ptr<Storage>& copy, const 
                    fmt::format("{} chunks, {} bytes, that were missing here", healer.fetched(),
                                healer.fetched_bytes())});
   }
-  if (healer.lost() > 0 && late.damaged().empty()) {
+  // Of those that were lost with a damaged pack the pack speaks.
+  const std::uint64_t missing = healer.lost() - healer.unreadable();
+  if (missing > 0 && late.damaged().size() == late.unreadable()) {
     ++totals.files_damaged;
     late.report()({What::FileDamaged, store.directory(),
-                   fmt::format("{} chunks that snapshots need stand nowhere any more", healer.lost())});
+                   fmt::format("{} chunks that snapshots need stand nowhere any more", missing)});
+  } else if (healer.lost() > 0 && late.damaged().empty()) {
+    ++totals.files_damaged;
+    ++totals.files_unreadable;
+    late.report()({What::FileDamaged, store.directory(),
+                   fmt::format("{} chunks that snapshots need cannot be read", healer.lost()), true});
   }
   if (!healer.complete()) return;
   const std::set<std::uint64_t> emptied = healer.empty(free_packs(store, late.damaged()));

@@ -37,7 +37,9 @@ class ContentHealer {
   [[nodiscard]] std::uint64_t fetched_bytes() const { return fetched_bytes_; }
   // Nothing that is needed is missing, as far as that can be known.
   [[nodiscard]] bool complete() const { return complete_ && lost_.size() == 0; }
+  // Chunks that were not found, and those of them that may still stand where the disk cannot be read.
   [[nodiscard]] std::uint64_t lost() const { return lost_.size(); }
+  [[nodiscard]] std::uint64_t unreadable() const { return unreadable_; }
   // Removes those of these packs whose good groups could all be copied, and returns them.
   [[nodiscard]] std::set<std::uint64_t> empty(const std::set<std::uint64_t>& damaged);
 
@@ -49,8 +51,9 @@ class ContentHealer {
   // What can still be read here although its place is damaged, else what the copy has.
   void bring(ObjectKind kind, const std::vector<ChunkId>& ids,
              const std::function<void(std::size_t, std::string_view)>& sink);
-  [[nodiscard]] bool salvage(ObjectKind kind, const ChunkId& id,
-                             const std::function<void(std::string_view)>& sink);
+  enum class Salvage { Done, Missing, Unreadable };
+  [[nodiscard]] Salvage salvage(ObjectKind kind, const ChunkId& id,
+                                const std::function<void(std::string_view)>& sink);
   void keep(ObjectKind kind, const ChunkId& id, std::string_view content);
 
   StoreImpl& store_;
@@ -60,7 +63,7 @@ class ContentHealer {
   Repacker repacker_;
   DiskMap visited_, lost_;
   std::vector<ChunkId> data_;  // to be looked up together
-  std::uint64_t fetched_ = 0, fetched_bytes_ = 0;
+  std::uint64_t fetched_ = 0, fetched_bytes_ = 0, unreadable_ = 0;
   bool complete_ = true;
 };
 
@@ -72,6 +75,7 @@ class DamagedLast {
   // These are reported as repaired.
   void emptied(const std::set<std::uint64_t>& packs);
   [[nodiscard]] std::set<std::uint64_t> damaged() const;  // packs
+  [[nodiscard]] std::uint64_t unreadable() const;         // of them
   [[nodiscard]] const HealReport& report() const { return report_; }
   void tell();
 

@@ -19,14 +19,14 @@ namespace {
 
 using What = HealEvent::What;
 
-// What is wrong with it; nothing when it is good.
-std::string problem_of(const std::function<void()>& look) {
+// What is wrong with it; an empty text when it is good.
+PackProblem problem_of(const std::function<void()>& look) {
   try {
     look();
     return {};
   } catch (const Error& error) {
     if (error.kind() != Kind::Corrupt && error.kind() != Kind::Protocol && !is_media_error(error)) throw;
-    return error.what();
+    return {error.what(), is_media_error(error)};
   }
 }
 
@@ -41,9 +41,10 @@ std::optional<MarkKind> mark_kind_of(const std::string& word) {
 // Each line from where it still stands: the journal itself, its object, the other copy's journal or object.
 // The hashes decide: nothing else continues the chain.
 void SnapshotLog::heal_journal(const Copy& copy, const HealReport& report) {
-  std::string problem = problem_of([&] { (void)journal().lines(); });
-  if (problem.empty() && has_objects_behind(journal().size().lines)) problem = "its last lines are lost";
-  if (problem.empty()) return;
+  PackProblem problem = problem_of([&] { (void)journal().lines(); });
+  if (problem.text.empty() && has_objects_behind(journal().size().lines))
+    problem.text = "its last lines are lost";
+  if (problem.text.empty()) return;
   const std::string path = folder_ + "/journal";
   const SnapshotJournal other(copy.folder + "/journal", first_hash());
   std::vector<JournalLine> lines;
@@ -60,7 +61,8 @@ void SnapshotLog::heal_journal(const Copy& copy, const HealReport& report) {
   if (lines.empty() || has_objects_behind(end.count))
     return report(
         {What::FileDamaged, path,
-         fmt::format("{}; neither it nor an object says what follows line {}", problem, end.count)});
+         fmt::format("{}; neither it nor an object says what follows line {}", problem.text, end.count),
+         problem.unreadable});
   (void)remove_abandoned_in(folder_);
   std::string made;
   std::optional<Fd> owner;  // until it has its name: others clear away what nobody owns
@@ -73,7 +75,7 @@ void SnapshotLog::heal_journal(const Copy& copy, const HealReport& report) {
   crash_point("store.heal-journal-written");
   rename_durably(made, path);
   crash_point("store.heal-journal-replaced");
-  report({What::FileMade, path, fmt::format("{} lines made anew: {}", lines.size(), problem)});
+  report({What::FileMade, path, fmt::format("{} lines made anew: {}", lines.size(), problem.text)});
 }
 
 void SnapshotLog::heal_object(const Layout& layout, const JournalLine& line, const std::string& before,
@@ -86,13 +88,13 @@ void SnapshotLog::heal_object(const Layout& layout, const JournalLine& line, con
   if (is_record && removed && open_if_readable(*storage_, object_name(line.number)))
     return;  // the next clean takes it
   const std::string kind = is_record && removed ? "gone" : line.kind;
-  const std::string problem = problem_of([&] {
+  const PackProblem problem = problem_of([&] {
     if (kind == "snapshot")
       (void)load(line);
     else
       (void)load_mark(line, *mark_kind_of(kind));
   });
-  if (problem.empty()) return;
+  if (problem.text.empty()) return;
   const std::string name = object_name(line.number, kind);
   const auto take = [&](const std::string& text, What what, const std::string& detail) {
     replace_object(layout, name, store_.domain ? store_.domain->cover(name, text) : text);
@@ -102,9 +104,10 @@ void SnapshotLog::heal_object(const Layout& layout, const JournalLine& line, con
   if (copy.storage != nullptr) (void)problem_of([&] { text = copy.storage->get(name, kMaxSnapshotBytes); });
   if (text && kind == "snapshot" && Sha256::of(*text).hex() == line.object)
     return take(*text, What::FileCopied, "taken from " + quoted(copy.storage->shown(name)));
-  if (kind == "snapshot") return report({What::FileDamaged, storage_->shown(name), problem});
+  if (kind == "snapshot")
+    return report({What::FileDamaged, storage_->shown(name), problem.text, problem.unreadable});
   SnapshotMark said;
-  if (text && problem_of([&] { said = parse_mark(*mark_kind_of(kind), *text); }).empty() &&
+  if (text && problem_of([&] { said = parse_mark(*mark_kind_of(kind), *text); }).text.empty() &&
       said.client == client_ && said.snapshot == line.object && said.source == line.source)
     return take(*text, What::FileCopied, "taken from " + quoted(copy.storage->shown(name)));
   const auto about = std::find_if(all.begin(), all.end(), [&](const JournalLine& other) {
@@ -114,7 +117,7 @@ void SnapshotLog::heal_object(const Layout& layout, const JournalLine& line, con
   mark.kind = *mark_kind_of(kind);
   mark.previous = before;
   if (kind != "gone") mark.reason = "made anew by bkdb heal; who said it and why is lost";
-  take(write_mark(mark), What::FileMade, "made anew from the journal: " + problem);
+  take(write_mark(mark), What::FileMade, "made anew from the journal: " + problem.text);
 }
 
 void SnapshotLog::heal(const Layout& layout, const Copy& copy, const HealReport& report) {
@@ -124,7 +127,7 @@ void SnapshotLog::heal(const Layout& layout, const Copy& copy, const HealReport&
   if (!problem_of([&] {
          repair_locked();
          all = journal().lines();
-       }).empty())
+       }).text.empty())
     return;  // reported
   std::string before = "none";
   for (const JournalLine& line : all) {

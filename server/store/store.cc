@@ -458,6 +458,7 @@ HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
   HealTotals totals = healer.totals();
   const HealReport count = [&](const HealEvent& event) {
     ++(event.what == HealEvent::What::FileDamaged ? totals.files_damaged : totals.files_healed);
+    if (event.unreadable) ++totals.files_unreadable;
     report(event);
   };
   std::shared_ptr<Storage> there;
@@ -469,6 +470,7 @@ HealTotals StoreImpl::heal(const std::string& copy, const HealReport& report,
   if (totals.damaged > 0 || other)
     heal_content(*this, other, copy.empty() ? "" : clean_absolute(copy), late, totals);
   late.tell();
+  totals.packs_unreadable = late.unreadable();
   return totals;
 }
 

@@ -167,12 +167,15 @@ struct HealEvent {
   What what;
   std::string path;    // as people know it
   std::string detail;  // one sentence
+  // Damaged: the disk refused to give it back, and that is all that is known.
+  bool unreadable = false;
 };
 using HealReport = std::function<void(const HealEvent&)>;
 struct HealTotals {
   std::uint64_t packs = 0, bytes = 0;  // looked at
   std::uint64_t repaired = 0, copied = 0, damaged = 0, parity = 0;
-  std::uint64_t files_healed = 0, files_damaged = 0;  // snapshot objects, marks, journals
+  std::uint64_t files_healed = 0, files_damaged = 0;         // snapshot objects, marks, journals
+  std::uint64_t packs_unreadable = 0, files_unreadable = 0;  // of the damaged: nothing else is known of them
 };
 
 struct CleanOptions {

@@ -95,6 +95,9 @@ def check_message(operation, done, kind, home, failed):
     line = said.split("\n")[-1]
     if operation.damaged and kind == "read" and done.returncode == 65:
         return  # what is damaged could not be repaired this time, which is true
+    if operation.damaged and kind == "read" and done.returncode == 74 and b"cannot read: " in done.stdout:
+        said = done.stdout.decode(errors="replace")  # heal says there what it found
+        line = "heal: " + next(l for l in said.split("\n") if l.startswith("cannot read: "))
     if REASON[kind] not in said and not SQLITE.search(said):
         raise Failure("does not say %r: %s" % (REASON[kind], said[-400:]))
     if home not in said:

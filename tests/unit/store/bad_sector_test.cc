@@ -147,6 +147,54 @@ TEST_F(BadSectorTest, TheClientSendsWhatCannotBeReadAgainAndHealEmptiesTheFile) 
     EXPECT_EQ(read_of(*open(), content), Read::Good);
 }
 
+TEST_F(BadSectorTest, HealTellsWhatCannotBeReadFromWhatIsDamaged) {
+  seal_all(*open());
+  const std::string pack = packs().at(0);
+  const auto heal_one = [&](bool unreadable) {
+    const std::vector<HealEvent> events = heal(*open());
+    ASSERT_EQ(events.size(), 1U) << events[0].detail;
+    EXPECT_EQ(events[0].what, What::PackDamaged);
+    EXPECT_EQ(events[0].unreadable, unreadable) << events[0].detail;
+    EXPECT_EQ(totals_.damaged, 1U);
+    EXPECT_EQ(totals_.packs_unreadable, unreadable ? 1U : 0U);
+    EXPECT_EQ(totals_.files_damaged, 0U);
+  };
+  bad_disk.damage(pack, 64, UINT64_MAX);  // more than parity brings back
+  heal_one(true);
+  bad_disk.good();
+  bad_disk.closed[pack] = EIO;
+  heal_one(true);
+  bad_disk.good();
+  std::string bytes = read_file(pack);
+  bytes.replace(place_, 2U << 20U, 2U << 20U, 'x');
+  replace_durably(pack, bytes);
+  heal_one(false);
+  bad_disk.damage(pack, 64, 128);  // both, in one stretch
+  EXPECT_EQ(heal(*open()).size(), 2U);
+  EXPECT_EQ(totals_.packs_unreadable, 1U);
+  EXPECT_EQ(totals_.files_damaged - totals_.files_unreadable, 1U);
+}
+
+TEST_F(BadSectorTest, AChunkThatStandsNowhereIsDamageBesideAPackThatCannotBeRead) {
+  seal_all(*open());
+  const std::string kept = packs().at(0);
+  (void)commit(*open(), "web2", {{"d", noise(50000, 4)}});
+  seal_all(*open());
+  for (const std::string& path : packs())
+    if (path != kept) remove_durably(path);
+  remove_tree(home() + "/index");
+  (void)open();  // so the index knows the one and not the other
+  bad_disk.closed[kept] = EIO;
+  const std::vector<HealEvent> events = heal(*open());
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0].what, What::FileDamaged);
+  EXPECT_FALSE(events[0].unreadable) << events[0].detail;
+  EXPECT_EQ(events[1].path, kept);
+  EXPECT_TRUE(events[1].unreadable) << events[1].detail;
+  EXPECT_EQ(totals_.files_damaged - totals_.files_unreadable, 1U);
+  EXPECT_EQ(totals_.damaged - totals_.packs_unreadable, 0U);
+}
+
 TEST_F(BadSectorTest, WhatARunKnowsOfAJournalIsAbsentOnceHealHasLooked) {
   const std::string large = noise(3U << 20U, 8), other = noise(3U << 20U, 9);
   (void)commit(*open(), "web1", {{"large", large}, {"other", other}});  // worth a run
@@ -304,6 +352,8 @@ TEST_F(BadSectorTest, ASnapshotThatCannotBeReadHidesNoOther) {
     ASSERT_EQ(events.size(), 1U);
     EXPECT_EQ(events[0].what, What::FileDamaged);
     EXPECT_EQ(events[0].path, object);
+    EXPECT_TRUE(events[0].unreadable);
+    EXPECT_EQ(totals_.files_unreadable, 1U);
     EXPECT_THROW((void)store->clean({}), Error);
   }
   EXPECT_EQ(commit(*open(), "web1", {{"a", "4"}}).sequence, 4U);
