@@ -91,8 +91,10 @@ CleanTotals Cleaner::run() {
   count_usages(store_);  // what was put and not named is gone, or goes with what is condemned now
   if (garbage.chunks > 0) {
     condemn(garbage, seen);
-    const std::unique_ptr<Condemned> condemned = Condemned::load(store_.layout(), store_.id());
-    if (!condemned) throw Error(Kind::Io, "what was condemned just now cannot be read; run clean again");
+    std::string problem;
+    const std::unique_ptr<Condemned> condemned = Condemned::load(store_.layout(), store_.id(), &problem);
+    if (!condemned)
+      throw Error(Kind::Io, "what was condemned just now cannot be read: " + problem + "; run clean again");
     if (!condemned->terms().waits.empty()) {
       totals_.waits_for = condemned->terms().waits.size();
       return totals_;

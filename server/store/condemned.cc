@@ -36,9 +36,12 @@ Condemned::Terms parse(const std::string& text, const StoreId& store) {
 
 }  // namespace
 
-std::unique_ptr<Condemned> Condemned::load(const Layout& layout, const StoreId& store) {
+std::unique_ptr<Condemned> Condemned::load(const Layout& layout, const StoreId& store, std::string* problem) {
   const std::optional<std::string> text = try_read_file(header_of(layout), kMaxHeader);
-  if (!text) return nullptr;
+  if (!text) {
+    if (problem != nullptr) *problem = quoted(header_of(layout)) + " is missing";
+    return nullptr;
+  }
   try {
     std::unique_ptr<Condemned> out(new Condemned);
     out->terms_ = parse(*text, store);
@@ -46,6 +49,7 @@ std::unique_ptr<Condemned> Condemned::load(const Layout& layout, const StoreId& 
     return out;
   } catch (const Error& error) {
     if (error.kind() != Kind::Protocol && error.kind() != Kind::Corrupt && error.sys_errno() != ENOENT) throw;
+    if (problem != nullptr) *problem = quoted(layout.condemned()) + ": " + error.what();
     return nullptr;
   }
 }

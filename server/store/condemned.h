@@ -23,8 +23,10 @@ namespace bk::store {
 
 class Condemned {
  public:
-  // What is condemned now; nothing when there is none, or what there is cannot be read.
-  [[nodiscard]] static std::unique_ptr<Condemned> load(const Layout& layout, const StoreId& store);
+  // What is condemned now; nothing when there is none, or what there is cannot be read: then `problem` says
+  // of which file, and why.
+  [[nodiscard]] static std::unique_ptr<Condemned> load(const Layout& layout, const StoreId& store,
+                                                       std::string* problem = nullptr);
 
   struct Terms {
     std::string run;                                // file name of the keys

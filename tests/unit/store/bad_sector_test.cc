@@ -328,6 +328,36 @@ TEST_F(BadSectorTest, ACleanGoesOnBesideAPackThatCannotBeRead) {
   expect_the_middle_is_lost(*open());
 }
 
+TEST_F(BadSectorTest, ACleanThatCannotReadWhatItCondemnedSaysWhichFileAndWhy) {
+  const SnapshotRecord gone = commit(*open(), "web2", {{"d", noise(50000, 4)}});
+  seal_all(*open());
+  open()->mark_snapshots("web2", {MarkKind::Removal, {}, {}, {}}, {&gone.id, 1});
+  const std::string folder = home() + "/index/condemned";
+  std::string run;
+  before_rename = [&](const std::string& path) {
+    if (path != folder + "/header") return false;
+    for (const std::string& name : files_in(folder))
+      if (name.ends_with(".run")) bad_disk.closed[run = name] = EIO;
+    return true;
+  };
+  const auto clean = [&]() -> std::string {
+    try {
+      (void)open()->clean({});
+      return {};
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Kind::Io);
+      return error.what();
+    }
+  };
+  const std::string said = clean();
+  before_rename = nullptr;
+  ASSERT_FALSE(run.empty());
+  EXPECT_NE(said.find(run), std::string::npos) << said;
+  EXPECT_NE(said.find("Input/output error"), std::string::npos) << said;
+  EXPECT_EQ(clean(), "");
+  EXPECT_EQ(problems(*open()), std::vector<std::string>{});
+}
+
 TEST_F(BadSectorTest, ASnapshotThatCannotBeReadHidesNoOther) {
   const SnapshotRecord second = commit(*open(), "web1", {{"a", "2"}});
   (void)commit(*open(), "web1", {{"a", "3"}});
