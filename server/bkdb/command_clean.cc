@@ -79,8 +79,8 @@ int run_clean(Session& session, const Words& words) {
   progress.clear();
   show(session, totals);
   if (totals.packs_damaged > 0)
-    warn(fmt::format("{} damaged packs were left as they are; `bkdb verify` names them",
-                     totals.packs_damaged));
+    warn(fmt::format("{} packs were left as they are; the first: {}; `bkdb verify` says more",
+                     totals.packs_damaged, totals.problem));
   if (totals.waits_for == 0) return totals.packs_damaged > 0 ? kExitPartial : kExitDone;
   warn(fmt::format("{} backups that began before are still at work: the next clean deletes what was found",
                    totals.waits_for));

@@ -4,6 +4,7 @@
 #include "common/io/crash.h"
 #include "common/io/file.h"
 #include "common/storage/folder_storage.h"
+#include "common/text/escape.h"
 #include "server/store/bad_sectors.h"
 #include "server/store/bytes.h"
 #include "server/store/counting.h"
@@ -254,7 +255,7 @@ void Cleaner::drop_and_choose(SortedRecords& places, std::set<std::uint64_t>& re
   while (const auto pack = next_pack(places)) {
     std::string problem;
     const auto file = open_if_readable(*store_.layout().storage, Layout::pack_object(pack->first), &problem);
-    if (!problem.empty()) ++totals_.packs_damaged;
+    if (!problem.empty()) leave(problem);
     if (!file) continue;
     BadSectors bad;
     PatientReader in(*file, bad);
@@ -269,7 +270,8 @@ void Cleaner::drop_and_choose(SortedRecords& places, std::set<std::uint64_t>& re
       }
     }
     if (!scan.reason().empty()) {  // what stands there, nobody knows
-      ++totals_.packs_damaged;
+      const std::string path = quoted(store_.layout().storage->shown(Layout::pack_object(pack->first)));
+      leave(bad.empty() ? path + ": " + scan.reason() : path + " cannot be read " + bad.text());
     } else if (chunks == pack->second.size()) {
       empty.push_back(pack->first);
     } else if (unneeded * 100 >= all * options_.rewrite_percent) {
@@ -297,7 +299,7 @@ void Cleaner::rewrite(SortedRecords& places, const std::set<std::uint64_t>& chos
     if (repacker.copy(number, unneeded))
       ++totals_.packs_rewritten;
     else
-      ++totals_.packs_damaged;
+      leave(repacker.problem());
     if (repacker.waiting_bytes() >= kCopiedTogether) remove_packs(repacker.finish());
   };
   places.rewind();
@@ -307,6 +309,11 @@ void Cleaner::rewrite(SortedRecords& places, const std::set<std::uint64_t>& chos
   for (const std::uint64_t number : left) one(number, {});
   remove_packs(repacker.finish());
   totals_.copied_bytes += repacker.copied_bytes();
+}
+
+// What cannot be read as a whole stays as it is.
+void Cleaner::leave(const std::string& problem) {
+  if (totals_.packs_damaged++ == 0) totals_.problem = problem;
 }
 
 void Cleaner::remove_packs(const std::vector<std::uint64_t>& numbers) {

@@ -49,6 +49,7 @@ class Cleaner {
   void regroup();
   void rewrite_for(ScatteredSource& source, const std::set<std::uint64_t>& packs);
   void compress_anew();
+  void leave(const std::string& problem);
   void remove_packs(const std::vector<std::uint64_t>& numbers);
 
   StoreImpl& store_;

@@ -51,7 +51,7 @@ void Cleaner::compress_anew() {
     if (repacker.copy(number, {}))
       ++totals_.packs_rewritten;
     else
-      ++totals_.packs_damaged;
+      leave(repacker.problem());
     done += bytes;
     if (repacker.waiting_bytes() >= kCopiedTogether) finish();
   }

@@ -47,7 +47,7 @@ void Cleaner::rewrite_for(ScatteredSource& source, const std::set<std::uint64_t>
     if (repacker.copy(number, {}))
       ++totals_.packs_rewritten;
     else
-      ++totals_.packs_damaged;
+      leave(repacker.problem());
   }
   remove_packs(repacker.finish());
   totals_.copied_bytes += repacker.copied_bytes();

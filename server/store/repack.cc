@@ -3,6 +3,7 @@
 #include "common/error/error.h"
 #include "common/io/crash.h"
 #include "common/io/file.h"
+#include "common/text/escape.h"
 #include "server/store/bad_sectors.h"
 
 #include <algorithm>
@@ -22,7 +23,9 @@ void check_chunks(const RecordHead& head, const StoreId& store, std::string_view
 }  // namespace
 
 bool Repacker::copy(std::uint64_t number, const Unneeded& unneeded) {
-  const auto file = open_if_readable(*store_.layout().storage, Layout::pack_object(number));
+  const std::string path = quoted(store_.layout().storage->shown(Layout::pack_object(number)));
+  problem_ = path + " is gone";
+  const auto file = open_if_readable(*store_.layout().storage, Layout::pack_object(number), &problem_);
   if (!file) return false;
   done_.push_back(number);  // from now on no reason to leave a chunk out
   BadSectors bad;
@@ -36,9 +39,12 @@ bool Repacker::copy(std::uint64_t number, const Unneeded& unneeded) {
       copied_(record->end);
     }
     if (scan.reason().empty() && sealed) return true;
+    problem_ = path + ": " + (scan.reason().empty() ? "its seal is missing" : scan.reason());
   } catch (const Error& error) {
     if (error.kind() != Kind::Corrupt) throw;
+    problem_ = path + ": " + error.what();
   }
+  if (!bad.empty()) problem_ = path + " cannot be read " + bad.text();
   done_.pop_back();
   return false;
 }

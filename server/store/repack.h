@@ -33,8 +33,10 @@ class Repacker {
         encoder_(level),
         group_content_(kTightGroupContent),
         copied_(std::move(copied)) {}
-  // False when the pack is damaged, or gone: nothing was copied that counts.
+  // False when the pack is damaged, cannot be read, or is gone: nothing was copied that counts, and problem()
+  // says why.
   [[nodiscard]] bool copy(std::uint64_t number, const Unneeded& unneeded);
+  [[nodiscard]] const std::string& problem() const { return problem_; }
   // The same of a damaged pack: its good groups, and it counts as copied unless one of them turns out not to
   // hold what its table says.
   void copy_what_is_good(std::uint64_t number);
@@ -62,6 +64,7 @@ class Repacker {
   void append(const EncodedGroup& group, const std::vector<StoredChunk>& chunks);
 
   StoreImpl& store_;
+  std::string problem_;
   Appender appender_;
   GroupEncoder encoder_;
   std::uint32_t group_content_ = kTargetGroupContent;  // of data; metadata is read here and there

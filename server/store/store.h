@@ -196,6 +196,7 @@ struct CleanTotals {
   std::uint64_t regrouped = 0;  // sources
   bool all = false;             // was looked at
   std::uint64_t freed_bytes = 0, copied_bytes = 0;
+  std::string problem;          // of the first of packs_damaged: its file, and what hindered
   std::uint64_t waits_for = 0;  // writers that have to end before a further clean deletes what is condemned
 };
 

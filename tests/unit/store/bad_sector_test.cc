@@ -324,6 +324,8 @@ TEST_F(BadSectorTest, ACleanGoesOnBesideAPackThatCannotBeRead) {
   ASSERT_EQ(bad_disk.sectors.size(), 1U);
   const CleanTotals totals = open()->clean({});
   EXPECT_GE(totals.packs_damaged, 1U);
+  EXPECT_NE(totals.problem.find(".pack\" cannot be read at offset "), std::string::npos) << totals.problem;
+  EXPECT_NE(totals.problem.find("Input/output error"), std::string::npos) << totals.problem;
   EXPECT_GE(totals.packs_removed, 1U);
   expect_the_middle_is_lost(*open());
 }
