@@ -54,6 +54,12 @@ Slot slot_of(std::int64_t difference) {
 std::optional<Counts> Counts::load(const Layout& layout, const StoreId& store, const std::string& client,
                                    std::uint64_t held_bytes) {
   const std::string folder = Counts::folder(layout, client);
+  // Who may write makes what a disk does not give back anew.
+  const auto given_up = [layout, client](const std::string& run) -> std::string {
+    if (!has_media_error(run)) return {};
+    discard(layout, client);
+    return ", which the client's next backup and the next clean make anew";
+  };
   for (int look = 0;; ++look) {
     try {
       const std::optional<std::string> text = read_if_readable(folder + "/header", kMaxTextBytes);
@@ -69,7 +75,7 @@ std::optional<Counts> Counts::load(const Layout& layout, const StoreId& store, c
                             std::vector<std::unique_ptr<Run>>& runs) {
         for (const std::string& line : doc.all(key)) {
           auto [name, digest] = parse_run(line);
-          runs.push_back(std::make_unique<Run>(folder + "/" + name, store, kind));
+          runs.push_back(std::make_unique<Run>(folder + "/" + name, store, kind, given_up));
           out.digests_.push_back(std::move(digest));
           names.push_back(std::move(name));
         }

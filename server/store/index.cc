@@ -13,6 +13,7 @@ namespace bk::store {
 namespace {
 
 constexpr std::uint64_t kWorthARun = 4U << 20U;    // bytes of a journal: read and decoded in about 20 ms
+constexpr std::uint64_t kHeldBytes = 16U << 20U;   // of the runs in memory
 constexpr std::size_t kMaxLiveChunks = 1U << 17U;  // of one journal in memory: about 12 MiB
 
 bool worth_a_run(const LiveJournals::Uncovered& news) {
@@ -24,9 +25,27 @@ bool worth_a_run(const LiveJournals::Uncovered& news) {
 Index::Index(const Layout& layout, const StoreId& store)
     : layout_(layout),
       store_(store),
-      runs_(layout.runs(), store, RunKind::Located),
+      runs_(no_runs()),
       live_(layout, store),
       damage_(layout.index + "/damaged") {}
+
+RunSet Index::no_runs() {
+  return {layout_.runs(), store_, RunKind::Located, kHeldBytes,
+          [this](const std::string& run) { return give_up(run); }};
+}
+
+// Without its header the index is made anew by who opens it to write.  Not when the disk was only away.  Who
+// only reads leaves it to others what can still be read of it.
+std::string Index::give_up(const std::string& run) const {
+  if (!has_media_error(run)) return {};
+  try {
+    if (only_reads_) return ", which `bkdb build` makes anew";
+    remove_durably(layout_.index_header());
+    return ", which the next backup or `bkdb build` makes anew";
+  } catch (const Error&) {
+    return ", which `bkdb build` makes anew";
+  }
+}
 
 // False also for a damaged run.
 bool Index::try_open() {
@@ -35,6 +54,8 @@ bool Index::try_open() {
     runs_.reload();
     refresh();
     return true;
+  } catch (const UnreadableRun&) {
+    return false;
   } catch (const Error& error) {
     if (error.kind() != Kind::Corrupt) throw;
     return false;
@@ -71,6 +92,7 @@ std::vector<Location> Index::find(ObjectKind kind, const StoredId& id) const {
 }
 
 void Index::open_to_read() {
+  only_reads_ = true;
   const auto refuse = [&](const std::string& why) {
     throw Error(Kind::Config, "the index " + quoted(layout_.index) + " cannot be used: " + why +
                                   "; `bkdb build` makes it anew");

@@ -1,7 +1,8 @@
 // Where chunks lie: sorted runs for packs, memory for the journals.  All of it can be rebuilt (I3).
 //
 // Every pack in packs/ is covered by a run before it gets its name there, so opening looks at journals only.
-// A missing index folder, one of another store, or a damaged run makes open() rebuild.
+// A missing index folder, one of another store, or a damaged run makes open() rebuild.  A run that the disk
+// does not give back to a look-up ends that, and makes the next open() rebuild.
 #pragma once
 
 #include "common/io/lock.h"
@@ -23,6 +24,8 @@ namespace bk::store {
 class Index {
  public:
   Index(const Layout& layout, const StoreId& store);
+  Index(const Index&) = delete;
+  Index& operator=(const Index&) = delete;
   // Opens, or rebuilds what cannot be opened; `later`: leaves that to the caller.
   void open(bool later = false);
   // Opens, or throws Config: somebody who may write has to rebuild it; Transient: somebody does.
@@ -103,6 +106,8 @@ class Index {
   [[nodiscard]] FileLock begin_to_cover(std::uint64_t number);
   void require_readable(std::uint64_t number);
   [[nodiscard]] bool try_open();
+  [[nodiscard]] RunSet no_runs();
+  [[nodiscard]] std::string give_up(const std::string& run) const;
   [[nodiscard]] bool condemned(const Key& key, const Location& where) const {
     return condemned_ && condemned_->applies(key, where.pack);
   }
@@ -113,6 +118,7 @@ class Index {
   LiveJournals live_;
   std::unique_ptr<Condemned> condemned_;
   DamageList damage_;
+  bool only_reads_ = false;
   std::map<std::uint64_t, std::string> unread_;  // packs, and why; not tried again
 };
 

@@ -206,7 +206,7 @@ void Index::empty() {
   for (const std::string& name : list_directory(layout_.runs()))
     if (name.ends_with(".run")) remove_durably(layout_.runs() + "/" + name);
   remove_tree(layout_.condemned());
-  runs_ = RunSet(layout_.runs(), store_, RunKind::Located);
+  runs_ = no_runs();
   live_.clear();
 }
 

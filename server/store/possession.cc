@@ -42,6 +42,15 @@ std::vector<Key> keys_of(std::string_view bytes) {
   return keys;
 }
 
+// What a client owns, and cannot be read, is made anew by its next writer.
+RunSet no_runs(const std::string& folder, const StoreId& store) {
+  return {folder, store, RunKind::Keys, kHeldBytes, [folder](const std::string& run) -> std::string {
+            if (!has_media_error(run)) return {};
+            replace_durably(folder + kDistrusted, "");
+            return ", which the client's next backup makes anew";
+          }};
+}
+
 // A log's keys; none of one that the disk does not give back: its client sends that again.
 std::vector<Key> what_can_be_read(int fd) {
   try {
@@ -56,10 +65,7 @@ std::vector<Key> what_can_be_read(int fd) {
 
 ClientPossession::ClientPossession(const Layout& layout, const StoreId& store, const std::string& client,
                                    Index& index, const Walk& walk)
-    : folder_(layout.possession(client)),
-      store_(store),
-      index_(index),
-      runs_(folder_, store, RunKind::Keys, kHeldBytes) {
+    : folder_(layout.possession(client)), store_(store), index_(index), runs_(no_runs(folder_, store)) {
   ensure_directory(folder_);
   const FileLock lock = FileLock::exclusive(folder_ + "/lock");
   bool usable = false;
@@ -147,7 +153,7 @@ void ClientPossession::rebuild(const Walk& walk) {
   for (const std::string& name : list_directory(folder_)) {
     if (name.ends_with(".run")) remove_durably(folder_ + "/" + name);
   }
-  runs_ = RunSet(folder_, store_, RunKind::Keys, kHeldBytes);
+  runs_ = no_runs(folder_, store_);
   std::vector<Key> keys;
   const auto write = [&] {
     if (!keys.empty()) runs_.add_keys(std::exchange(keys, {}));

@@ -65,7 +65,8 @@ void RunShape::widen(const Slot& place) {
   position = std::max(position, static_cast<std::uint8_t>(std::bit_width(place.position)));
 }
 
-Run::Run(const std::string& path, const StoreId& store, RunKind kind) : path_(path) {
+Run::Run(const std::string& path, const StoreId& store, RunKind kind, RunGivenUp given_up)
+    : path_(path), given_up_(std::move(given_up)) {
   try {
     fd_ = open_file(path, O_RDONLY);
     struct stat info {};
@@ -123,6 +124,16 @@ std::string Run::digest() const {
   return hex_encode(digest);
 }
 
+std::size_t Run::read_up_to(std::uint64_t offset, void* into, std::size_t bytes) const {
+  try {
+    return pread_up_to(fd_.get(), into, bytes, offset);
+  } catch (const Error& error) {
+    if (!is_media_error(error)) throw;
+    if (!advice_) advice_ = given_up_ ? given_up_(path_) : "";
+    throw UnreadableRun(sys_error(error.sys_errno(), "reading " + quoted(path_) + *advice_));
+  }
+}
+
 void Run::hold_in_memory(bool hold) {
   in_memory_ = hold;
   if (!hold) whole_ = {};
@@ -131,7 +142,7 @@ void Run::hold_in_memory(bool hold) {
 const char* Run::whole() const {
   if (whole_.empty()) {
     std::string bytes(bytes_, '\0');
-    if (pread_up_to(fd_.get(), bytes.data(), bytes.size(), 0) != bytes_)
+    if (read_up_to(0, bytes.data(), bytes.size()) != bytes_)
       throw Error(Kind::Corrupt, quoted(path_) + " became shorter");
     whole_ = std::move(bytes);
   }
@@ -141,7 +152,7 @@ const char* Run::whole() const {
 void Run::read(std::uint64_t offset, void* into, std::size_t bytes) const {
   if (in_memory_) {
     std::memcpy(into, whole() + offset, bytes);
-  } else if (pread_up_to(fd_.get(), into, bytes, offset) != bytes) {
+  } else if (read_up_to(offset, into, bytes) != bytes) {
     throw Error(Kind::Corrupt, quoted(path_) + " became shorter");
   }
 }

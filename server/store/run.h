@@ -14,11 +14,14 @@
 // the store: the kernel keeps what it has room for.  None is mapped: a bad sector would end the process.
 #pragma once
 
+#include "common/error/error.h"
 #include "common/io/fd.h"
 #include "server/store/location.h"
 #include "server/store/record.h"
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -65,11 +68,20 @@ struct RunShape {
   void widen(const Slot& slot);
 };
 
+// A run of which the disk did not give back what a look-up needed.  Of kind Io; it may well be readable
+// elsewhere, and all that it says can be made anew.
+class UnreadableRun final : public Error {
+ public:
+  explicit UnreadableRun(const Error& error) : Error(error) {}
+};
+// Called with the path of such a run, once for each.  The answer goes into the message, behind the path.
+using RunGivenUp = std::function<std::string(const std::string& path)>;
+
 class Run {
  public:
   // Reads the header.  Throws Corrupt when the file is not a run of this store and kind, its length is
   // wrong, or the disk does not give it back: a run can be made anew.
-  Run(const std::string& path, const StoreId& store, RunKind kind);
+  Run(const std::string& path, const StoreId& store, RunKind kind, RunGivenUp given_up = {});
   [[nodiscard]] std::uint64_t size() const { return count_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }  // of the file
   [[nodiscard]] const RunShape& shape() const { return shape_; }
@@ -104,6 +116,7 @@ class Run {
 
  private:
   friend class RunCursor;
+  [[nodiscard]] std::size_t read_up_to(std::uint64_t offset, void* into, std::size_t bytes) const;
   void load(std::uint64_t first, std::uint64_t count) const;
   void let_go(std::uint64_t first, std::uint64_t count) const;
   [[nodiscard]] const char* whole() const;
@@ -117,6 +130,8 @@ class Run {
   [[nodiscard]] Wide key_at(const char* record) const;  // without its prefix
   [[nodiscard]] Slot slot_at(const char* record) const;
   std::string path_;
+  RunGivenUp given_up_;
+  mutable std::optional<std::string> advice_;  // what given_up_ said
   Fd fd_;
   bool in_memory_ = false, keep_cached_ = true;
   mutable std::string whole_;  // when it is in memory, and was looked at

@@ -53,15 +53,17 @@ void find_many(std::span<const std::unique_ptr<Run>> runs, std::span<const Key> 
   for (const auto& run : runs) find_in_run(*run, keys, order, sink);
 }
 
-RunSet::RunSet(std::string folder, const StoreId& store, RunKind kind, std::uint64_t held_bytes)
+RunSet::RunSet(std::string folder, const StoreId& store, RunKind kind, std::uint64_t held_bytes,
+               RunGivenUp given_up)
     : folder_(std::move(folder)),
       store_(store),
       kind_(kind),
       held_bytes_(held_bytes),
-      memory_(memory_limit_bytes()) {}
+      memory_(memory_limit_bytes()),
+      given_up_(std::move(given_up)) {}
 
 void RunSet::take_up(const std::string& path) {
-  runs_.push_back(std::make_unique<Run>(path, store_, kind_));
+  runs_.push_back(std::make_unique<Run>(path, store_, kind_, given_up_));
   share_memory();
   if (runs_.back()->is_about_removed_packs()) note_removed();
 }
@@ -228,7 +230,13 @@ void RunSet::merge(std::uint64_t most) {
   for (;;) {
     const std::vector<const Run*> inputs = next_merge(most);
     if (inputs.empty()) return;
-    replace(inputs, merge_into_one(inputs));
+    std::string merged;
+    try {
+      merged = merge_into_one(inputs);
+    } catch (const UnreadableRun&) {
+      return;  // it only would have been faster; who merges has done his work
+    }
+    replace(inputs, merged);
   }
 }
 

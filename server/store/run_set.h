@@ -29,8 +29,10 @@ void find_many(std::span<const std::unique_ptr<Run>> runs, std::span<const Key> 
 // writing a merged run and removing its inputs is, too.  One thread; other processes may add and merge.
 class RunSet {
  public:
-  // `held_bytes`: how much of the runs may be held in memory at a time; the larger ones are read.
-  RunSet(std::string folder, const StoreId& store, RunKind kind, std::uint64_t held_bytes = 16U << 20U);
+  // `held_bytes`: how much of the runs may be held in memory at a time; the larger ones are read.  Whoever
+  // looks into a run that the disk does not give back gets UnreadableRun, and `given_up` is called before.
+  RunSet(std::string folder, const StoreId& store, RunKind kind, std::uint64_t held_bytes = 16U << 20U,
+         RunGivenUp given_up = {});
   // Takes up runs that came since, and lets go of those that were merged away.  A run that is damaged
   // throws Corrupt.  Reads one folder and the headers of runs that are new.
   void reload();
@@ -43,7 +45,8 @@ class RunSet {
   void add_located(std::vector<IndexEntry> entries, std::vector<Coverage> packs);
   void add_keys(std::vector<Key> keys);
   // Merges runs of like size while there are eight or more of them: every record is rewritten about
-  // log8(records) times.  No merge writes more than `most` records.  The caller holds the index lock.
+  // log8(records) times.  No merge writes more than `most` records; with one that cannot be read nothing is
+  // merged.  The caller holds the index lock.
   void merge(std::uint64_t most = kMergeAnything);
   // From now on nothing is found in these packs, in whatever run; durable on return.
   void remove_packs(const std::vector<std::uint64_t>& numbers);
@@ -73,6 +76,7 @@ class RunSet {
   StoreId store_;
   RunKind kind_;
   std::uint64_t held_bytes_, memory_;
+  RunGivenUp given_up_;
   std::vector<std::unique_ptr<Run>> runs_;
   std::vector<std::uint64_t> removed_;  // sorted
 };

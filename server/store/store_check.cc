@@ -87,7 +87,7 @@ std::set<std::uint64_t> StoreImpl::known_packs() {
 
 // What the index knows and the storage does not have.  Asked again in the end: while we looked, a clean may
 // have taken a pack away, which it says before it does.
-std::vector<std::uint64_t> StoreImpl::lost_packs() {
+std::vector<std::uint64_t> StoreImpl::lost_packs() try {
   std::set<std::uint64_t> lost = known_packs();
   std::erase_if(lost, [&](std::uint64_t number) { return path_exists(layout_.journal(number)); });
   for (const std::uint64_t number : all_packs(layout_)) lost.erase(number);
@@ -95,6 +95,8 @@ std::vector<std::uint64_t> StoreImpl::lost_packs() {
   const std::set<std::uint64_t> still = known_packs();
   std::erase_if(lost, [&](std::uint64_t number) { return !still.contains(number); });
   return {lost.begin(), lost.end()};
+} catch (const UnreadableRun&) {
+  return {};  // check_records() names the run
 }
 
 // What the list of damage says of packs that stand nowhere any more helps nobody.

@@ -1,9 +1,7 @@
 // A file of a store that the disk does not give back, as a whole or in part: nobody else is worse for it.
 #include "server/store/bad_sectors.h"
-#include "server/store/checkpoint_folder.h"
 #include "server/store/left_out.h"
-#include "tests/unit/store/hooked_calls.h"
-#include "tests/unit/store/store_fixture.h"
+#include "tests/unit/store/bad_sector_fixture.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -12,63 +10,6 @@ namespace bk::store {
 namespace {
 
 using namespace test;  // NOLINT: builders
-
-using What = HealEvent::What;
-
-ChunkId id_of(const std::string& content) { return chunk_id(ObjectKind::Data, content); }
-
-// What reading the chunk of this content gives.
-enum class Read { Good, Io, Missing };
-Read read_of(Store& store, const std::string& content) {
-  try {
-    EXPECT_EQ(store.read(ObjectKind::Data, id_of(content)), content);
-    return Read::Good;
-  } catch (const Error& error) {
-    return error.kind() == Kind::Io ? Read::Io : Read::Missing;
-  }
-}
-
-// A store of three files in one journal that nobody owns; the one in the middle has a bad sector.
-class BadSectorTest : public StoreTest {
- protected:
-  void SetUp() override {
-    StoreTest::SetUp();
-    bad_disk.good();
-    const auto store = open();
-    (void)commit(*store, "web1", {{"a", first_}, {"b", middle_}, {"c", last_}});
-    journal_ = files_in(home() + "/store/journal").at(0);
-    place_ = place_of(*store, middle_);
-    place_ = (place_ / 4096 + 2) * 4096;
-  }
-  void TearDown() override {
-    bad_disk.good();
-    StoreTest::TearDown();
-  }
-  static std::uint64_t place_of(Store& store, const std::string& content) {
-    const ChunkId id = id_of(content);
-    return store.locate(ObjectKind::Data, {&id, 1}).at(0)->offset;  // NOLINT: it stands there
-  }
-  void damage(const std::string& path) { bad_disk.damage(path, place_, place_ + 4096); }
-  std::vector<HealEvent> heal(Store& store, const std::string& copy = {}) {
-    std::vector<HealEvent> out;
-    totals_ = store.heal(copy, [&](const HealEvent& event) { out.push_back(event); }, {});
-    return out;
-  }
-  std::vector<std::string> packs() {
-    std::vector<std::string> out = files_in(home() + "/store/packs");
-    std::erase_if(out, [](const std::string& path) { return !path.ends_with(".pack"); });
-    return out;
-  }
-  void expect_the_middle_is_lost(Store& store) {
-    EXPECT_EQ(read_of(store, first_), Read::Good);
-    EXPECT_EQ(read_of(store, middle_), Read::Io);
-    EXPECT_EQ(read_of(store, last_), Read::Good);
-  }
-  const std::string first_ = noise(1U << 20U, 1), middle_ = noise(1U << 20U, 2), last_ = noise(1U << 20U, 3);
-  std::string journal_;
-  std::uint64_t place_ = 0;
-  HealTotals totals_;
-};
 
 TEST_F(BadSectorTest, AJournalWithOneClosesTheStoreToNobody) {
   const std::string before = read_file(journal_);
@@ -286,27 +227,6 @@ TEST_F(BadSectorTest, AHeaderThatCannotBeReadComesFromAnotherCopy) {
   EXPECT_EQ(read_of(*open(), last_), Read::Good);
 }
 
-TEST_F(BadSectorTest, AnIndexIsMadeOfWhatCanBeReadAndLearnsTheRestLater) {
-  seal_all(*open());
-  damage(packs().at(0));
-  remove_tree(home() + "/index");
-  {
-    const auto store = open();
-    expect_the_middle_is_lost(*store);
-    (void)commit(*store, "web2", {{"d", "x"}});
-  }
-  remove_tree(home() + "/index");
-  bad_disk.closed[packs().at(0)] = EIO;
-  {
-    const auto store = open();
-    EXPECT_EQ(read_of(*store, "x"), Read::Good);
-    EXPECT_EQ(read_of(*store, first_), Read::Io);
-  }
-  bad_disk.good();
-  const auto store = open();
-  for (const std::string& content : {first_, middle_, last_}) EXPECT_EQ(read_of(*store, content), Read::Good);
-}
-
 TEST_F(BadSectorTest, ACleanGoesOnBesideAPackThatCannotBeRead) {
   seal_all(*open());
   const SnapshotRecord gone = commit(*open(), "web2", {{"d", noise(2U << 20U, 4)}});
@@ -414,54 +334,6 @@ TEST_F(BadSectorTest, AClientsJournalThatCannotBeReadIsMadeAnewOfItsObjects) {
   EXPECT_EQ(events[0].what, What::FileMade);
   bad_disk.good();
   EXPECT_EQ(open()->snapshots().size(), 2U);
-  EXPECT_EQ(problems(*open()), std::vector<std::string>{});
-}
-
-// Everything below index/ is made anew, or counts as empty.
-TEST_F(BadSectorTest, NoFileOfTheIndexIsNeededToBeReadable) {
-  seal_all(*open());
-  {
-    const auto store = open();
-    dynamic_cast<StoreImpl&>(*store).index().damage().note({1}, {{1, 0, 10}});
-    store->note_suffering({std::string(64, 'a')});
-    (void)store->check_packs({}, [](const PackProblem&) {}, {});
-    auto writer = store->writer("web1", "wiki", "rsync", "/srv");
-    CheckpointRecord record;
-    record.client = "web1";
-    record.module = "wiki";
-    record.method = "rsync";
-    record.name = "/srv";
-    record.began = {1783000200, 0};
-    const SnapshotRecord tree = snapshot_of(*writer, {{"half", "done"}});
-    record.node = tree.root.node;
-    writer->save_checkpoint(record);
-  }
-  std::vector<std::string> files = files_in(home() + "/index");
-  for (const std::string& path : files_in(home() + "/store/snapshots"))
-    if (path.ends_with(".checkpoint")) files.push_back(path);
-  EXPECT_GE(files.size(), 5U);
-  int n = 0;
-  for (const std::string& path : files) {
-    if (path.ends_with("lock")) continue;
-    for (const bool closed : {true, false}) {
-      bad_disk.good();
-      if (!path_exists(path)) continue;
-      if (closed)
-        bad_disk.closed[path] = EIO;
-      else
-        bad_disk.damage(path, 0, 64);
-      SCOPED_TRACE(path + (closed ? " cannot be opened" : " cannot be read"));
-      try {
-        const auto store = open();
-        EXPECT_EQ(read_of(*store, first_), Read::Good);
-        (void)store->checkpoint("web1", "wiki", "rsync", "/srv");
-        (void)commit(*store, "web1", {{"a", std::to_string(++n)}});
-      } catch (const Error& error) {
-        ADD_FAILURE() << error.what();
-      }
-    }
-  }
-  bad_disk.good();
   EXPECT_EQ(problems(*open()), std::vector<std::string>{});
 }
 

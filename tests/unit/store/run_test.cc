@@ -6,6 +6,7 @@
 #include "server/store/run_set.h"
 #include "server/store/run_writer.h"
 #include "tests/support/temp_dir.h"
+#include "tests/unit/store/hooked_calls.h"
 
 #include <gtest/gtest.h>
 
@@ -13,6 +14,8 @@
 
 namespace bk::store {
 namespace {
+
+using test::bad_disk;
 
 const StoreId kStore{{1, 2, 3}};
 
@@ -161,6 +164,38 @@ TEST_F(RunTest, AMergeThatWouldTakeTooLongIsLeftForLater) {
   EXPECT_EQ(runs.runs().size(), 8U);
   runs.merge(800);
   EXPECT_EQ(runs.runs().size(), 1U);
+}
+
+TEST_F(RunTest, OneThatCannotBeReadIsTakenUpGivenUpOnceAndNotMerged) {
+  std::vector<std::string> given_up;
+  for (const std::uint64_t held : {16U << 20U, 0U}) {
+    remove_tree(dir_.path());
+    ensure_directory(dir_.path());
+    given_up.clear();
+    RunSet runs(dir_.path(), kStore, RunKind::Keys, held, [&](const std::string& path) {
+      given_up.push_back(path);
+      return ", said who gave it up";
+    });
+    for (std::uint64_t r = 0; r < 8; ++r) runs.add_keys({random_key(r), random_key(100 + r)});
+    const std::string path = runs.runs()[0]->path();
+    bad_disk.damage(path, kRunHeaderBytes, UINT64_MAX);
+    runs.reload();
+    runs.merge();
+    EXPECT_EQ(runs.runs().size(), 8U);
+    try {
+      (void)runs.contains(random_key(0));
+      ADD_FAILURE() << "it cannot be read";
+    } catch (const UnreadableRun& error) {
+      EXPECT_EQ(error.kind(), Kind::Io);
+      EXPECT_NE(std::string(error.what()).find(path + "\", said who gave it up: "), std::string::npos)
+          << error.what();
+    }
+    bad_disk.good();
+    EXPECT_EQ(given_up, std::vector<std::string>{path});
+    EXPECT_TRUE(runs.contains(random_key(0)));
+    runs.merge();
+    EXPECT_EQ(runs.runs().size(), 1U);
+  }
 }
 
 TEST_F(RunTest, TheFilterAnswersForMostKeysThatAreNotThere) {
