@@ -57,7 +57,11 @@ std::optional<Counts> Counts::load(const Layout& layout, const StoreId& store, c
   // Who may write makes what a disk does not give back anew.
   const auto given_up = [layout, client](const std::string& run) -> std::string {
     if (!has_media_error(run)) return {};
-    discard(layout, client);
+    try {
+      discard(layout, client);
+    } catch (const Error&) {
+      return {};  // who may only read
+    }
     return ", which the client's next backup and the next clean make anew";
   };
   for (int look = 0;; ++look) {
