@@ -95,9 +95,14 @@ def check_message(operation, done, kind, home, failed):
     line = said.split("\n")[-1]
     if operation.damaged and kind == "read" and done.returncode == 65:
         return  # what is damaged could not be repaired this time, which is true
-    if operation.damaged and kind == "read" and done.returncode == 74 and b"cannot read: " in done.stdout:
-        said = done.stdout.decode(errors="replace")  # heal says there what it found
-        line = "heal: " + next(l for l in said.split("\n") if l.startswith("cannot read: "))
+    if operation.damaged and kind == "read" and done.returncode == 74:
+        # heal says what it found on standard output, a line for each file, and goes on
+        found = done.stdout.decode(errors="replace").split("\n")
+        if any(one.startswith("still damaged: ") for one in found):
+            raise Failure("calls damaged what could not be read: %s" % found)
+        cannot = [one for one in found if one.startswith("cannot read: ")]
+        if cannot:
+            said, line = "\n".join(cannot), "heal: " + cannot[0]
     if REASON[kind] not in said and not SQLITE.search(said):
         raise Failure("does not say %r: %s" % (REASON[kind], said[-400:]))
     if home not in said:
