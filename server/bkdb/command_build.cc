@@ -39,7 +39,7 @@ void name_missing(Session& session, const std::vector<server::CatalogSnapshot>& 
   for (const server::CatalogSnapshot& s : remembered) {
     if (there.contains(s.id)) continue;
     try {
-      if (store.was_removed(s.client, s.id)) continue;
+      if (store.was_made(s.client, s.id)) continue;  // it was removed, or named above
     } catch (const Error& error) {
       if (error.kind() != Kind::Corrupt && error.kind() != Kind::Protocol && error.kind() != Kind::Io) throw;
       continue;  // that client's journal was named

@@ -107,12 +107,18 @@ std::vector<JournalLine> SnapshotLog::live_lines() const {
   return all;
 }
 
-bool SnapshotLog::was_removed(const std::string& snapshot_id) const {
+bool SnapshotLog::has_line(const std::string& kind, const std::string& snapshot_id) const {
   const std::vector<JournalLine> all = journal().lines();
   return std::any_of(all.begin(), all.end(), [&](const JournalLine& line) {
-    return line.kind == "removal" && line.object == snapshot_id;
+    return line.kind == kind && line.object == snapshot_id;
   });
 }
+
+bool SnapshotLog::was_removed(const std::string& snapshot_id) const {
+  return has_line("removal", snapshot_id);
+}
+
+bool SnapshotLog::was_made(const std::string& snapshot_id) const { return has_line("snapshot", snapshot_id); }
 
 SnapshotRecord SnapshotLog::load(const JournalLine& line) const {
   const std::string name = object_name(line.number);

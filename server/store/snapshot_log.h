@@ -55,6 +55,7 @@ class SnapshotLog {
   [[nodiscard]] std::uint64_t line_count() const { return journal().size().lines; }
   // Whether the journal says that this snapshot was removed.  Throws Corrupt.
   [[nodiscard]] bool was_removed(const std::string& snapshot_id) const;
+  [[nodiscard]] bool was_made(const std::string& snapshot_id) const;  // also when it was removed since
   // Whether records of snapshots are still there whose removal stands within the first `seen` lines.
   [[nodiscard]] bool has_removed_records(std::uint64_t seen = UINT64_MAX) const;
   // Puts a few lines in the place of each such record.
@@ -78,6 +79,7 @@ class SnapshotLog {
  private:
   [[nodiscard]] SnapshotJournal journal() const;
   [[nodiscard]] std::vector<JournalLine> live_lines() const;
+  [[nodiscard]] bool has_line(const std::string& kind, const std::string& snapshot_id) const;
   [[nodiscard]] std::vector<SnapshotRecord> load_all(
       const std::vector<JournalLine>& lines, const std::function<bool(const JournalLine&)>& wanted) const;
   [[nodiscard]] SnapshotRecord load(const JournalLine& line) const;

@@ -363,6 +363,11 @@ bool StoreImpl::was_removed(const std::string& client, const std::string& snapsh
   return SnapshotLog(layout_, header_.id, client).was_removed(snapshot_id);
 }
 
+bool StoreImpl::was_made(const std::string& client, const std::string& snapshot_id) {
+  require_safe_name("client", client);
+  return SnapshotLog(layout_, header_.id, client).was_made(snapshot_id);
+}
+
 namespace {
 
 // Whose a pack or journal says it is; nothing when its beginning is damaged or cannot be read.

@@ -184,9 +184,9 @@ struct CleanOptions {
   unsigned rewrite_percent = 25;  // packs of which at least so much is not needed are rewritten; 0: any of it
   std::uint64_t regroup_bytes = 1U << 30U;  // packs rewritten, at most, for sources that became scattered
   bool regroup_all = false;                 // look at all sources, not only at those that are due
-  bool all = false;      // look at all that is stored, not only at what the last snapshots led to that went
-  bool recount = false;  // that, and count anew what snapshots lead to
-  int compress_level = 0;                   // of zstd: packs that were not compressed anew yet are; 0: none
+  bool all = false;        // look at all that is stored, not only at what the last snapshots led to that went
+  bool recount = false;    // that, and count anew what snapshots lead to
+  int compress_level = 0;  // of zstd: packs that were not compressed anew yet are; 0: none
   // Bytes of packs that were compressed anew, and that are to be.
   std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)> compressing{};
 };
@@ -315,6 +315,8 @@ class Store {
       bool anew = false) = 0;
   // Whether the client's journal says that this snapshot was removed.  Throws Corrupt.
   [[nodiscard]] virtual bool was_removed(const std::string& client, const std::string& snapshot_id) = 0;
+  // Whether the client's journal knows it at all, removed or not.  Throws Corrupt.
+  [[nodiscard]] virtual bool was_made(const std::string& client, const std::string& snapshot_id) = 0;
   // Checks every snapshot journal's chain and every pack's structure; reports each problem as one line.
   virtual void check_structure(const std::function<void(const std::string& problem)>& report) = 0;
   // Compares packs, their parity and the journals with their own digests.  What is damaged counts as absent

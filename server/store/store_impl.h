@@ -60,6 +60,7 @@ class StoreImpl final : public Store {
   void tidy() override { index_.merge_if_idle(kMergeAnything); }
   void rebuild_index(const std::function<void(std::uint64_t, std::uint64_t)>& progress, bool anew) override;
   bool was_removed(const std::string& client, const std::string& snapshot_id) override;
+  bool was_made(const std::string& client, const std::string& snapshot_id) override;
   void check_structure(const std::function<void(const std::string&)>& report) override;
 
   [[nodiscard]] const Layout& layout() const { return layout_; }

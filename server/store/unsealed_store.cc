@@ -92,6 +92,9 @@ class UnsealedStore final : public Store {
   bool was_removed(const std::string& client, const std::string& snapshot_id) override {
     return below_->was_removed(client, snapshot_id);
   }
+  bool was_made(const std::string& client, const std::string& snapshot_id) override {
+    return below_->was_made(client, snapshot_id);
+  }
   void check_structure(const Report& report) override { below_->check_structure(report); }
   PackTotals check_packs(const PackPlan& plan, const std::function<void(const PackProblem&)>& report,
                          const Progress& progress) override {

@@ -243,6 +243,14 @@ TEST_F(CommandTest, BuildNamesWhatIsMissingAndMakesTheRest) {
   replace_durably(folder + "journal", journal);
   ASSERT_EQ(bkdb({"build"}).status, 0);
   EXPECT_EQ(server::Catalog(home() + "/catalog.db").size(), 3U);
+  // The object alone: it is missing, and that is all.
+  remove_durably(object);
+  result = bkdb({"build"});
+  EXPECT_EQ(result.status, 65);
+  EXPECT_NE(result.err.find("is missing"), std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find("old catalog"), std::string::npos) << result.err;
+  replace_durably(object, record);
+  ASSERT_EQ(bkdb({"build"}).status, 0);
   // All of a client.
   ASSERT_EQ(::rename(folder.c_str(), (home() + "/aside").c_str()), 0);
   result = bkdb({"build"});
