@@ -39,9 +39,10 @@ def watch(canaries, out):
         for pid in filter(str.isdigit, os.listdir("/proc")):
             for what in ("cmdline", "environ"):
                 text = read("/proc/%s/%s" % (pid, what))
-                for name, secret in canaries:
-                    if secret in text:
-                        found.add("%s %s %s" % (name.decode(), what, read("/proc/%s/comm" % pid).decode().strip()))
+                here = [name.decode() for name, secret in canaries if secret in text]
+                program = read("/proc/%s/comm" % pid).decode().strip() if here else ""
+                if program:  # one that has ended since has no name; what leaks is met again
+                    found.update("%s %s %s" % (name, what, program) for name in here)
         samples += 1
         time.sleep(0.02)
     if os.getppid() != parent:
