@@ -164,8 +164,11 @@ class Update {
     } catch (const DoesNotFit&) {
       publish(nullptr);
     }
-    std::optional<Counts> made = Counts::load(store_.layout(), store_.id(), client_);
-    if (!made) throw Error(Kind::Io, "the counts in " + folder_ + ", written just now, cannot be read");
+    std::string problem;
+    std::optional<Counts> made = Counts::load(store_.layout(), store_.id(), client_, 0, &problem);
+    if (!made)
+      throw Error(Kind::Io, "the counts in " + quoted(folder_) + ", written just now, cannot be used (" +
+                                problem + "); run clean again");
     return *std::move(made);
   }
 

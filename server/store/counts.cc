@@ -52,7 +52,7 @@ Slot slot_of(std::int64_t difference) {
 }  // namespace
 
 std::optional<Counts> Counts::load(const Layout& layout, const StoreId& store, const std::string& client,
-                                   std::uint64_t held_bytes) {
+                                   std::uint64_t held_bytes, std::string* problem) {
   const std::string folder = Counts::folder(layout, client);
   // Who may write makes what a disk does not give back anew.
   const auto given_up = [layout, client](const std::string& run) -> std::string {
@@ -66,7 +66,7 @@ std::optional<Counts> Counts::load(const Layout& layout, const StoreId& store, c
   };
   for (int look = 0;; ++look) {
     try {
-      const std::optional<std::string> text = read_if_readable(folder + "/header", kMaxTextBytes);
+      const std::optional<std::string> text = try_read_file(folder + "/header", kMaxTextBytes);
       if (!text) return std::nullopt;
       const Document doc = Document::parse(*text, "bk-counts");
       if (doc.get("store") != shown(store)) return std::nullopt;
@@ -93,9 +93,11 @@ std::optional<Counts> Counts::load(const Layout& layout, const StoreId& store, c
       return out;
     } catch (const Error& error) {
       if (error.sys_errno() == ENOENT && look < kLooks) continue;  // replaced just now
-      if (error.sys_errno() == ENOENT || error.kind() == Kind::Corrupt || error.kind() == Kind::Protocol)
-        return std::nullopt;
-      throw;
+      if (error.sys_errno() != ENOENT && error.kind() != Kind::Corrupt && error.kind() != Kind::Protocol &&
+          !is_media_error(error))
+        throw;
+      if (problem != nullptr) *problem = error.what();
+      return std::nullopt;
     }
   }
 }

@@ -40,10 +40,11 @@ class Counts {
         unnamed;  // runs of keys whose count became 0, and that no clean has dealt with yet
   };
 
-  // The counts of a client, without those that cannot be used: nothing when there are none.  `held_bytes`:
-  // how much of the runs may be held in memory.
+  // The counts of a client: nothing when there are none, or when they cannot be used, and `problem` says why.
+  // `held_bytes`: how much of the runs may be held in memory.
   [[nodiscard]] static std::optional<Counts> load(const Layout& layout, const StoreId& store,
-                                                  const std::string& client, std::uint64_t held_bytes = 0);
+                                                  const std::string& client, std::uint64_t held_bytes = 0,
+                                                  std::string* problem = nullptr);
   // Puts this in the place of what was, durably, and removes runs that it does not name.  The clean's alone.
   static void publish(const Layout& layout, const StoreId& store, const std::string& client,
                       const State& state);

@@ -145,8 +145,11 @@ std::optional<Counts> counts_at(StoreImpl& store, const std::string& client, std
 }
 
 Counts required_counts(StoreImpl& store, const std::string& client, std::uint64_t line) {
-  std::optional<Counts> out = counts_at(store, client, line, false);
-  if (!out) throw Error(Kind::Io, "the counts of " + quoted(client) + " went meanwhile; run clean again");
+  std::string problem = "they are of another line";
+  std::optional<Counts> out = Counts::load(store.layout(), store.id(), client, 0, &problem);
+  if (!out || out->state().line != line)
+    throw Error(Kind::Io, "the counts of " + quoted(client) + " cannot be used any more (" + problem +
+                              "); run clean again");
   return *std::move(out);
 }
 
