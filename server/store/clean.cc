@@ -120,7 +120,7 @@ bool Cleaner::count(const SeenLines& seen) {
   count_all(store_, seen, options_.recount);
   store_.index().refresh();
   store_.index().reload_runs();
-  return options_.pretend || options_.all || options_.recount || SweepDates(store_, seen).due();
+  return options_.pretend || options_.all || options_.recount || SweepDue(store_, seen).due();
 }
 
 Garbage Cleaner::find(const SeenLines& seen, bool all) {
@@ -336,7 +336,7 @@ void Cleaner::end(const SeenLines& seen, bool all) {
     crash_point("store.clean.possession");
     if (removed) log.forget_removed(lines);
   }
-  SweepDates::note(store_, seen, all);
+  SweepDue::note(store_, seen, all);
 }
 
 CleanTotals StoreImpl::clean(const CleanOptions& options) {

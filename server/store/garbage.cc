@@ -160,7 +160,7 @@ std::uint64_t known_chunks(StoreImpl& store) {
   return sum;
 }
 
-SweepDates::SweepDates(StoreImpl& store, const SeenLines& seen) : path_(store.layout().index + "/cleaned") {
+SweepDue::SweepDue(StoreImpl& store, const SeenLines& seen) : path_(store.layout().index + "/cleaned") {
   known_ = known_chunks(store);
   for (const auto& [client, line] : seen) {
     const std::optional<Counts> counts = Counts::load(store.layout(), store.id(), client);
@@ -173,7 +173,7 @@ SweepDates::SweepDates(StoreImpl& store, const SeenLines& seen) : path_(store.la
 
 // By differences, because a chunk that stands in two places, or that two clients have, is none more than is
 // counted, or less.
-bool SweepDates::due() const {
+bool SweepDue::due() const {
   if (!swept_) return true;
   try {
     const std::optional<std::string> text = read_if_readable(path_, kMaxTextBytes);
@@ -191,10 +191,10 @@ bool SweepDates::due() const {
   }
 }
 
-void SweepDates::note(StoreImpl& store, const SeenLines& seen, bool swept) {
+void SweepDue::note(StoreImpl& store, const SeenLines& seen, bool swept) {
   store.index().refresh();  // what was sealed and removed counts no longer
   store.index().reload_runs();
-  const SweepDates now(store, seen);
+  const SweepDue now(store, seen);
   std::uint64_t since = 0;
   if (!swept) {
     try {

@@ -40,9 +40,9 @@ struct Garbage {
 //
 //   index/cleaned   text "bk-cleaned 1": known and counted (chunks, when the last clean ended), since (cleans
 //                   that have not compared everything)
-class SweepDates {
+class SweepDue {
  public:
-  SweepDates(StoreImpl& store, const SeenLines& seen);
+  SweepDue(StoreImpl& store, const SeenLines& seen);
   [[nodiscard]] bool due() const;
   // A clean has ended.
   static void note(StoreImpl& store, const SeenLines& seen, bool swept);

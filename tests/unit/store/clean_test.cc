@@ -306,14 +306,7 @@ SnapshotRecord commit_chunked(Store& store, const Files& files) {
   auto writer = store.writer("web1", "wiki", "rsync", "/srv");
   SnapshotRecord record = snapshot_of(*writer, {});
   DirectoryWriter directory(*writer);
-  for (const auto& [name, content] : files) {
-    Entry entry = file_entry(*writer, name, "");
-    StreamWriter stream(*writer, store.chunker());
-    stream.feed(content);
-    entry.size = content.size();
-    entry.content = stream.finish();
-    directory.add(entry);
-  }
+  for (const auto& [name, content] : files) directory.add(chunked_entry(store, *writer, name, content));
   record.root.node = directory.finish().node;
   return writer->commit(std::move(record));
 }

@@ -82,14 +82,7 @@ SnapshotRecord commit_tree(Store& store, const std::string& client,
   DirectoryWriter top(*writer);
   for (const auto& [folder, files] : folders) {
     DirectoryWriter below(*writer);
-    for (const auto& [name, content] : files) {
-      Entry entry = file_entry(*writer, name, "");
-      StreamWriter stream(*writer, store.chunker());
-      stream.feed(content);
-      entry.size = content.size();
-      entry.content = stream.finish();
-      below.add(entry);
-    }
+    for (const auto& [name, content] : files) below.add(chunked_entry(store, *writer, name, content));
     Entry entry;
     entry.name = folder;
     entry.type = EntryType::Directory;

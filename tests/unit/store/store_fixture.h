@@ -35,6 +35,17 @@ inline Entry file_entry(Writer& writer, const std::string& name, const std::stri
   return entry;
 }
 
+// Cut as the store cuts files.
+inline Entry chunked_entry(Store& store, Writer& writer, const std::string& name,
+                           const std::string& content) {
+  Entry entry = file_entry(writer, name, "");
+  StreamWriter stream(writer, store.chunker());
+  stream.feed(content);
+  entry.size = content.size();
+  entry.content = stream.finish();
+  return entry;
+}
+
 inline SnapshotRecord snapshot_of(Writer& writer, const std::map<std::string, std::string>& files,
                                   const std::string& client = "web1") {
   DirectoryWriter directory(writer);
